@@ -1,0 +1,1 @@
+"""What became of an asynchronous inference: parsing, recording and answering."""

@@ -1,0 +1,47 @@
+"""How this project calls AWS: time limits, and errors translated once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from inference_results.domain.errors import Unavailable
+
+_THROTTLED: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeout",
+        "ThrottlingException",
+        "TransactionConflictException",
+    }
+)
+
+
+def client_config(connections: int) -> Config:
+    """At most about 10 s for one call, all attempts together, so that a batch ends in its time."""
+    return Config(
+        connect_timeout=1,
+        read_timeout=2,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=connections,
+    )
+
+
+@contextmanager
+def unavailability(service: str) -> Iterator[None]:
+    """Turn throttling, failures inside AWS and silence into Unavailable; let the rest pass."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if code in _THROTTLED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Unavailable(service, code) from error
+        raise
+    except (HTTPClientError, IncompleteReadError) as error:
+        raise Unavailable(service, type(error).__name__) from error

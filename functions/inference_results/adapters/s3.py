@@ -1,0 +1,59 @@
+"""Objects in S3."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from inference_results.adapters.aws import unavailability
+from inference_results.domain.errors import ObjectDenied, ObjectMissing
+from inference_results.domain.location import Location
+from inference_results.domain.ports import ObjectStart
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+
+class S3Objects:
+    """Reads the beginning of objects; never more than was asked for."""
+
+    def __init__(self, client: "S3Client") -> None:
+        self._client = client
+
+    def read_start(self, location: Location, limit: int) -> ObjectStart:
+        """The first `limit` bytes (at least one is asked for) in one ranged GET, two if empty."""
+        with unavailability("s3"):
+            try:
+                return self._get(location, limit)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 404:
+                    raise ObjectMissing(code, "S3 has no such object") from error
+                if 300 <= status < 500 and status not in (408, 429):
+                    raise ObjectDenied(code, "S3 refuses to hand out the object") from error
+                raise
+
+    def _get(self, location: Location, limit: int) -> ObjectStart:
+        try:
+            answer = self._client.get_object(
+                Bucket=location.bucket, Key=location.key, Range=f"bytes=0-{max(limit, 1) - 1}"
+            )
+        except ClientError as error:
+            # An empty object has no range that could be satisfied.
+            if error.response["Error"]["Code"] != "InvalidRange":
+                raise
+            answer = self._client.get_object(Bucket=location.bucket, Key=location.key)
+        with answer["Body"] as body:
+            return ObjectStart(
+                body=body.read(limit),
+                size=_total_size(answer),
+                etag=answer["ETag"],
+                version_id=answer.get("VersionId"),
+                content_type=answer.get("ContentType"),
+            )
+
+
+def _total_size(answer: "GetObjectOutputTypeDef") -> int:
+    content_range = answer.get("ContentRange")
+    return int(content_range.rpartition("/")[2]) if content_range else answer["ContentLength"]

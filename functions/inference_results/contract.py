@@ -1,0 +1,73 @@
+"""Names that the infrastructure and the running code share. Standard library only.
+
+Each exists here once: a variable, attribute, index or output spelt elsewhere is a bug.
+"""
+
+from enum import StrEnum
+
+METRICS_NAMESPACE = "InferenceResults"
+
+
+class Variable(StrEnum):
+    """Environment variables of the functions."""
+
+    TABLE_NAME = "TABLE_NAME"
+    UNPROCESSABLE_QUEUE_URL = "UNPROCESSABLE_QUEUE_URL"
+    OUTPUT_PREFIXES = "OUTPUT_PREFIXES"
+    """JSON list of `s3://bucket/prefix/`."""
+    INLINE_OUTPUT_BYTES = "INLINE_OUTPUT_BYTES"
+    RETENTION_DAYS = "RETENTION_DAYS"
+    SHARDS = "SHARDS"
+    WORKERS = "WORKERS"
+
+
+class Attribute(StrEnum):
+    """Attributes of an item of the table; docs/record.md says what each holds."""
+
+    INFERENCE_ID = "inference_id"
+    ENDPOINT_NAME = "endpoint_name"
+    STATUS = "status"
+    SUBMITTED_AT = "submitted_at"
+    RECEIVED_AT = "received_at"
+    EVENT_TIME = "event_time"
+    RECORDED_AT = "recorded_at"
+    DEADLINE = "deadline"
+    INPUT_LOCATION = "input_location"
+    CONTENT_TYPE = "content_type"
+    OUTPUT = "output"
+    OUTPUT_ERROR = "output_error"
+    FAILURE = "failure"
+    CUSTOM_ATTRIBUTES = "custom_attributes"
+    CALLER_METADATA = "caller_metadata"
+    EXPIRES_AT = "expires_at"
+    SUBMISSION = "submission"
+    """What the submitter knew: a map that no result touches."""
+    EVENT_ORDER = "event_order"
+    """Decides which event wins; see docs/decisions/0002."""
+    ENDPOINT_SHARD = "endpoint_shard"
+    ENDPOINT_SORT = "endpoint_sort"
+    STATUS_SHARD = "status_shard"
+    STATUS_SORT = "status_sort"
+
+
+class Index(StrEnum):
+    """Secondary indexes of the table."""
+
+    BY_ENDPOINT = "by-endpoint"
+    BY_STATUS = "by-status"
+
+
+class StackOutput(StrEnum):
+    """Outputs of the stack."""
+
+    SUCCESS_TOPIC_ARN = "SuccessTopicArn"
+    ERROR_TOPIC_ARN = "ErrorTopicArn"
+    TABLE_NAME = "TableName"
+    API_URL = "ApiUrl"
+    COMPLETED_QUEUE_URL = "CompletedQueueUrl"
+    FAILED_QUEUE_URL = "FailedQueueUrl"
+    COMPLETED_DEAD_LETTER_QUEUE_URL = "CompletedDeadLetterQueueUrl"
+    FAILED_DEAD_LETTER_QUEUE_URL = "FailedDeadLetterQueueUrl"
+    COMPLETED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL = "CompletedSubscriptionDeadLetterQueueUrl"
+    FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL = "FailedSubscriptionDeadLetterQueueUrl"
+    UNPROCESSABLE_QUEUE_URL = "UnprocessableQueueUrl"

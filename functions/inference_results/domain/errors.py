@@ -1,0 +1,77 @@
+"""The error tree. The type decides what happens next.
+
+InferenceResultsError
+├── Unprocessable         no retry can help          -> parked with the reason, acknowledged
+├── Unavailable           may work later             -> in batchItemFailures, delivered again
+├── OutputUnreadable      a location yields nothing  -> recorded with `output_error`
+│   ├── LocationRefused   S3 is not asked
+│   └── ObjectDenied      S3 refuses; may pass       -> like Unavailable on the first receives
+│       └── ObjectMissing nothing is there (yet)
+├── UnknownInference      nothing is recorded        -> 404
+├── AmbiguousInference    on several endpoints       -> 409
+└── InvalidParameter      the question is malformed  -> 400
+
+Texts name fields and expectations, never the values found: they reach logs.
+"""
+
+
+class InferenceResultsError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class Unprocessable(InferenceResultsError):
+    """The message can never become a record."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Unavailable(InferenceResultsError):
+    """AWS throttled the call, failed inside, or did not answer in time."""
+
+    def __init__(self, service: str, code: str) -> None:
+        super().__init__(f"{service}: {code}")
+
+
+class OutputUnreadable(InferenceResultsError):
+    """The object at a location cannot be read; `code` is S3's own word where S3 was asked."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class LocationRefused(OutputUnreadable):
+    """The location is malformed or outside the allowed prefixes; S3 was not asked."""
+
+
+class ObjectDenied(OutputUnreadable):
+    """S3 was asked and refused."""
+
+
+class ObjectMissing(ObjectDenied):
+    """S3 was asked and has no such object (or no such bucket)."""
+
+
+class UnknownInference(InferenceResultsError):
+    """No record, or only records past their retention."""
+
+
+class AmbiguousInference(InferenceResultsError):
+    """The id is recorded on several endpoints: name one of `endpoints`."""
+
+    def __init__(self, endpoints: list[str]) -> None:
+        super().__init__("the id is recorded on several endpoints")
+        self.endpoints = endpoints
+
+
+class InvalidParameter(InferenceResultsError):
+    """A parameter of a query is not what was expected."""
+
+    def __init__(self, parameter: str, expected: str) -> None:
+        super().__init__(f"{parameter}: expected {expected}")
+        self.parameter = parameter
+        self.expected = expected

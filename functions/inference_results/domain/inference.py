@@ -1,0 +1,93 @@
+"""The record of an inference, and the order that decides which event about it wins."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The statuses that are known. The vocabulary is open: others are kept as received."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    EXPIRED = "Expired"
+    LOST = "Lost"
+
+
+_PRECEDENCE: dict[str, int] = {Status.COMPLETED: 4, Status.FAILED: 3, Status.EXPIRED: 2}
+_UNKNOWN_PRECEDENCE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where the response is, pinned to the object that was seen.
+
+    `version_id`, `etag` and `size` (bytes) come from S3 and are missing when it was not asked or
+    refused; `inline` is the whole response, or None.
+    """
+
+    location: str | None = None
+    bucket: str | None = None
+    key: str | None = None
+    version_id: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    content_type: str | None = None
+    inline: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputError:
+    """Why an object could not be read. `location` is there when it is nowhere else."""
+
+    code: str
+    message: str
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an inference has no output.
+
+    `reason` is SageMaker's text, `reason_truncated` says that it was cut. `model_status` is the
+    HTTP status of the model's container. `retryable`: the same request may succeed later.
+    `body_preview` is the beginning of what the container answered, as text.
+    """
+
+    code: str
+    retryable: bool
+    reason: str | None = None
+    reason_truncated: bool | None = None
+    model_status: int | None = None
+    location: str | None = None
+    body_preview: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one event says became of an inference. A winning outcome replaces the former whole."""
+
+    inference_id: str
+    endpoint_name: str
+    status: str
+    event_time: str
+    event_order: str
+    recorded_at: str
+    expires_at: int
+    """Seconds since 1970, as DynamoDB's TTL wants it."""
+    received_at: str | None = None
+    input_location: str | None = None
+    content_type: str | None = None
+    custom_attributes: str | None = None
+    output: Output | None = None
+    output_error: OutputError | None = None
+    failure: Failure | None = None
+
+
+def event_order(*, event_time: str, status: str, location: str | None, digest: str) -> str:
+    """A text that sorts as events win: later first, then by precedence of status, location, digest.
+
+    The digest makes it total: of two different events never both or neither win.
+    """
+    precedence = str(_PRECEDENCE.get(status, _UNKNOWN_PRECEDENCE))
+    return "\n".join((event_time, precedence, location or "", digest))

@@ -1,0 +1,177 @@
+"""SageMaker's notification: the JSON that it publishes for each finished invocation.
+
+Every shape here was seen from AWS or is documented; whether a field may be missing follows what was
+seen, not what is documented. A message that cannot be recorded raises Unprocessable, whose detail
+names the field and what was expected, never the value.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from inference_results.domain.errors import Unprocessable
+from inference_results.domain.timestamp import parse_timestamp
+
+NO_ENDPOINT: Final = "-"
+"""Stands for the endpoint of an event that names none (an inference router's, perhaps)."""
+
+_MAX_TEXT = 2048
+_INFERENCE_ID = re.compile(r"[\x20-\x7e]{1,64}")
+_STATUSES = {status.lower(): status for status in ("Completed", "Failed", "Expired")}
+
+
+class TestNotification:
+    """Sent when an endpoint is created or updated, so at every scaling action. Means nothing."""
+
+    __test__ = False  # pytest would collect the class by its name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceResult:
+    """One `InferenceResult` event. Timestamps are in stored form; locations are as received."""
+
+    inference_id: str
+    endpoint_name: str
+    status: str
+    event_time: str
+    received_at: str | None
+    input_location: str | None
+    content_type: str | None
+    custom_attributes: str | None
+    output_location: str | None
+    output_content_type: str | None
+    failure_location: str | None
+    failure_reason: str | None
+    response_body: bytes | None
+
+    @property
+    def digest(self) -> str:
+        """Of every field that is read here: settles ties between different events."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+def parse_notification(body: str) -> InferenceResult | TestNotification:
+    """Read the body of a queue message: SageMaker's JSON, or SNS's envelope around it."""
+    event = _json_object(body, "body")
+    if event.get("Type") == "Notification" and "Message" in event:
+        event = _json_object(_text(event, "Message", "", limit=None) or "", "Message")
+    match event.get("eventName"):
+        case "TestNotification":
+            return TestNotification()
+        case "InferenceResult":
+            return _inference_result(event)
+    raise Unprocessable("UnknownEvent", "eventName: expected InferenceResult or TestNotification")
+
+
+def _inference_result(event: dict[str, Any]) -> InferenceResult:
+    request = _object(event, "requestParameters")
+    response = _object(event, "responseParameters")
+    return InferenceResult(
+        inference_id=_inference_id(event),
+        endpoint_name=_text(request, "endpointName", "requestParameters.", limit=256)
+        or NO_ENDPOINT,
+        status=_status(event),
+        event_time=_required(_time(event, "eventTime"), "eventTime"),
+        received_at=_time(event, "receivedTime"),
+        input_location=_text(request, "inputLocation", "requestParameters."),
+        content_type=_text(request, "contentType", "requestParameters."),
+        custom_attributes=_text(request, "customAttributes", "requestParameters."),
+        output_location=_text(response, "outputLocation", "responseParameters."),
+        output_content_type=_text(response, "contentType", "responseParameters."),
+        failure_location=_text(response, "failureLocation", "responseParameters.")
+        or _text(event, "failureLocation"),
+        failure_reason=_text(event, "failureReason", limit=None),
+        response_body=_response_body(event),
+    )
+
+
+def _json_object(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    # RecursionError: nesting beyond what the decoder follows. ValueError: also endless numbers.
+    except (ValueError, RecursionError) as error:
+        raise Unprocessable("NotJson", f"{name}: expected JSON") from error
+    if not isinstance(value, dict):
+        raise Unprocessable("NotJson", f"{name}: expected a JSON object")
+    return value
+
+
+def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unprocessable("InvalidField", f"{name}: expected an object")
+    return value
+
+
+def _text(
+    fields: dict[str, Any], name: str, path: str = "", *, limit: int | None = _MAX_TEXT
+) -> str | None:
+    """The text at a field; None if the field is missing, null or empty."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unprocessable("InvalidField", f"{path}{name}: expected a string")
+    if limit is not None and len(value) > limit:
+        raise Unprocessable("InvalidField", f"{path}{name}: expected at most {limit} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise Unprocessable("InvalidField", f"{path}{name}: expected valid Unicode") from error
+    return value or None
+
+
+def _required(value: str | None, name: str) -> str:
+    if value is None:
+        raise Unprocessable("MissingField", f"{name}: expected a value")
+    return value
+
+
+def _inference_id(event: dict[str, Any]) -> str:
+    inference_id = _required(_text(event, "inferenceId"), "inferenceId")
+    if not _INFERENCE_ID.fullmatch(inference_id):
+        raise Unprocessable(
+            "InvalidField", "inferenceId: expected 1 to 64 printable ASCII characters"
+        )
+    return inference_id
+
+
+def _status(event: dict[str, Any]) -> str:
+    status = _required(_text(event, "invocationStatus", limit=64), "invocationStatus")
+    return _STATUSES.get(status.lower(), status)
+
+
+def _time(event: dict[str, Any], name: str) -> str | None:
+    text = _text(event, name, limit=64)
+    if text is None:
+        return None
+    try:
+        return parse_timestamp(text)
+    except ValueError as error:
+        expected = "an ISO-8601 timestamp with an offset"
+        raise Unprocessable("InvalidField", f"{name}: expected {expected}") from error
+
+
+def _response_body(event: dict[str, Any]) -> bytes | None:
+    """The response inside the notification.
+
+    None for whatever cannot be used: it is a convenience, S3 holds the response too.
+    """
+    body = event.get("responseBody")
+    content = body.get("content") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(content, str) or not content:
+        return None
+    try:
+        match body.get("encoding"):
+            case None:
+                return content.encode()
+            case str(encoding) if encoding.upper() == "BASE64":
+                return base64.b64decode(content, validate=True)
+    except ValueError:
+        return None
+    return None

@@ -1,0 +1,65 @@
+"""What the domain needs of the outside, and what passes between them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from inference_results.domain.errors import Unprocessable
+from inference_results.domain.inference import Outcome
+from inference_results.domain.location import Location
+
+
+class Disposition(StrEnum):
+    """What became of a message that was settled, and so is acknowledged."""
+
+    RECORDED = "Recorded"
+    RECORDED_WITH_OUTPUT_ERROR = "RecordedWithOutputError"
+    DUPLICATE = "Duplicate"
+    SUPERSEDED = "Superseded"
+    IGNORED = "Ignored"
+    UNPROCESSABLE = "Unprocessable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message as received from a queue."""
+
+    message_id: str
+    body: str
+    receive_count: int
+    queue_arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectStart:
+    """The first bytes of an object, and what is known of the whole. `size` is the whole's."""
+
+    body: bytes
+    size: int
+    etag: str | None = None
+    version_id: str | None = None
+    content_type: str | None = None
+
+
+class Objects(Protocol):
+    """S3."""
+
+    def read_start(self, location: Location, limit: int) -> ObjectStart:
+        """The first `limit` bytes. Raises ObjectDenied, ObjectMissing or Unavailable."""
+
+
+class Records(Protocol):
+    """The table."""
+
+    def record(self, outcome: Outcome) -> Disposition:
+        """RECORDED if the outcome wins, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
+
+    def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
+        """The failure location that the submitter was given, where that was recorded."""
+
+
+class Parking(Protocol):
+    """The queue of messages that no retry can help."""
+
+    def park(self, message: Message, why: Unprocessable) -> None:
+        """Keep the message with the reason. Raises Unavailable."""

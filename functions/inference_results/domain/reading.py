@@ -1,0 +1,120 @@
+"""What can be known of a response: from the notification itself, else from one read of S3."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from inference_results.domain.errors import LocationRefused, ObjectDenied, ObjectMissing
+from inference_results.domain.failure import classify
+from inference_results.domain.inference import Failure, Output, OutputError, Status
+from inference_results.domain.location import Location, allowed_location
+from inference_results.domain.notification import InferenceResult
+from inference_results.domain.ports import Objects, ObjectStart, Records
+
+RECEIVES_BEFORE_GIVING_UP: Final = 3
+"""S3 may answer "missing" or "denied" for a moment, so these are retried on earlier receives."""
+
+FAILURE_PREVIEW_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    location: Location | None = None
+    start: ObjectStart | None = None
+    error: OutputError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadResponse:
+    """`output_prefixes` end in `/`; `inline_output_bytes` is the largest output kept whole.
+
+    Both methods raise ObjectDenied while a retry may help, and Unavailable.
+    """
+
+    objects: Objects
+    records: Records
+    output_prefixes: tuple[str, ...]
+    inline_output_bytes: int
+
+    def output(
+        self, result: InferenceResult, receive_count: int
+    ) -> tuple[Output | None, OutputError | None]:
+        """The output, if the event speaks of one, and why it could not be read, if so."""
+        if result.output_location is None and result.status != Status.COMPLETED:
+            return None, None
+        reading = self._read(
+            result.output_location,
+            result.response_body,
+            limit=self.inline_output_bytes,
+            receive_count=receive_count,
+            required=True,
+        )
+        if reading.location is None and reading.start is None:
+            return None, reading.error
+        output = Output(content_type=result.output_content_type)
+        if location := reading.location:
+            output = replace(
+                output, location=location.uri, bucket=location.bucket, key=location.key
+            )
+        if start := reading.start:
+            output = replace(
+                output,
+                version_id=start.version_id,
+                etag=start.etag,
+                size=start.size,
+                content_type=output.content_type or start.content_type,
+                inline=start.body if start.size <= self.inline_output_bytes else None,
+            )
+        return output, reading.error
+
+    def failure(
+        self, result: InferenceResult, receive_count: int
+    ) -> tuple[Failure | None, OutputError | None]:
+        """The failure, if the event speaks of one, with the beginning of the model's answer."""
+        failed = result.status in (Status.FAILED, Status.EXPIRED)
+        if not (failed or result.failure_reason or result.failure_location):
+            return None, None
+        reading = self._read(
+            result.failure_location
+            or self.records.submitted_failure_location(result.inference_id, result.endpoint_name),
+            result.response_body if failed else None,
+            limit=FAILURE_PREVIEW_BYTES,
+            receive_count=receive_count,
+            required=False,
+        )
+        failure = replace(
+            classify(result.status, result.failure_reason),
+            location=reading.location.uri if reading.location else None,
+            body_preview=reading.start.body.decode(errors="replace") if reading.start else None,
+        )
+        return failure, reading.error
+
+    def _read(
+        self,
+        location_text: str | None,
+        response_body: bytes | None,
+        *,
+        limit: int,
+        receive_count: int,
+        required: bool,
+    ) -> _Reading:
+        """`required`: that there is no location, or nothing at it, is an error."""
+        location = None
+        if location_text is not None:
+            try:
+                location = allowed_location(location_text, self.output_prefixes)
+            except LocationRefused as why:
+                return _Reading(error=OutputError(why.code, why.message, location_text))
+        if response_body is not None:
+            start = ObjectStart(body=response_body[:limit], size=len(response_body))
+            return _Reading(location=location, start=start)
+        if location is None:
+            missing = OutputError("LocationMissing", "the notification names no output location")
+            return _Reading(error=missing if required else None)
+        try:
+            return _Reading(location=location, start=self.objects.read_start(location, limit))
+        except ObjectDenied as why:
+            if isinstance(why, ObjectMissing) and not required:
+                return _Reading(location=location)
+            if receive_count < RECEIVES_BEFORE_GIVING_UP:
+                raise
+            return _Reading(location=location, error=OutputError(why.code, why.message))

@@ -1,0 +1,71 @@
+"""The use case: one queue message becomes one record, or is parked, or is ignored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inference_results.domain.errors import Unprocessable
+from inference_results.domain.inference import Outcome, event_order
+from inference_results.domain.notification import (
+    InferenceResult,
+    TestNotification,
+    parse_notification,
+)
+from inference_results.domain.ports import Disposition, Message, Parking, Records
+from inference_results.domain.reading import ReadResponse
+from inference_results.domain.timestamp import timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordResult:
+    """Settles one message; safe to share between threads.
+
+    What it raises means that the message must be delivered again: nothing was written, or what was
+    written will not be written twice.
+    """
+
+    read: ReadResponse
+    records: Records
+    parking: Parking
+    retention: timedelta
+    now: Callable[[], datetime]
+
+    def __call__(self, message: Message) -> Disposition:
+        try:
+            notification = parse_notification(message.body)
+        except Unprocessable as why:
+            self.parking.park(message, why)
+            return Disposition.UNPROCESSABLE
+        if isinstance(notification, TestNotification):
+            return Disposition.IGNORED
+        outcome = self._outcome(notification, message.receive_count)
+        disposition = self.records.record(outcome)
+        if disposition is Disposition.RECORDED and outcome.output_error:
+            return Disposition.RECORDED_WITH_OUTPUT_ERROR
+        return disposition
+
+    def _outcome(self, result: InferenceResult, receive_count: int) -> Outcome:
+        output, output_error = self.read.output(result, receive_count)
+        failure, failure_error = self.read.failure(result, receive_count)
+        now = self.now()
+        return Outcome(
+            inference_id=result.inference_id,
+            endpoint_name=result.endpoint_name,
+            status=result.status,
+            event_time=result.event_time,
+            event_order=event_order(
+                event_time=result.event_time,
+                status=result.status,
+                location=result.output_location or result.failure_location,
+                digest=result.digest,
+            ),
+            recorded_at=timestamp(now),
+            expires_at=int((now + self.retention).timestamp()),
+            received_at=result.received_at,
+            input_location=result.input_location,
+            content_type=result.content_type,
+            custom_attributes=result.custom_attributes,
+            output=output,
+            output_error=output_error or failure_error,
+            failure=failure,
+        )
