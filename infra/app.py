@@ -1,0 +1,67 @@
+"""Places the stacks in an app."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from inference_results.contract import StackOutput
+
+from .endpoint_stack import AsyncEndpointStack
+from .inference_results import InferenceResults
+from .settings import Settings
+
+
+class InferenceResultsStack(cdk.Stack):
+    """The service, with its outputs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        env: cdk.Environment | None = None,
+    ) -> None:
+        super().__init__(scope, id, env=env)
+        if settings.permissions_boundary_arn:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(
+                self, "PermissionsBoundary", settings.permissions_boundary_arn
+            )
+            iam.PermissionsBoundary.of(self).apply(boundary)
+        self.results = results = InferenceResults(self, "Results", settings=settings)
+        completed, failed = results.completed, results.failed
+        outputs = {
+            StackOutput.SUCCESS_TOPIC_ARN: completed.topic.topic_arn,
+            StackOutput.ERROR_TOPIC_ARN: failed.topic.topic_arn,
+            StackOutput.TABLE_NAME: results.table.table_name,
+            StackOutput.COMPLETED_QUEUE_URL: completed.queue.queue_url,
+            StackOutput.FAILED_QUEUE_URL: failed.queue.queue_url,
+            StackOutput.COMPLETED_DEAD_LETTER_QUEUE_URL: completed.dead_letter_queue.queue_url,
+            StackOutput.FAILED_DEAD_LETTER_QUEUE_URL: failed.dead_letter_queue.queue_url,
+            StackOutput.COMPLETED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL: (
+                completed.subscription_dead_letter_queue.queue_url
+            ),
+            StackOutput.FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL: (
+                failed.subscription_dead_letter_queue.queue_url
+            ),
+            StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
+        }
+        if results.api:
+            outputs[StackOutput.API_URL] = results.api.api.api_endpoint
+        for name, value in outputs.items():
+            cdk.CfnOutput(self, name, value=value)
+
+
+def add_stacks(app: cdk.App) -> InferenceResultsStack:
+    """Read the settings from the app's context and add what they ask for.
+
+    Raises SettingsError.
+    """
+    settings = Settings.from_context(app.node.get_all_context())
+    stack = InferenceResultsStack(app, "InferenceResults", settings=settings)
+    if settings.endpoint:
+        endpoint = AsyncEndpointStack(
+            app, "AsyncEndpoint", results=stack.results, settings=settings.endpoint
+        )
+        endpoint.add_stack_dependency(stack)
+    return stack

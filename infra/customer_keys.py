@@ -1,0 +1,39 @@
+"""Keys of the customer's own, in place of the ones that AWS manages."""
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+# What DynamoDB needs in its caller's name, spelt out instead of AWS's `kms:ReEncrypt*`.
+_READ_ACTIONS = ("kms:Decrypt", "kms:DescribeKey")
+_WRITE_ACTIONS = (
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+
+class CustomerKeys(Construct):
+    """Three keys, rotated yearly, kept when the stack goes.
+
+    Topics and queues have one each: with one for both, the key's policy names the topic that the
+    key encrypts, and CloudFormation sees a circle.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.topics = kms.Key(self, "Topics", enable_key_rotation=True)
+        self.queues = kms.Key(self, "Queues", enable_key_rotation=True)
+        self.table = kms.Key(self, "Table", enable_key_rotation=True)
+
+    def allow_publishing(self, role: iam.IRole) -> None:
+        self.topics.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+
+    def allow_recording(self, role: iam.IRole) -> None:
+        self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        self.table.grant(role, *_READ_ACTIONS, *_WRITE_ACTIONS)
+
+    def allow_asking(self, role: iam.IRole) -> None:
+        self.table.grant(role, *_READ_ACTIONS)

@@ -1,0 +1,81 @@
+"""The optional second stack: an endpoint config wired to the topics, and an endpoint if asked."""
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from .acknowledged import acknowledge
+from .inference_results import InferenceResults
+from .settings import EndpointSettings
+
+
+class AsyncEndpointStack(Stack):
+    """For a model that exists. Nothing has a fixed name: any change replaces the config."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, results: InferenceResults, settings: EndpointSettings
+    ) -> None:
+        super().__init__(scope, id)
+        role = iam.Role.from_role_arn(self, "ExecutionRole", settings.execution_role_arn)
+        written = [
+            path.removeprefix("s3://")
+            for path in (settings.output_path, settings.failure_path)
+            if path
+        ]
+        permissions = iam.Policy(
+            self,
+            "MayPublishAndWrite",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["sns:Publish"],
+                    resources=[results.completed.topic.topic_arn, results.failed.topic.topic_arn],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:PutObject"],
+                    resources=[f"arn:{Aws.PARTITION}:s3:::{path}*" for path in written],
+                ),
+            ],
+        )
+        for path in written:
+            acknowledge(
+                permissions,
+                f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
+                "SageMaker chooses the keys of outputs and failures; the prefix is theirs alone.",
+            )
+        config = sagemaker.CfnEndpointConfig(
+            self,
+            "EndpointConfig",
+            production_variants=[
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    variant_name="AllTraffic",
+                    model_name=settings.model_name,
+                    instance_type=settings.instance_type,
+                    initial_instance_count=settings.initial_instance_count,
+                    initial_variant_weight=1,
+                )
+            ],
+            async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
+                output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
+                    s3_output_path=settings.output_path,
+                    s3_failure_path=settings.failure_path,
+                    notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
+                        success_topic=results.completed.topic.topic_arn,
+                        error_topic=results.failed.topic.topic_arn,
+                        include_inference_response_in=list(settings.include_inference_response_in),
+                    ),
+                ),
+                client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
+                    max_concurrent_invocations_per_instance=(
+                        settings.max_concurrent_invocations_per_instance
+                    )
+                ),
+            ),
+        )
+        if settings.create_endpoint:
+            endpoint = sagemaker.CfnEndpoint(
+                self, "Endpoint", endpoint_config_name=config.attr_endpoint_config_name
+            )
+            # CreateEndpoint publishes a test notification with the role's rights of that moment.
+            endpoint.node.add_dependency(permissions)

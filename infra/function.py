@@ -1,0 +1,63 @@
+"""A Lambda function with a role and a log group of its own."""
+
+from collections.abc import Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from inference_results.contract import METRICS_NAMESPACE
+
+from .acknowledged import acknowledge
+from .settings import NEWEST_RUNTIME
+
+TIMEOUT = cdk.Duration.seconds(30)
+
+
+class HandlerFunction(Construct):
+    """Runs `inference_results.handlers.<handler>`; may do what `statements` allow, and log."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        handler: str,
+        code: lambda_.Code,
+        runtime: str,
+        architecture: str,
+        environment: Mapping[str, str],
+        statements: Sequence[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(self.role)
+        for statement in statements:
+            self.role.add_to_policy(statement)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code,
+            handler=f"inference_results.handlers.{handler}.handler",
+            runtime=lambda_.Runtime(runtime, lambda_.RuntimeFamily.PYTHON),
+            architecture=lambda_.Architecture.custom(architecture),
+            role=self.role,
+            log_group=log_group,
+            timeout=TIMEOUT,
+            memory_size=512,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": handler,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                **{str(name): value for name, value in environment.items()},
+            },
+        )
+        if runtime != NEWEST_RUNTIME:
+            acknowledge(self.function, "L1", "The setting asks for this runtime.")

@@ -1,0 +1,106 @@
+"""The function that drains the queue of a channel into the table."""
+
+import json
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from inference_results.contract import Variable
+
+from .acknowledged import acknowledge
+from .function import TIMEOUT, HandlerFunction
+from .settings import Settings
+
+
+def queue_visibility_timeout(batch_window_seconds: int) -> cdk.Duration:
+    """Six times the function's timeout plus the window, as AWS recommends."""
+    return cdk.Duration.seconds(6 * int(TIMEOUT.to_seconds()) + batch_window_seconds)
+
+
+class ResultRecorder(Construct):
+    """Runs record_result on batches of `queue`; only messages that failed are delivered again."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        queue: sqs.IQueue,
+        unprocessable_queue: sqs.IQueue,
+        table: dynamodb.ITableV2,
+        code: lambda_.Code,
+        settings: Settings,
+    ) -> None:
+        super().__init__(scope, id)
+        handler = HandlerFunction(
+            self,
+            "RecordResult",
+            handler="record_result",
+            code=code,
+            runtime=settings.runtime,
+            architecture=settings.architecture,
+            environment={
+                Variable.TABLE_NAME: table.table_name,
+                Variable.UNPROCESSABLE_QUEUE_URL: unprocessable_queue.queue_url,
+                Variable.OUTPUT_PREFIXES: json.dumps(settings.output_prefixes),
+                Variable.INLINE_OUTPUT_BYTES: str(settings.inline_output_bytes),
+                Variable.RETENTION_DAYS: str(settings.retention_days),
+                Variable.SHARDS: str(settings.shards),
+                Variable.WORKERS: str(settings.workers),
+            },
+            statements=[
+                _allow(
+                    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                    queue.queue_arn,
+                ),
+                _allow(["sqs:SendMessage"], unprocessable_queue.queue_arn),
+                _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], table.table_arn),
+                *_allow_reading(settings.output_prefixes),
+                *([_allow(["kms:Decrypt"], *keys)] if (keys := settings.output_key_arns) else []),
+            ],
+        )
+        self.role = handler.role
+        for prefix in settings.output_prefixes:
+            acknowledge(
+                handler.role,
+                f"IAM5[Resource::arn:<AWS::Partition>:s3:::{prefix.removeprefix('s3://')}*]",
+                "The keys of outputs are not known beforehand; the prefix is the allowed one.",
+            )
+        mapping = handler.function.add_event_source_mapping(
+            "Queue",
+            event_source_arn=queue.queue_arn,
+            batch_size=settings.batch_size,
+            max_batching_window=cdk.Duration.seconds(settings.batch_window_seconds),
+            max_concurrency=settings.maximum_concurrency,
+            report_batch_item_failures=True,
+        )
+        mapping.node.add_dependency(handler.role)
+
+
+def _allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=list(resources))
+
+
+def _allow_reading(prefixes: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Objects below the prefixes. Without the right to list, S3 answers 403 for a missing object.
+
+    Not `bucket.grant_read`: that lists the whole bucket.
+    """
+    statements = []
+    for prefix in prefixes:
+        bucket, _, path = prefix.removeprefix("s3://").partition("/")
+        bucket_arn = f"arn:{cdk.Aws.PARTITION}:s3:::{bucket}"
+        statements += [
+            _allow(["s3:GetObject"], f"{bucket_arn}/{path}*"),
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{path}*"}},
+            ),
+        ]
+    return statements

@@ -1,0 +1,185 @@
+"""The settings: typed, from the CDK context, each error naming the setting and what was expected.
+
+docs/settings.md lists them. On the command line a list is written with commas, and a group of
+settings as JSON: `-c output_prefixes=s3://one/out/,s3://two/out/`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+NEWEST_RUNTIME: Final = "python3.14"
+"""The newest that both CDK and Powertools support."""
+
+
+class SettingsError(ValueError):
+    """Settings are missing, unknown or not what was expected; the text has a line for each."""
+
+
+def _matching(pattern: str, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+def _parsed(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError("expected a JSON object") from error
+    return value
+
+
+def _with_slash(prefix: str) -> str:
+    """So that `s3://bucket/out` does not admit `s3://bucket/outside`."""
+    return prefix if prefix.endswith("/") else prefix + "/"
+
+
+S3Prefix = Annotated[
+    str,
+    AfterValidator(_with_slash),
+    _matching(
+        r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]/([^*?$]+/)?", "s3://bucket/prefix/"
+    ),
+]
+TopicArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}",
+        "the ARN of a standard topic, arn:aws:sns:REGION:ACCOUNT:NAME",
+    ),
+]
+RoleArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
+        "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
+    ),
+]
+PolicyArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
+        "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
+    ),
+]
+KeyArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
+        "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID",
+    ),
+]
+Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address")]
+S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
+RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
+KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
+Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
+ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EndpointSettings(_Group):
+    """The second stack: an endpoint config for a model that exists, and an endpoint if asked."""
+
+    model_name: str
+    execution_role_arn: RoleArn
+    """The model's execution role: it is allowed to publish and to write below the two paths."""
+    instance_type: str
+    output_path: S3Prefix
+    failure_path: S3Prefix | None = None
+    include_inference_response_in: tuple[ResponseIn, ...] = ()
+    initial_instance_count: int = Field(1, ge=1)
+    max_concurrent_invocations_per_instance: int | None = Field(None, ge=1, le=1000)
+    create_endpoint: bool = False
+
+
+class Settings(_Group):
+    """Of the main stack. Only `output_prefixes` has no default."""
+
+    output_prefixes: S3Prefixes = Field(min_length=1)
+    output_key_arns: KeyArns = ()
+    success_topic_arn: TopicArn | None = None
+    error_topic_arn: TopicArn | None = None
+    success_emails: Emails = ()
+    error_emails: Emails = ()
+    execution_role_arns: RoleArns = ()
+    retention_days: int = Field(90, ge=1, le=3650)
+    inline_output_bytes: int = Field(1024, ge=0, le=65_536)
+    shards: int = Field(4, ge=1, le=256)
+    batch_size: int = Field(10, ge=1, le=10_000)
+    batch_window_seconds: int = Field(0, ge=0, le=300)
+    maximum_concurrency: int = Field(10, ge=2, le=1000)
+    workers: int = Field(10, ge=1, le=64)
+    api: bool = True
+    customer_keys: bool = False
+    runtime: Literal["python3.14", "python3.13", "python3.12", "python3.11"] = NEWEST_RUNTIME
+    architecture: Literal["arm64", "x86_64"] = "arm64"
+    permissions_boundary_arn: PolicyArn | None = None
+    retain: bool = True
+    endpoint: Annotated[EndpointSettings | None, BeforeValidator(_parsed)] = None
+
+    @model_validator(mode="after")
+    def _batches_need_a_window(self) -> Self:
+        if self.batch_size > 10 and self.batch_window_seconds == 0:
+            raise ValueError(
+                "batch_window_seconds: expected at least 1 for a batch_size over 10 (a rule of SQS)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _endpoint_writes_where_we_read(self) -> Self:
+        if self.endpoint:
+            for name in ("output_path", "failure_path"):
+                path = getattr(self.endpoint, name)
+                if path and not path.startswith(self.output_prefixes):
+                    raise ValueError(f"endpoint.{name}: expected a path below an output_prefixes")
+        return self
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Self:
+        """Read what `cdk` passes: `App.node.get_all_context()`.
+
+        Raises SettingsError. Keys that are no identifiers (`@aws-cdk/...`) are CDK's own.
+        """
+        try:
+            return cls(**{key: each for key, each in context.items() if key.isidentifier()})
+        except ValidationError as error:
+            lines = [_explained(each["loc"], each["type"], each["msg"]) for each in error.errors()]
+            raise SettingsError("\n".join(lines)) from None
+
+
+def _explained(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = ".".join(str(part) for part in place)
+    match kind:
+        case "missing":
+            message = "expected a value; there is no default"
+        case "extra_forbidden":
+            message = "there is no such setting; see docs/settings.md"
+        case _:
+            message = message.removeprefix("Value error, ").replace("Input should be", "expected")
+    return f"setting {name}: {message}" if name else f"setting {message}"
