@@ -1,0 +1,42 @@
+"""`python -m local up`, `down` and `demo`, by way of the Makefile."""
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from local.demo import run_demo
+from local.deployment import DeployError
+from local.environment import ROOT, LocalFolder
+from local.processes import StartError
+from local.system import down, is_up, up
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "demo"])
+    command = parser.parse_args().command
+    folder = LocalFolder(ROOT / ".local")
+    console = Console()
+    if command == "down":
+        stopped = down(folder)
+        console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+        return 0
+    was_up = is_up(folder)
+    try:
+        with console.status("") as status:
+            up(folder, lambda step: status.update(f"{step} ..."))
+        if command == "up":
+            console.print("up: `. .local/env` for its variables, .local/outputs.json for its names")
+            return 0
+        return 0 if run_demo(folder, console) else 1
+    except (StartError, DeployError) as error:
+        console.print(f"[red]{error}")
+        return 1
+    finally:
+        if command == "demo" and not was_up:
+            down(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

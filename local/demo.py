@@ -1,0 +1,185 @@
+"""The main job before one's eyes: invocations of every kind, read back through the HTTP API."""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import boto3
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Column, Table
+
+from inference_results.contract import StackOutput
+from local.asking import StatusApi
+from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
+from local.environment import EXECUTION_ROLE, READER_ROLE, LocalFolder
+
+_WAIT_SECONDS: Final = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """An invocation, and what its record must say."""
+
+    inference_id: str
+    endpoint_name: str
+    body: bytes
+    wishes: str
+    status: str
+    failure_code: str | None = None
+
+    @property
+    def has_output(self) -> bool:
+        return self.status == "Completed"
+
+
+def plan(run: str) -> list[Sent]:
+    """36 invocations on two endpoints: successes small, large and empty, failures, an expiry."""
+    small, large = b'{"text": "good morning"}', b"\xff\x00 not text " * 400
+    kinds = [
+        *[("small", small, "", "Completed", None)] * 14,
+        *[("delayed", small, "pretend-delay=1.5", "Completed", None)] * 3,
+        *[("large", large, "", "Completed", None)] * 4,
+        ("empty", b"", "", "Completed", None),
+        *[("in notice", small, "pretend-inline", "Completed", None)] * 3,
+        ("twice", small, "pretend-duplicate", "Completed", None),
+        *[("bad input", small, "pretend-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
+        *[("model error", small, "pretend-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
+        *[("time-out", small, "pretend-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
+        *[("expired", small, "pretend-expiry", "Expired", "EXPIRED")] * 2,
+    ]
+    return [
+        Sent(
+            inference_id=f"{run} {name} #{number}",
+            endpoint_name=("speech", "ocr")[number % 2],
+            body=body,
+            wishes=wishes,
+            status=status,
+            failure_code=code,
+        )
+        for number, (name, body, wishes, status, code) in enumerate(kinds, start=1)
+    ]
+
+
+def run_demo(folder: LocalFolder, console: Console) -> bool:
+    """True if every record says what was sent, and what is no result was kept apart."""
+    outputs = folder.outputs()
+    sent = plan(uuid.uuid4().hex[:6])
+    with Progress(console=console) as progress:
+        sending = progress.add_task("invoking the endpoint", total=len(sent))
+        for each in sent:
+            _invoke(each)
+            progress.advance(sending)
+        marker = _publish_what_is_no_result(outputs)
+        reading = progress.add_task("reading records over HTTP", total=len(sent))
+        api = StatusApi(outputs[StackOutput.API_URL], READER_ROLE)
+        records: dict[str, dict[str, Any]] = {}
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while len(records) < len(sent) and time.monotonic() < deadline:
+            for each in sent:
+                if each.inference_id not in records:
+                    status, document = api.get(each.inference_id)
+                    if status == 200:
+                        records[each.inference_id] = document
+                        progress.advance(reading)
+            time.sleep(0.2)
+    differences = {each.inference_id: _differences(each, records) for each in sent}
+    console.print(_table(sent, records, differences))
+    parked = _parked_reason(outputs, marker)
+    console.print(f"the message that is no notification was parked: {parked or 'NO'}")
+    wrong = sum(map(bool, differences.values()))
+    console.print(
+        f"{len(sent)} invocations, {len(records)} records, {wrong} that differ from what was sent"
+    )
+    return not wrong and parked is not None
+
+
+def _invoke(sent: Sent) -> None:
+    key = f"{INPUT_PREFIX}{sent.inference_id}"
+    boto3.client("s3").put_object(Bucket=OUTPUT_BUCKET, Key=key, Body=sent.body)
+    boto3.client("sagemaker-runtime").invoke_endpoint_async(
+        EndpointName=sent.endpoint_name,
+        InferenceId=sent.inference_id,
+        InputLocation=f"s3://{OUTPUT_BUCKET}/{key}",
+        ContentType="application/json",
+        CustomAttributes=sent.wishes,
+    )
+
+
+def _publish_what_is_no_result(outputs: dict[str, str]) -> str:
+    """A TestNotification, and a message that is none at all; answers with what marks it."""
+    sns = boto3.Session(profile_name=EXECUTION_ROLE).client("sns")
+    test = {"eventVersion": "1.0", "eventSource": "aws:sagemaker", "eventName": "TestNotification"}
+    sns.publish(TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=json.dumps(test))
+    marker = f"this is no notification ({uuid.uuid4()})"
+    sns.publish(TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=marker)
+    return marker
+
+
+def _differences(sent: Sent, records: dict[str, dict[str, Any]]) -> list[str]:
+    record = records.get(sent.inference_id)
+    if record is None:
+        return ["no record"]
+    expected = {
+        "endpoint_name": sent.endpoint_name,
+        "status": sent.status,
+        "custom_attributes": sent.wishes or None,
+        "input_location": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}{sent.inference_id}",
+        "output_error": None,
+    }
+    found = [name for name, value in expected.items() if record.get(name) != value]
+    if record.get("failure", {}).get("code") != sent.failure_code:
+        found.append("failure.code")
+    if sent.has_output and _output(record["output"]) != sent.body:
+        found.append("output")
+    return found
+
+
+def _output(output: dict[str, Any]) -> bytes:
+    """The output as a consumer gets it: from the record if it is whole there, else from S3."""
+    if inline := output.get("inline"):
+        return str(inline["content"]).encode()
+    version = {"VersionId": output["version_id"]} if "version_id" in output else {}
+    answer = boto3.client("s3").get_object(Bucket=output["bucket"], Key=output["key"], **version)
+    return answer["Body"].read()
+
+
+def _parked_reason(outputs: dict[str, str], marker: str) -> str | None:
+    sqs = boto3.client("sqs")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        messages = sqs.receive_message(
+            QueueUrl=outputs[StackOutput.UNPROCESSABLE_QUEUE_URL],
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=5,
+            WaitTimeSeconds=1,
+        ).get("Messages", [])
+        for message in messages:
+            if message["Body"] == marker:
+                return message["MessageAttributes"]["detail"]["StringValue"]
+    return None
+
+
+def _table(
+    sent: list[Sent], records: dict[str, dict[str, Any]], differences: dict[str, list[str]]
+) -> Table:
+    columns = ("inference", "endpoint", "status", "output", "failure", "as sent")
+    table = Table(*(Column(name, no_wrap=True) for name in columns), box=box.SIMPLE_HEAD)
+    for each in sent:
+        record = records.get(each.inference_id, {})
+        output, failure = record.get("output"), record.get("failure", {})
+        where = "inline" if output and "inline" in output else "in S3"
+        wrong = differences[each.inference_id]
+        table.add_row(
+            each.inference_id,
+            record.get("endpoint_name"),
+            record.get("status"),
+            f"{output['size']} B {where}" if output else "",
+            failure.get("code"),
+            f"[red]{', '.join(wrong)}" if wrong else "yes",
+        )
+    return table

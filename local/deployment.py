@@ -1,0 +1,115 @@
+"""What the embedded account holds: a bucket and roles by boto3, the rest by `cdk deploy`."""
+
+import json
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from inference_results.contract import StackOutput
+from local.environment import (
+    ACCOUNT,
+    EXECUTION_ROLE,
+    READER_ROLE,
+    REGION,
+    ROOT,
+    LocalFolder,
+)
+
+OUTPUT_BUCKET: Final = "async-inference-results-local"
+OUTPUT_PREFIX: Final = "async-output/"
+FAILURE_PREFIX: Final = "async-failures/"
+INPUT_PREFIX: Final = "async-input/"
+
+_ARCHITECTURES: Final = {"amd64": "x86_64", "aarch64": "arm64"}
+"""Lambda's name where the machine has another."""
+
+
+class DeployError(RuntimeError):
+    """A command of the CDK failed; the text names its log."""
+
+
+def create_account_resources() -> None:
+    """The bucket and the roles that exist before the stack does. Repeating it changes nothing."""
+    s3 = boto3.client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=OUTPUT_BUCKET)
+    s3.put_bucket_versioning(Bucket=OUTPUT_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    bucket = f"arn:aws:s3:::{OUTPUT_BUCKET}"
+    _put_role(
+        EXECUTION_ROLE,
+        _allow(["s3:GetObject"], f"{bucket}/{INPUT_PREFIX}*"),
+        _allow(["s3:PutObject"], f"{bucket}/{OUTPUT_PREFIX}*", f"{bucket}/{FAILURE_PREFIX}*"),
+    )
+    _put_role(READER_ROLE, _allow(["execute-api:Invoke"], f"arn:aws:execute-api:{REGION}:*"))
+
+
+def deploy(folder: LocalFolder) -> None:
+    """Bootstrap, run an unmodified `cdk deploy`, and write `outputs.json`.
+
+    Raises DeployError.
+    """
+    cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
+    # Outside the project, or bootstrap would synthesise the app too.
+    bootstrap = [cdk, "bootstrap", f"aws://{ACCOUNT}/{REGION}"]
+    _run(bootstrap, folder.path, folder.path / "bootstrap.log")
+    machine = platform.machine().lower()
+    context = {
+        "output_prefixes": ",".join(
+            f"s3://{OUTPUT_BUCKET}/{prefix}" for prefix in (OUTPUT_PREFIX, FAILURE_PREFIX)
+        ),
+        "execution_role_arns": f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}",
+        # The embedded Lambda runs every function with the interpreter at hand.
+        "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": _ARCHITECTURES.get(machine, machine),
+        "retain": "false",
+    }
+    outputs_file = folder.path / "cdk-outputs.json"
+    options = ["--output", str(folder.path / "cdk.out"), "--outputs-file", str(outputs_file)]
+    settings = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]
+    _run(
+        [cdk, "deploy", "--require-approval", "never", *options, *settings],
+        ROOT,
+        folder.path / "deploy.log",
+    )
+    (outputs,) = json.loads(outputs_file.read_text()).values()
+    outputs[StackOutput.API_URL] = _reachable(outputs[StackOutput.API_URL])
+    outputs |= {"OutputBucket": OUTPUT_BUCKET, "OutputPrefix": OUTPUT_PREFIX}
+    folder.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
+
+
+def _reachable(api_url: str) -> str:
+    """MiniStack names the API by a host that no resolver knows; this path leads to it as well."""
+    api_id, _, gateway = api_url.removeprefix("https://").partition(".execute-api.")
+    return f"https://{gateway}/_aws/execute-api/{api_id}/$default"
+
+
+def _run(command: list[str], directory: Path, log: Path) -> None:
+    with log.open("w") as output:
+        done = subprocess.run(
+            command, cwd=directory, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode != 0:
+        raise DeployError(f"{' '.join(command[:2])} failed; see {log}")
+
+
+def _put_role(name: str, *statements: dict[str, Any]) -> None:
+    """A role that the account's own root, and so the profile of its name, may assume."""
+    iam = boto3.client("iam")
+    root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": root}
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_policy(*statements))
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _allow(actions: list[str], *resources: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}

@@ -1,0 +1,60 @@
+"""MiniStack: an AWS in one process, with TLS and with IAM enforced."""
+
+import ssl
+import urllib.request
+from pathlib import Path
+
+from local.environment import ACCOUNT, REGION, ROOT, LocalFolder, host_environment
+from local.processes import Processes
+
+NAME = "ministack"
+
+
+def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
+    """Start it unless it runs, on a port of its own, and write the CA bundle that trusts it."""
+    if processes.running(NAME):
+        return
+    # What else runs here belonged to an emulator that is gone, with all that it held.
+    processes.stop_all()
+    folder.choose_ports()
+    port = folder.ports()["aws"]
+    temporary = folder.path / "tmp"
+    temporary.mkdir(exist_ok=True)
+    processes.start(
+        NAME,
+        [str(ROOT / ".venv-ministack" / "bin" / "ministack")],
+        env=host_environment()
+        | {
+            "TMPDIR": str(temporary),
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AUTH": "true",
+            # The bucket of `cdk bootstrap` admits TLS only, which AUTH enforces too.
+            "USE_SSL": "1",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        },
+        is_up=lambda: _healthy(port, folder.certificate),
+    )
+    folder.ca_bundle.write_text(_system_authorities() + folder.certificate.read_text())
+
+
+def _healthy(port: int, certificate: Path) -> bool:
+    try:
+        trusting = ssl.create_default_context(cafile=certificate)
+        url = f"https://127.0.0.1:{port}/_ministack/health"
+        with urllib.request.urlopen(url, context=trusting, timeout=2):
+            return True
+    except OSError:  # of the missing certificate, of the socket, or of the answer (URLError)
+        return False
+
+
+def _system_authorities() -> str:
+    system = ssl.get_default_verify_paths().cafile
+    return Path(system).read_text() if system else ""

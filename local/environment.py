@@ -1,0 +1,101 @@
+"""The folder of a local system, and the environment in which clients reach it."""
+
+import json
+import os
+import shlex
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ACCOUNT: Final = "123456789012"
+REGION: Final = "us-east-1"
+EXECUTION_ROLE: Final = "pretend-sagemaker-execution"
+"""Of the pretend endpoint's model."""
+READER_ROLE: Final = "inference-reader"
+"""Of a downstream service: may ask the API, and nothing else."""
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def host_environment() -> dict[str, str]:
+    """This process's environment without AWS's variables: no real account is ever reached."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """Where a local system keeps what it writes; one folder, one system."""
+
+    path: Path
+
+    @property
+    def outputs_file(self) -> Path:
+        return self.path / "outputs.json"
+
+    @property
+    def certificate(self) -> Path:
+        return self.path / "tmp" / "ministack-tls" / "server.crt"
+
+    @property
+    def ca_bundle(self) -> Path:
+        return self.path / "ca-bundle.pem"
+
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name, plus `OutputBucket` and `OutputPrefix`."""
+        outputs: dict[str, str] = json.loads(self.outputs_file.read_text())
+        return outputs
+
+    def choose_ports(self) -> None:
+        """Free ones, for a start; `ports` tells them from then on."""
+        ports = {"aws": _free_port(), "pretend-endpoint": _free_port()}
+        (self.path / "ports.json").write_text(json.dumps(ports))
+
+    def ports(self) -> dict[str, int]:
+        ports: dict[str, int] = json.loads((self.path / "ports.json").read_text())
+        return ports
+
+    def variables(self) -> dict[str, str]:
+        """What a client (boto3, the CDK, the SageMaker SDK) needs to reach this system only."""
+        ports = self.ports()
+        return {
+            "AWS_ENDPOINT_URL": f"https://127.0.0.1:{ports['aws']}",
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
+            "AWS_CA_BUNDLE": str(self.ca_bundle),
+            "SSL_CERT_FILE": str(self.ca_bundle),
+            "NODE_EXTRA_CA_CERTS": str(self.certificate),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": str(self.path / "aws-config"),
+            "NO_PROXY": "127.0.0.1",
+            "CDK_HOME": str(self.path / "cdk-home"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+        }
+
+    def write_env(self) -> None:
+        """`env`: shell exports of the variables. `aws-config`: a profile for each role."""
+        profiles = [
+            f"[profile {profile}]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/{profile}\n"
+            f"credential_source = Environment\nregion = {REGION}\n"
+            for profile in (EXECUTION_ROLE, READER_ROLE)
+        ]
+        (self.path / "aws-config").write_text("\n".join(profiles))
+        lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]
+        lines += [f"export {name}={shlex.quote(each)}" for name, each in self.variables().items()]
+        (self.path / "env").write_text("\n".join(lines) + "\n")
+
+    def enter(self) -> None:
+        """Make this process, and those it starts, a client of this system and of no other."""
+        environment = host_environment() | self.variables()
+        os.environ.clear()
+        os.environ.update(environment)

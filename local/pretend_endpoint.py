@@ -1,0 +1,258 @@
+"""A pretend SageMaker: any asynchronous endpoint, speaking InvokeEndpointAsync's wire form.
+
+Its model answers with its input. What becomes of an invocation is chosen by words in
+CustomAttributes, separated by spaces:
+
+- `pretend-failure=400` (or `500`, or `0` for a time-out): the model fails with this status
+- `pretend-expiry`: the request expires in the queue, without any object
+- `pretend-delay=2.5`: the result comes after so many seconds
+- `pretend-duplicate`: the notification comes twice
+- `pretend-inline`: the response stands in the notification, up to 128 KB
+- `pretend-silence`: the object is written, the notification never comes
+
+It acts under an execution role, which may read inputs, write outputs and publish: nothing else.
+"""
+
+import argparse
+import base64
+import json
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import boto3
+from botocore.exceptions import ClientError
+
+_HEADER: Final = "X-Amzn-SageMaker-"
+_MAX_INLINE_RESPONSE: Final = 128 * 1024
+_MAX_BODY: Final = 128_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsyncInferenceConfig:
+    """What an endpoint config says. Paths end in `/`; `profile` is the execution role's."""
+
+    profile: str
+    success_topic: str
+    error_topic: str
+    s3_output_path: str
+    s3_failure_path: str
+
+
+class InvalidRequest(Exception):
+    """Answered as SageMaker's ValidationError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One request, as accepted."""
+
+    endpoint_name: str
+    inference_id: str
+    received: datetime
+    output_location: str
+    failure_location: str
+    input_location: str | None
+    body: bytes
+    content_type: str | None
+    accept: str | None
+    custom_attributes: str | None
+
+    @property
+    def wishes(self) -> dict[str, str]:
+        """The `pretend-` words of the custom attributes, with what follows their `=`."""
+        words = (self.custom_attributes or "").split()
+        wishes = [word.removeprefix("pretend-") for word in words if word.startswith("pretend-")]
+        return {name: value for name, _, value in (wish.partition("=") for wish in wishes)}
+
+
+def accept_invocation(
+    path: str, headers: Mapping[str, str], body: bytes, config: AsyncInferenceConfig
+) -> Invocation:
+    """Read InvokeEndpointAsync's wire form. Raises InvalidRequest."""
+    match path.split("/"):
+        case ["", "endpoints", endpoint_name, "async-invocations"]:
+            pass
+        case _:
+            raise InvalidRequest("only InvokeEndpointAsync is pretended")
+    input_location = headers.get(_HEADER + "InputLocation")
+    if (input_location is None) == (not body):
+        raise InvalidRequest("exactly one of InputLocation and Body is expected")
+    if len(body) > _MAX_BODY:
+        raise InvalidRequest(f"Body is expected to have at most {_MAX_BODY} bytes")
+    extension = headers.get(_HEADER + "S3OutputPathExtension", "").strip("/")
+    folder = config.s3_output_path + (f"{extension}/" if extension else "")
+    return Invocation(
+        endpoint_name=unquote(endpoint_name),
+        inference_id=headers.get(_HEADER + "Inference-Id") or str(uuid.uuid4()),
+        received=datetime.now(UTC),
+        output_location=folder + (headers.get(_HEADER + "Filename") or f"{uuid.uuid4()}.out"),
+        failure_location=f"{config.s3_failure_path}{uuid.uuid4()}-error.out",
+        input_location=input_location,
+        body=body,
+        content_type=headers.get(_HEADER + "Content-Type"),
+        accept=headers.get(_HEADER + "Accept"),
+        custom_attributes=headers.get(_HEADER + "Custom-Attributes"),
+    )
+
+
+class PretendModel:
+    """Works off invocations: reads the input, writes an object, publishes the notification."""
+
+    def __init__(self, config: AsyncInferenceConfig) -> None:
+        session = boto3.Session(profile_name=config.profile)
+        self._s3 = session.client("s3")
+        self._sns = session.client("sns")
+        self._config = config
+
+    def work_off(self, invocation: Invocation) -> None:
+        wishes = invocation.wishes
+        if "expiry" in wishes:
+            self._publish_failure(invocation, "Expired", "Request expired in the queue.", None)
+            return
+        try:
+            response = self._input(invocation)
+        except ClientError:
+            reason = "ClientError: Unable to read the input."
+            self._publish_failure(invocation, "Failed", reason, None)
+            return
+        if "failure" in wishes:
+            self._fail(invocation, int(wishes["failure"]))
+            return
+        content_type = invocation.accept or invocation.content_type or "application/octet-stream"
+        self._put(invocation.output_location, response, content_type)
+        self._publish(
+            self._config.success_topic,
+            invocation,
+            {
+                "invocationStatus": "Completed",
+                "responseParameters": {
+                    "contentType": content_type,
+                    "outputLocation": invocation.output_location,
+                },
+                **_inline(invocation, response),
+            },
+        )
+
+    def _input(self, invocation: Invocation) -> bytes:
+        if invocation.input_location is None:
+            return invocation.body
+        bucket, _, key = invocation.input_location.removeprefix("s3://").partition("/")
+        content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+    def _put(self, location: str, body: bytes, content_type: str) -> None:
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+    def _fail(self, invocation: Invocation, model_status: int) -> None:
+        party = "client" if 400 <= model_status <= 499 else "server"
+        reason = (
+            f"ClientError: Received {party} error ({model_status}) from model. "
+            "See the SageMaker Endpoint logs in your account for more information."
+        )
+        error = json.dumps({"error": f"the model answered {model_status}"}).encode()
+        if model_status:
+            self._put(invocation.failure_location, error, "application/json")
+        self._publish_failure(invocation, "Failed", reason, error if model_status else None)
+
+    def _publish_failure(
+        self, invocation: Invocation, status: str, reason: str, error: bytes | None
+    ) -> None:
+        location = {"failureLocation": invocation.failure_location}
+        event: dict[str, Any] = {"invocationStatus": status, "failureReason": reason}
+        if error:
+            event |= {"responseParameters": location, **_inline(invocation, error)}
+        self._publish(self._config.error_topic, invocation, event)
+
+    def _publish(self, topic: str, invocation: Invocation, event: dict[str, Any]) -> None:
+        request = {
+            "accept": invocation.accept,
+            "contentType": invocation.content_type,
+            "customAttributes": invocation.custom_attributes,
+            "endpointName": invocation.endpoint_name,
+            "inputLocation": invocation.input_location,
+        }
+        message = json.dumps(
+            {
+                "awsRegion": self._sns.meta.region_name,
+                "eventTime": _milliseconds(datetime.now(UTC)),
+                "receivedTime": _milliseconds(invocation.received),
+                "requestParameters": {name: each for name, each in request.items() if each},
+                "inferenceId": invocation.inference_id,
+                "eventVersion": "1.0",
+                "eventSource": "aws:sagemaker",
+                "eventName": "InferenceResult",
+                **event,
+            }
+        )
+        wishes = invocation.wishes
+        times = 0 if "silence" in wishes else 2 if "duplicate" in wishes else 1
+        for _ in range(times):
+            self._sns.publish(TopicArn=topic, Message=message)
+
+
+def _inline(invocation: Invocation, response: bytes) -> dict[str, Any]:
+    if "inline" not in invocation.wishes or len(response) > _MAX_INLINE_RESPONSE:
+        return {}
+    content = base64.b64encode(response).decode()
+    return {"responseBody": {"content": content, "encoding": "BASE64"}}
+
+
+def _milliseconds(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    config: AsyncInferenceConfig
+    model: PretendModel
+
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            invocation = accept_invocation(self.path, dict(self.headers), body, self.config)
+            delay = float(invocation.wishes.get("delay", 0))
+        except (InvalidRequest, ValueError) as error:
+            self._answer(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
+            return
+        threading.Timer(delay, self.model.work_off, [invocation]).start()
+        self._answer(
+            202,
+            {"InferenceId": invocation.inference_id},
+            {
+                _HEADER + "OutputLocation": invocation.output_location,
+                _HEADER + "FailureLocation": invocation.failure_location,
+            },
+        )
+
+    def _answer(self, status: int, content: dict[str, str], headers: dict[str, str]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "application/json"}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent: a line for each request would say nothing that the notifications do not."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--config", type=Path, required=True, help="an AsyncInferenceConfig, JSON")
+    arguments = parser.parse_args()
+    _Handler.config = AsyncInferenceConfig(**json.loads(arguments.config.read_text()))
+    _Handler.model = PretendModel(_Handler.config)
+    ThreadingHTTPServer(("127.0.0.1", arguments.port), _Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

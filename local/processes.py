@@ -1,0 +1,84 @@
+"""Background processes that outlive the command which started them."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class StartError(RuntimeError):
+    """A process did not come up; the text names its log."""
+
+
+class Processes:
+    """Starts processes and remembers them in `folder`, so that only they are stopped again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "processes.json"
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        is_up: Callable[[], bool],
+        timeout_seconds: float = 30,
+    ) -> None:
+        """Start `command` in the project's folder and wait until `is_up`. Raises StartError."""
+        log = self._folder / f"{name}.log"
+        with log.open("w") as output:
+            process = psutil.Popen(
+                command,
+                env=env,
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._write({**self._read(), name: {"pid": process.pid, "started": process.create_time()}})
+        deadline = time.monotonic() + timeout_seconds
+        while not is_up():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise StartError(f"{name} did not come up; see {log}")
+            time.sleep(0.1)
+
+    def running(self, name: str) -> bool:
+        return self._process(name) is not None
+
+    def stop_all(self) -> list[str]:
+        """Stop what was started here, with its children; answers with the names."""
+        stopped = []
+        for name in reversed(self._read()):
+            if process := self._process(name):
+                family = [*process.children(recursive=True), process]
+                for each in family:
+                    each.terminate()
+                for survivor in psutil.wait_procs(family, timeout=5)[1]:
+                    survivor.kill()
+                stopped.append(name)
+        self._write({})
+        return stopped
+
+    def _process(self, name: str) -> psutil.Process | None:
+        """None if it is gone; a pid alone may belong to another process by now."""
+        known = self._read().get(name)
+        if known is None or not psutil.pid_exists(known["pid"]):
+            return None
+        process = psutil.Process(known["pid"])
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return process if alive and process.create_time() == known["started"] else None
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        return json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def _write(self, processes: dict[str, dict[str, Any]]) -> None:
+        self._file.write_text(json.dumps(processes, indent=2))

@@ -1,0 +1,82 @@
+"""Brings the whole local system up, and down again."""
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+from inference_results.contract import StackOutput
+from local.deployment import (
+    FAILURE_PREFIX,
+    OUTPUT_BUCKET,
+    OUTPUT_PREFIX,
+    create_account_resources,
+    deploy,
+)
+from local.embedded_aws import start_embedded_aws
+from local.environment import EXECUTION_ROLE, LocalFolder
+from local.pretend_endpoint import AsyncInferenceConfig
+from local.processes import Processes
+
+_ENDPOINT = "pretend-endpoint"
+
+
+def up(folder: LocalFolder, tell: Callable[[str], None]) -> None:
+    """Start what does not run, deploy what is here, and make this process a client of it.
+
+    Repeating it deploys the code as it stands now and leaves the records alone.
+    Raises StartError or DeployError.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    processes = Processes(folder.path)
+    tell("starting the embedded AWS")
+    start_embedded_aws(folder, processes)
+    folder.write_env()
+    folder.enter()
+    tell("deploying with cdk deploy")
+    create_account_resources()
+    deploy(folder)
+    tell("starting the pretend SageMaker endpoint")
+    _start_endpoint(folder, processes)
+
+
+def down(folder: LocalFolder) -> list[str]:
+    """Stop what `up` started in this folder; answers with the names of what was stopped."""
+    return Processes(folder.path).stop_all()
+
+
+def is_up(folder: LocalFolder) -> bool:
+    return Processes(folder.path).running(_ENDPOINT)
+
+
+def _start_endpoint(folder: LocalFolder, processes: Processes) -> None:
+    if processes.running(_ENDPOINT):
+        return
+    outputs = folder.outputs()
+    config = AsyncInferenceConfig(
+        profile=EXECUTION_ROLE,
+        success_topic=outputs[StackOutput.SUCCESS_TOPIC_ARN],
+        error_topic=outputs[StackOutput.ERROR_TOPIC_ARN],
+        s3_output_path=f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}",
+        s3_failure_path=f"s3://{OUTPUT_BUCKET}/{FAILURE_PREFIX}",
+    )
+    config_file = folder.path / "async-inference-config.json"
+    config_file.write_text(json.dumps(asdict(config), indent=2))
+    port = folder.ports()[_ENDPOINT]
+    processes.start(
+        _ENDPOINT,
+        [
+            sys.executable,
+            "-m",
+            "local.pretend_endpoint",
+            f"--port={port}",
+            f"--config={config_file}",
+        ],
+        is_up=lambda: _listening(port),
+    )
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
