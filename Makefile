@@ -1,0 +1,63 @@
+# What a newcomer needs: `make demo` and `make test`. Needs Python 3.11+, Node 20+, npm and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := functions:.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
+# Nothing here reaches an account: the variables of one are hidden from every command.
+unexport AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
+
+.PHONY: help demo test up down check unit install lock clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: install  ## watch results of a pretended endpoint travel into the table, and ask for them
+	$(BIN)/python -m local demo
+
+test: check  ## check, then every test, those of the deployed system included
+	$(BIN)/pytest
+
+up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
+	$(BIN)/python -m local up
+
+down: install  ## stop what `make up` started
+	$(BIN)/python -m local down
+
+check: install  ## formatting, lint, types, layers, and every template under all checkers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.templates
+
+unit: install  ## the tests that need no deployment
+	$(BIN)/pytest --ignore tests/deploy
+
+install: .venv/installed .venv-ministack/installed node_modules/installed  ## set up what all commands need
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/installed: requirements.txt | .venv/bin/uv
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
+	touch $@
+
+.venv-ministack/installed: local/requirements.txt | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-ministack
+	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-ministack/bin/python $<
+	touch $@
+
+node_modules/installed: package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
+	for folder in functions . local; do \
+		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
+
+clean: down  ## remove everything that was installed or written
+	rm -rf .venv .venv-ministack node_modules .local cdk.out
