@@ -71,7 +71,7 @@ class ResultRecorder(Construct):
                 f"IAM5[Resource::arn:<AWS::Partition>:s3:::{prefix.removeprefix('s3://')}*]",
                 "The keys of outputs are not known beforehand; the prefix is the allowed one.",
             )
-        mapping = handler.function.add_event_source_mapping(
+        handler.function.add_event_source_mapping(
             "Queue",
             event_source_arn=queue.queue_arn,
             batch_size=settings.batch_size,
@@ -79,7 +79,6 @@ class ResultRecorder(Construct):
             max_concurrency=settings.maximum_concurrency,
             report_batch_item_failures=True,
         )
-        mapping.node.add_dependency(handler.role)
 
 
 def _allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:

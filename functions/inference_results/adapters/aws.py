@@ -10,12 +10,13 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from inference_results.domain.errors import Unavailable
 
-_THROTTLED: Final = frozenset(
+_PASSING: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestTimeout",
+        "SlowDown",
         "ThrottlingException",
         "TransactionConflictException",
     }
@@ -32,16 +33,20 @@ def client_config(connections: int) -> Config:
     )
 
 
+def may_pass(error: ClientError) -> bool:
+    """Whether AWS throttled the call or failed inside, so that the same call may work later."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.response["Error"]["Code"] in _PASSING
+
+
 @contextmanager
 def unavailability(service: str) -> Iterator[None]:
     """Turn throttling, failures inside AWS and silence into Unavailable; let the rest pass."""
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code in _THROTTLED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Unavailable(service, code) from error
-        raise
+        if not may_pass(error):
+            raise
+        raise Unavailable(service, error.response["Error"]["Code"]) from error
     except (HTTPClientError, IncompleteReadError) as error:
         raise Unavailable(service, type(error).__name__) from error

@@ -1,11 +1,13 @@
 """Objects in S3."""
 
+from contextlib import closing
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from inference_results.adapters.aws import unavailability
-from inference_results.domain.errors import ObjectDenied, ObjectMissing
+from inference_results.adapters.aws import may_pass, unavailability
+from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.location import Location
 from inference_results.domain.ports import ObjectStart
 
@@ -26,32 +28,34 @@ class S3Objects:
             try:
                 return self._get(location, limit)
             except ClientError as error:
+                if may_pass(error):
+                    raise
                 code = error.response["Error"]["Code"]
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status == 404:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
                     raise ObjectMissing(code, "S3 has no such object") from error
-                if 300 <= status < 500 and status not in (408, 429):
-                    raise ObjectDenied(code, "S3 refuses to hand out the object") from error
-                raise
+                raise ObjectDenied(code, "S3 refuses to hand out the object") from error
 
     def _get(self, location: Location, limit: int) -> ObjectStart:
+        where = {"Bucket": location.bucket, "Key": location.key}
         try:
-            answer = self._client.get_object(
-                Bucket=location.bucket, Key=location.key, Range=f"bytes=0-{max(limit, 1) - 1}"
-            )
+            answer = self._client.get_object(**where, Range=f"bytes=0-{max(limit, 1) - 1}")
         except ClientError as error:
             # An empty object has no range that could be satisfied.
             if error.response["Error"]["Code"] != "InvalidRange":
                 raise
-            answer = self._client.get_object(Bucket=location.bucket, Key=location.key)
-        with answer["Body"] as body:
-            return ObjectStart(
-                body=body.read(limit),
-                size=_total_size(answer),
-                etag=answer["ETag"],
-                version_id=answer.get("VersionId"),
-                content_type=answer.get("ContentType"),
-            )
+            answer = self._client.get_object(**where)
+        # Not `with answer["Body"]`: that hands out the raw stream, without botocore's checks.
+        with closing(answer["Body"]) as stream:
+            body = stream.read(limit)
+        if len(body) != min(limit, answer["ContentLength"]):
+            raise Unavailable("s3", "IncompleteBody")
+        return ObjectStart(
+            body=body,
+            size=_total_size(answer),
+            etag=answer["ETag"],
+            version_id=answer.get("VersionId"),
+            content_type=answer.get("ContentType"),
+        )
 
 
 def _total_size(answer: "GetObjectOutputTypeDef") -> int:

@@ -1,0 +1,131 @@
+import io
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from inference_results.adapters.s3 import S3Objects
+from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
+from inference_results.domain.location import Location
+
+BUCKET = "customer-outputs"
+
+
+@pytest.fixture
+def s3(aws):
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def put(s3, body, key="key", **options):
+    return s3.put_object(Bucket=BUCKET, Key=key, Body=body, **options)
+
+
+@pytest.mark.parametrize(
+    "key", ["a b+c%20d#e?f=g&h.out", "2024-03-29 03:48:03.out", "a//b", "./x", "ü/日本"]
+)
+def test_an_object_is_read_by_its_exact_key(s3, key):
+    put(s3, b"here", key)
+    assert S3Objects(s3).read_start(Location(BUCKET, key), 10).body == b"here"
+
+
+def test_the_start_is_pinned_to_the_version_that_was_read(s3):
+    written = put(s3, b"0123456789", ContentType="text/csv")
+    start = S3Objects(s3).read_start(Location(BUCKET, "key"), 4)
+    assert start.body == b"0123"
+    assert start.size == 10
+    assert start.etag == written["ETag"]
+    assert start.version_id == written["VersionId"]
+    assert start.content_type == "text/csv"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1024])
+def test_an_empty_object_is_read_too(s3, limit):
+    written = put(s3, b"")
+    start = S3Objects(s3).read_start(Location(BUCKET, "key"), limit)
+    assert (start.body, start.size, start.etag) == (b"", 0, written["ETag"])
+
+
+def test_a_limit_of_nothing_still_tells_the_size(s3):
+    put(s3, b"0123456789")
+    start = S3Objects(s3).read_start(Location(BUCKET, "key"), 0)
+    assert (start.body, start.size) == (b"", 10)
+
+
+def test_of_a_gigabyte_only_the_range_is_asked_for(aws):
+    client = boto3.client("s3")
+    gigabyte = 1024**3
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_object",
+            {
+                "Body": StreamingBody(io.BytesIO(b"x" * 1024), 1024),
+                "ContentLength": 1024,
+                "ContentRange": f"bytes 0-1023/{gigabyte}",
+                "ETag": '"e"',
+            },
+            {"Bucket": BUCKET, "Key": "key", "Range": "bytes=0-1023"},
+        )
+        start = S3Objects(client).read_start(Location(BUCKET, "key"), 1024)
+    assert (len(start.body), start.size) == (1024, gigabyte)
+
+
+@pytest.mark.parametrize(
+    "location", [Location(BUCKET, "missing"), Location("no-such-bucket", "key")]
+)
+def test_what_is_not_there_is_missing(s3, location):
+    with pytest.raises(ObjectMissing):
+        S3Objects(s3).read_start(location, 10)
+
+
+@pytest.mark.parametrize(
+    ("code", "http_status", "expected"),
+    [
+        ("AccessDenied", 403, ObjectDenied),
+        ("InvalidObjectState", 403, ObjectDenied),
+        ("PermanentRedirect", 301, ObjectDenied),
+        ("KMS.DisabledException", 400, ObjectDenied),
+        ("NoSuchKey", 404, ObjectMissing),
+        ("SlowDown", 503, Unavailable),
+        ("InternalError", 500, Unavailable),
+        ("RequestTimeout", 400, Unavailable),
+    ],
+)
+def test_what_s3_answers_decides_what_happens_next(aws, code, http_status, expected):
+    client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", code, http_status_code=http_status)
+        with pytest.raises(expected, match=code) as raised:
+            S3Objects(client).read_start(Location(BUCKET, "key"), 10)
+    assert type(raised.value) is expected
+
+
+class Silent(io.BytesIO):
+    """A stream that stops answering."""
+
+    def read(self, *_):
+        raise ReadTimeoutError(endpoint_url="https://s3")
+
+
+@pytest.mark.parametrize(
+    "stream", [io.BytesIO(b""), io.BytesIO(b"01234"), Silent()], ids=["nothing", "half", "silence"]
+)
+def test_an_answer_that_breaks_off_may_be_whole_the_next_time(aws, stream):
+    client = boto3.client("s3")
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_object",
+            {
+                "Body": StreamingBody(stream, 10),
+                "ContentLength": 10,
+                "ContentRange": "bytes 0-9/10",
+                "ETag": '"e"',
+            },
+        )
+        with pytest.raises(Unavailable):
+            S3Objects(client).read_start(Location(BUCKET, "key"), 100)

@@ -1,0 +1,46 @@
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.synthesis import synthesised
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """The main stack's template with the default settings."""
+    return synthesised("default")["InferenceResults"]
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """moto, with the credentials and the region that a function has."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def table_name(aws, template):
+    """The table as the template describes it, so that no name can drift."""
+    (described,) = resources(template, "AWS::DynamoDB::GlobalTable").values()
+    properties = described["Properties"]
+    boto3.client("dynamodb").create_table(
+        TableName="inferences",
+        BillingMode=properties["BillingMode"],
+        **{
+            name: properties[name]
+            for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        },
+    )
+    return "inferences"
+
+
+def resources(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The resources of a CloudFormation type by logical id."""
+    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}

@@ -1,0 +1,110 @@
+"""The outside of the domain, in memory."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from inference_results.domain.errors import ObjectMissing, Unprocessable
+from inference_results.domain.inference import Outcome
+from inference_results.domain.location import Location
+from inference_results.domain.ports import Disposition, Message, ObjectStart
+from inference_results.domain.reading import ReadResponse
+from inference_results.domain.recording import RecordResult
+
+NOW = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+FAILURES = "s3://customer-outputs/failures/"
+PREFIXES = ("s3://customer-outputs/async/", FAILURES)
+
+
+@dataclass
+class FakeObjects:
+    """Objects by URI: their bytes, or what S3 raises."""
+
+    stored: dict[str, bytes | Exception] = field(default_factory=dict)
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def read_start(self, location: Location, limit: int) -> ObjectStart:
+        self.asked.append((location.uri, limit))
+        found = self.stored.get(location.uri, ObjectMissing("NoSuchKey", "not there"))
+        if isinstance(found, Exception):
+            raise found
+        return ObjectStart(
+            body=found[:limit],
+            size=len(found),
+            etag='"etag"',
+            version_id="version-1",
+            content_type="binary/octet-stream",
+        )
+
+
+@dataclass
+class FakeRecords:
+    """A table with one outcome for each id and endpoint: the one of the highest order."""
+
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    submitted: dict[tuple[str, str], str] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def record(self, outcome: Outcome) -> Disposition:
+        if self.error:
+            raise self.error
+        key = (outcome.inference_id, outcome.endpoint_name)
+        stored = self.outcomes.get(key)
+        if stored and stored.event_order >= outcome.event_order:
+            same = stored.event_order == outcome.event_order
+            return Disposition.DUPLICATE if same else Disposition.SUPERSEDED
+        self.outcomes[key] = outcome
+        return Disposition.RECORDED
+
+    def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
+        return self.submitted.get((inference_id, endpoint_name))
+
+
+@dataclass
+class FakeParking:
+    """What was parked: body and reason."""
+
+    parked: list[tuple[str, Unprocessable]] = field(default_factory=list)
+
+    def park(self, message: Message, why: Unprocessable) -> None:
+        self.parked.append((message.body, why))
+
+
+@dataclass
+class World:
+    """RecordResult with everything around it faked."""
+
+    inline_output_bytes: int = 1024
+    objects: FakeObjects = field(default_factory=FakeObjects)
+    records: FakeRecords = field(default_factory=FakeRecords)
+    parking: FakeParking = field(default_factory=FakeParking)
+
+    def settle(self, body: str, *, receive_count: int = 1) -> Disposition:
+        read = ReadResponse(
+            objects=self.objects,
+            records=self.records,
+            output_prefixes=PREFIXES,
+            inline_output_bytes=self.inline_output_bytes,
+        )
+        record_result = RecordResult(
+            read=read,
+            records=self.records,
+            parking=self.parking,
+            retention=timedelta(days=90),
+            now=lambda: NOW,
+        )
+        return record_result(message(body, receive_count))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The only one that was recorded."""
+        (outcome,) = self.records.outcomes.values()
+        return outcome
+
+
+def message(body: str, receive_count: int = 1) -> Message:
+    return Message(
+        message_id="message-1",
+        body=body,
+        receive_count=receive_count,
+        queue_arn="arn:aws:sqs:eu-west-1:123456789012:completed",
+    )

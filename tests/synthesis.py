@@ -1,0 +1,66 @@
+"""Templates synthesised in this process, with the context of cdk.json and a variant's settings."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+
+from infra.app import add_stacks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PREFIXES = "s3://customer-outputs/async/,s3://customer-outputs/failures/"
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/model-execution"
+ENDPOINT = {
+    "model_name": "speech",
+    "execution_role_arn": EXECUTION_ROLE,
+    "instance_type": "ml.g5.xlarge",
+    "output_path": "s3://customer-outputs/async/speech",
+    "failure_path": "s3://customer-outputs/failures/speech",
+    "include_inference_response_in": ["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"],
+    "max_concurrent_invocations_per_instance": 4,
+}
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:"
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "existing topics": {
+        "success_topic_arn": f"{TOPIC}done",
+        "error_topic_arn": f"{TOPIC}broken",
+        "execution_role_arns": EXECUTION_ROLE,
+    },
+    "one existing topic": {"success_topic_arn": f"{TOPIC}all", "error_topic_arn": f"{TOPIC}all"},
+    "customer keys": {
+        "customer_keys": "true",
+        "execution_role_arns": EXECUTION_ROLE,
+        "output_key_arns": "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11",
+    },
+    "endpoint config": {"endpoint": ENDPOINT},
+    "endpoint": {"endpoint": json.dumps(ENDPOINT | {"create_endpoint": True})},
+    "no api": {"api": "false"},
+    "e-mail, boundary, older runtime": {
+        "success_emails": "team@example.com",
+        "error_emails": "team@example.com,oncall@example.com",
+        "permissions_boundary_arn": "arn:aws:iam::123456789012:policy/boundary",
+        "runtime": "python3.12",
+        "architecture": "x86_64",
+        "retain": "false",
+    },
+}
+"""The settings of each documented variant, as `-c` would pass them."""
+
+
+def new_app(variant: str) -> cdk.App:
+    """An app with a variant's settings. Nothing is bundled, so no network is needed."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    unbundled = {"aws:cdk:bundling-stacks": []}
+    settings = {"output_prefixes": PREFIXES, **VARIANTS[variant]}
+    return cdk.App(context={**context, **unbundled, **settings})
+
+
+def synthesised(variant: str) -> dict[str, dict[str, Any]]:
+    """The templates of a variant by the names of their stacks."""
+    app = new_app(variant)
+    add_stacks(app)
+    return {stack.stack_name: stack.template for stack in app.synth().stacks}
