@@ -47,7 +47,7 @@ def plan(run: str) -> list[Sent]:
         *[("in notice", small, "pretend-inline", "Completed", None)] * 3,
         ("twice", small, "pretend-duplicate", "Completed", None),
         *[("bad input", small, "pretend-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
-        *[("model error", small, "pretend-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
+        *[("crash", small, "pretend-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
         *[("time-out", small, "pretend-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
         *[("expired", small, "pretend-expiry", "Expired", "EXPIRED")] * 2,
     ]
@@ -86,15 +86,15 @@ def run_demo(folder: LocalFolder, console: Console) -> bool:
                         records[each.inference_id] = document
                         progress.advance(reading)
             time.sleep(0.2)
-    differences = {each.inference_id: _differences(each, records) for each in sent}
-    console.print(_table(sent, records, differences))
+    wrong = {each.inference_id: differences(each, records) for each in sent}
+    console.print(_table(sent, records, wrong))
     parked = _parked_reason(outputs, marker)
     console.print(f"the message that is no notification was parked: {parked or 'NO'}")
-    wrong = sum(map(bool, differences.values()))
+    count = sum(map(bool, wrong.values()))
     console.print(
-        f"{len(sent)} invocations, {len(records)} records, {wrong} that differ from what was sent"
+        f"{len(sent)} invocations, {len(records)} records, {count} that differ from what was sent"
     )
-    return not wrong and parked is not None
+    return not count and parked is not None
 
 
 def _invoke(sent: Sent) -> None:
@@ -119,7 +119,8 @@ def _publish_what_is_no_result(outputs: dict[str, str]) -> str:
     return marker
 
 
-def _differences(sent: Sent, records: dict[str, dict[str, Any]]) -> list[str]:
+def differences(sent: Sent, records: dict[str, dict[str, Any]]) -> list[str]:
+    """The names of what is not as it was sent."""
     record = records.get(sent.inference_id)
     if record is None:
         return ["no record"]
@@ -165,21 +166,26 @@ def _parked_reason(outputs: dict[str, str], marker: str) -> str | None:
 
 
 def _table(
-    sent: list[Sent], records: dict[str, dict[str, Any]], differences: dict[str, list[str]]
+    sent: list[Sent], records: dict[str, dict[str, Any]], wrong: dict[str, list[str]]
 ) -> Table:
-    columns = ("inference", "endpoint", "status", "output", "failure", "as sent")
-    table = Table(*(Column(name, no_wrap=True) for name in columns), box=box.SIMPLE_HEAD)
+    columns = ("inference", "on", "status", "output", "failure", "as sent")
+    table = Table(
+        *(Column(name, no_wrap=True) for name in columns),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for each in sent:
         record = records.get(each.inference_id, {})
         output, failure = record.get("output"), record.get("failure", {})
         where = "inline" if output and "inline" in output else "in S3"
-        wrong = differences[each.inference_id]
+        names = ", ".join(wrong[each.inference_id])
         table.add_row(
             each.inference_id,
             record.get("endpoint_name"),
             record.get("status"),
             f"{output['size']} B {where}" if output else "",
             failure.get("code"),
-            f"[red]{', '.join(wrong)}" if wrong else "yes",
+            f"[red]{names}" if names else "yes",
         )
     return table

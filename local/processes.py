@@ -1,15 +1,13 @@
 """Background processes that outlive the command which started them."""
 
 import json
-import subprocess
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class StartError(RuntimeError):
@@ -32,22 +30,28 @@ class Processes:
         is_up: Callable[[], bool],
         timeout_seconds: float = 30,
     ) -> None:
-        """Start `command` in the project's folder and wait until `is_up`. Raises StartError."""
+        """Start `command`, an absolute path and its arguments, and wait until `is_up`.
+
+        Raises StartError.
+        """
         log = self._folder / f"{name}.log"
         with log.open("w") as output:
-            process = psutil.Popen(
-                command,
-                env=env,
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            # Not subprocess.Popen: it complains of children that it is not to wait for.
+            pid = os.posix_spawn(
+                command[0],
+                list(command),
+                os.environ if env is None else env,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+                ],
+                setsid=True,
             )
-        self._write({**self._read(), name: {"pid": process.pid, "started": process.create_time()}})
+        started = psutil.Process(pid).create_time()
+        self._write({**self._read(), name: {"pid": pid, "started": started}})
         deadline = time.monotonic() + timeout_seconds
         while not is_up():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if not self.running(name) or time.monotonic() > deadline:
                 raise StartError(f"{name} did not come up; see {log}")
             time.sleep(0.1)
 

@@ -15,7 +15,7 @@ from local.deployment import (
     deploy,
 )
 from local.embedded_aws import start_embedded_aws
-from local.environment import EXECUTION_ROLE, LocalFolder
+from local.environment import EXECUTION_ROLE, ROOT, LocalFolder
 from local.pretend_endpoint import AsyncInferenceConfig
 from local.processes import Processes
 
@@ -68,8 +68,7 @@ def _start_endpoint(folder: LocalFolder, processes: Processes) -> None:
         _ENDPOINT,
         [
             sys.executable,
-            "-m",
-            "local.pretend_endpoint",
+            str(ROOT / "local" / "pretend_endpoint.py"),
             f"--port={port}",
             f"--config={config_file}",
         ],

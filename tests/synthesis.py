@@ -51,16 +51,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """The settings of each documented variant, as `-c` would pass them."""
 
 
-def new_app(variant: str) -> cdk.App:
+def new_app(variant: str, **more: str) -> cdk.App:
     """An app with a variant's settings. Nothing is bundled, so no network is needed."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     unbundled = {"aws:cdk:bundling-stacks": []}
-    settings = {"output_prefixes": PREFIXES, **VARIANTS[variant]}
+    settings = {"output_prefixes": PREFIXES, **VARIANTS[variant], **more}
     return cdk.App(context={**context, **unbundled, **settings})
 
 
-def synthesised(variant: str) -> dict[str, dict[str, Any]]:
-    """The templates of a variant by the names of their stacks."""
-    app = new_app(variant)
+def synthesised(variant: str, **more: str) -> dict[str, dict[str, Any]]:
+    """The templates of a variant, with `more` settings, by the names of their stacks."""
+    app = new_app(variant, **more)
     add_stacks(app)
     return {stack.stack_name: stack.template for stack in app.synth().stacks}

@@ -36,14 +36,15 @@ class S3Objects:
                 raise ObjectDenied(code, "S3 refuses to hand out the object") from error
 
     def _get(self, location: Location, limit: int) -> ObjectStart:
-        where = {"Bucket": location.bucket, "Key": location.key}
+        bucket, key = location.bucket, location.key
+        last = max(limit, 1) - 1
         try:
-            answer = self._client.get_object(**where, Range=f"bytes=0-{max(limit, 1) - 1}")
+            answer = self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{last}")
         except ClientError as error:
             # An empty object has no range that could be satisfied.
             if error.response["Error"]["Code"] != "InvalidRange":
                 raise
-            answer = self._client.get_object(**where)
+            answer = self._client.get_object(Bucket=bucket, Key=key)
         # Not `with answer["Body"]`: that hands out the raw stream, without botocore's checks.
         with closing(answer["Body"]) as stream:
             body = stream.read(limit)

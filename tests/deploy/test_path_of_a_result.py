@@ -1,0 +1,222 @@
+"""Results travel through the deployed stack, with IAM enforced."""
+
+import json
+import random
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from rich.console import Console
+
+from inference_results.contract import StackOutput
+from inference_results.domain.timestamp import timestamp
+from local.demo import run_demo
+from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
+from local.environment import EXECUTION_ROLE
+from tests.deploy.conftest import eventually
+from tests.samples import body, failed, sample
+
+
+def test_the_demo_finds_every_record_as_sent(folder):
+    assert run_demo(folder, Console(quiet=True))
+
+
+def test_a_message_published_with_boto3_is_in_the_table_within_seconds(outputs):
+    inference_id = str(uuid.uuid4())
+    boto3.client("s3").put_object(
+        Bucket=outputs["OutputBucket"], Key=outputs["OutputPrefix"] + "mine.out", Body=b"0.93\n"
+    )
+    event = sample("completed", inferenceId=inference_id)
+    location = f"s3://{outputs['OutputBucket']}/{outputs['OutputPrefix']}mine.out"
+    event["responseParameters"]["outputLocation"] = location
+    boto3.client("sns").publish(
+        TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(event)
+    )
+
+    def item():
+        return (
+            boto3.client("dynamodb")
+            .get_item(
+                TableName=outputs[StackOutput.TABLE_NAME],
+                Key={
+                    "inference_id": {"S": inference_id},
+                    "endpoint_name": {"S": "churn-endpoint"},
+                },
+            )
+            .get("Item")
+        )
+
+    assert eventually(item)["output"]["M"]["inline"] == {"B": b"0.93\n"}
+
+
+def test_what_invoke_endpoint_async_announced_is_what_is_recorded(invoke, record_of):
+    response = invoke(b"hello", Accept="text/csv")
+    record = record_of(response["InferenceId"])
+    assert record["status"] == "Completed"
+    output = record["output"]
+    assert output["location"] == response["OutputLocation"]
+    assert output["inline"] == {"encoding": "utf-8", "content": "hello"}
+    assert output["content_type"] == "text/csv"
+    pinned = boto3.client("s3").head_object(
+        Bucket=output["bucket"], Key=output["key"], VersionId=output["version_id"]
+    )
+    assert (output["etag"], output["size"]) == (pinned["ETag"], pinned["ContentLength"])
+
+
+def test_an_inline_input_has_no_input_location(record_of):
+    response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
+        EndpointName="speech", Body=b"in the request"
+    )
+    record = record_of(response["InferenceId"])
+    assert record["output"]["inline"]["content"] == "in the request"
+    assert "input_location" not in record
+
+
+def test_a_large_output_is_a_reference(invoke, record_of):
+    content = b"x" * 1_000_000
+    record = record_of(invoke(content)["InferenceId"])
+    assert record["output"]["size"] == len(content)
+    assert "inline" not in record["output"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "preview"),
+    [
+        (400, "MODEL_ERROR_4XX", '{"error": "the model answered 400"}'),
+        (503, "MODEL_ERROR_5XX", '{"error": "the model answered 503"}'),
+        (0, "MODEL_TIMEOUT", None),
+    ],
+)
+def test_a_failure_says_why(invoke, record_of, status, code, preview):
+    response = invoke(wishes=f"pretend-failure={status}")
+    record = record_of(response["InferenceId"])
+    assert record["status"] == "Failed"
+    assert record["failure"]["code"] == code
+    assert record["failure"].get("body_preview") == preview
+    if preview:
+        assert record["failure"]["location"] == response["FailureLocation"]
+
+
+def test_a_response_inside_the_notification_is_recorded_without_reading(invoke, record_of):
+    output = record_of(invoke(b"hello", "pretend-inline")["InferenceId"])["output"]
+    assert output["inline"]["content"] == "hello"
+    assert "etag" not in output
+
+
+def test_an_expired_inference_is_recorded_as_expired(invoke, record_of):
+    record = record_of(invoke(wishes="pretend-expiry")["InferenceId"])
+    assert (record["status"], record["failure"]["code"]) == ("Expired", "EXPIRED")
+
+
+def test_an_unreadable_input_is_a_failure_without_an_object(record_of):
+    response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
+        EndpointName="speech", InputLocation=f"s3://{OUTPUT_BUCKET}/elsewhere/input"
+    )
+    record = record_of(response["InferenceId"])
+    assert (record["status"], record["failure"]["code"]) == ("Failed", "UNKNOWN")
+
+
+def test_the_same_id_on_two_endpoints_is_two_records(invoke, api):
+    inference_id = str(uuid.uuid4())
+    for endpoint in ("speech", "vision"):
+        invoke(InferenceId=inference_id, EndpointName=endpoint)
+    conflict = eventually(lambda: (a := api.get(inference_id))[0] == 409 and a[1])
+    assert conflict["endpoints"] == ["speech", "vision"]
+    status, record = api.get(inference_id, endpoint="vision")
+    assert (status, record["endpoint_name"]) == (200, "vision")
+
+
+def test_events_in_any_order_through_either_topic_leave_the_newest(outputs, record_of):
+    """Thirty different events and as many duplicates race in two functions."""
+    inference_id = str(uuid.uuid4())
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [timestamp(start + timedelta(seconds=number)) for number in range(30)]
+    events = [
+        body(failed(inference_id, eventTime=time, failureReason=f"at {time}")) for time in times
+    ] * 2
+    shuffled = random.Random(7).sample(events, len(events))  # noqa: S311 - a repeatable shuffle
+    sns = boto3.client("sns")
+    topics = [outputs[StackOutput.SUCCESS_TOPIC_ARN], outputs[StackOutput.ERROR_TOPIC_ARN]]
+    for number, event in enumerate(shuffled):
+        sns.publish(TopicArn=topics[number % 2], Message=event)
+    eventually(lambda: record_of(inference_id)["event_time"] == times[-1])
+    eventually(lambda: all(_drained(outputs[name]) for name in QUEUES))
+    record = record_of(inference_id)
+    assert (record["event_time"], record["failure"]["reason"]) == (times[-1], f"at {times[-1]}")
+
+
+QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
+
+
+def _drained(queue_url):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = boto3.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+    return all(found["Attributes"][name] == "0" for name in names)
+
+
+def test_poison_is_parked_and_leaves_its_neighbours_alone(outputs, record_of):
+    marker = str(uuid.uuid4())
+    poison = [f"{marker} no json", json.dumps({"eventName": marker}), body(failed(marker * 3))]
+    good = [str(uuid.uuid4()) for _ in range(5)]
+    sns = boto3.client("sns")
+    for message in [*poison, *(body(failed(each)) for each in good)]:
+        sns.publish(TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=message)
+    assert [record_of(each)["status"] for each in good] == ["Failed"] * 5
+    parked = {}
+
+    def all_parked():
+        for message in (
+            boto3.client("sqs")
+            .receive_message(
+                QueueUrl=outputs[StackOutput.UNPROCESSABLE_QUEUE_URL],
+                MessageAttributeNames=["All"],
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=2,
+            )
+            .get("Messages", [])
+        ):
+            parked[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
+        return set(poison) <= set(parked)
+
+    eventually(all_parked)
+    assert [parked[each] for each in poison] == ["NotJson", "UnknownEvent", "InvalidField"]
+
+
+def test_a_lost_notification_leaves_no_record(invoke, api, record_of):
+    lost = invoke(wishes="pretend-silence")["InferenceId"]
+    record_of(invoke()["InferenceId"])
+    status, problem = api.get(lost)
+    assert (status, problem["title"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize("inference_id", ["page 18 (retry #2)", "~!@$^*|'\"+,;=:&<>[]{}"])
+def test_odd_ids_are_asked_for_over_http(invoke, record_of, inference_id):
+    unique = f"{uuid.uuid4().hex[:8]} {inference_id}"
+    assert invoke(InferenceId=unique)["InferenceId"] == unique
+    assert record_of(unique)["inference_id"] == unique
+
+
+def test_an_output_outside_the_allowed_prefixes_is_never_read(outputs, record_of):
+    inference_id = str(uuid.uuid4())
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="somebody-elses")
+    s3.put_object(Bucket="somebody-elses", Key="secret.out", Body=b"secret")
+    event = sample("completed", inferenceId=inference_id)
+    event["responseParameters"]["outputLocation"] = "s3://somebody-elses/secret.out"
+    boto3.Session(profile_name=EXECUTION_ROLE).client("sns").publish(
+        TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(event)
+    )
+    record = record_of(inference_id)
+    assert record["status"] == "Completed"
+    assert "output" not in record
+    assert record["output_error"] == {
+        "code": "LocationNotAllowed",
+        "message": "outside the output prefixes that may be read",
+        "location": "s3://somebody-elses/secret.out",
+    }
+
+
+def test_outputs_lie_below_the_announced_prefix(invoke):
+    location = invoke(Filename="chosen.json", S3OutputPathExtension="team/a")["OutputLocation"]
+    assert location == f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}team/a/chosen.json"

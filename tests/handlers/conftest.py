@@ -1,0 +1,71 @@
+"""Handlers are imported with exactly the environment that the template gives them."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+import boto3
+import pytest
+
+from tests.conftest import resources
+
+BUCKET = "customer-outputs"
+
+
+@dataclass
+class Context:
+    """What a handler uses of the Lambda context."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+    aws_request_id: str = "request-1"
+    remaining_ms: int = 30_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+@pytest.fixture
+def context():
+    return Context()
+
+
+@pytest.fixture
+def unprocessable_queue_url(aws):
+    return boto3.client("sqs").create_queue(QueueName="unprocessable")["QueueUrl"]
+
+
+@pytest.fixture
+def s3(aws):
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture
+def load_handler(template, table_name, unprocessable_queue_url, monkeypatch):
+    """Import `inference_results.handlers.<name>` anew, in its own function's environment."""
+
+    def resolved(value):
+        match value:
+            case {"Ref": logical_id} if "Table" in logical_id:
+                return table_name
+            case {"Ref": logical_id} if "UnprocessableQueue" in logical_id:
+                return unprocessable_queue_url
+        assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"
+        return value
+
+    def load(name):
+        handler = f"inference_results.handlers.{name}.handler"
+        functions = [
+            each["Properties"]
+            for each in resources(template, "AWS::Lambda::Function").values()
+            if each["Properties"]["Handler"] == handler
+        ]
+        for variable, value in functions[0]["Environment"]["Variables"].items():
+            monkeypatch.setenv(variable, resolved(value))
+        sys.modules.pop(f"inference_results.handlers.{name}", None)
+        return importlib.import_module(f"inference_results.handlers.{name}").handler
+
+    return load

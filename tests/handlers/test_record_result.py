@@ -1,0 +1,249 @@
+import io
+import json
+import sys
+import threading
+import time
+from unittest.mock import patch
+
+import boto3
+import pytest
+
+from inference_results.adapters.s3 import S3Objects
+from tests.handlers.conftest import BUCKET, Context
+from tests.samples import body, completed, failed, sample
+
+SECRET = "tenant=acme-secret"
+
+
+@pytest.fixture
+def handler(load_handler, s3):
+    return load_handler("record_result")
+
+
+@pytest.fixture
+def records(table_name):
+    """The recorded items by their ids."""
+
+    def read():
+        items = boto3.client("dynamodb").scan(TableName=table_name)["Items"]
+        return {item["inference_id"]["S"]: item for item in items}
+
+    return read
+
+
+@pytest.fixture
+def parked(unprocessable_queue_url):
+    """Bodies and reasons in the unprocessable queue."""
+
+    def read():
+        found = boto3.client("sqs").receive_message(
+            QueueUrl=unprocessable_queue_url,
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+        )
+        return {
+            each["Body"]: each["MessageAttributes"]["reason"]["StringValue"]
+            for each in found.get("Messages", [])
+        }
+
+    return read
+
+
+def event(*bodies, receive_count=1):
+    """What Lambda hands over; each message has its position as its id."""
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "handle",
+                "body": each,
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:completed",
+                "awsRegion": "us-east-1",
+            }
+            for number, each in enumerate(bodies)
+        ]
+    }
+
+
+def failures(response):
+    return [each["itemIdentifier"] for each in response["batchItemFailures"]]
+
+
+def put(s3, content, key="one.out"):
+    s3.put_object(Bucket=BUCKET, Key=f"async/{key}", Body=content)
+
+
+def test_a_batch_of_results_is_recorded(handler, s3, records, context):
+    put(s3, b"0.93\n")
+    response = handler(event(body(completed("a")), body(failed("b"))), context)
+    assert failures(response) == []
+    assert records()["a"]["output"]["M"]["inline"] == {"B": b"0.93\n"}
+    assert records()["b"]["status"] == {"S": "Failed"}
+
+
+def test_the_status_decides_and_not_the_queue_that_it_came_through(handler, records, context):
+    """Both topics may be one, so a failure may come through either queue."""
+    handler(event(body(failed("a"))), context)
+    assert records()["a"]["status"] == {"S": "Failed"}
+
+
+BAD = [
+    "not json",
+    "[]",
+    "x" * 1_000_000,
+    body(completed("no id") | {"inferenceId": None}),
+    body(completed("wrong type") | {"requestParameters": 7}),
+    '{"eventName": "Other"}',
+]
+
+
+def test_what_no_retry_can_help_is_parked_and_its_neighbours_are_recorded(
+    handler, s3, records, parked, context
+):
+    put(s3, b"")
+    response = handler(event(body(completed("first")), *BAD, body(completed("last"))), context)
+    assert failures(response) == []
+    assert set(records()) == {"first", "last"}
+    assert parked() == dict(
+        zip(
+            BAD,
+            ["NotJson", "NotJson", "NotJson", "MissingField", "InvalidField", "UnknownEvent"],
+            strict=True,
+        )
+    )
+
+
+def test_an_output_that_is_not_there_yet_is_delivered_again_alone(handler, s3, records, context):
+    put(s3, b"")
+    response = handler(
+        event(body(completed("late", "late.out")), body(completed("ready"))), context
+    )
+    assert failures(response) == ["message-0"]
+    assert set(records()) == {"ready"}
+
+
+def test_an_output_that_stays_away_is_recorded_with_an_error(handler, records, context):
+    response = handler(event(body(completed("gone")), receive_count=3), context)
+    assert failures(response) == []
+    assert records()["gone"]["output_error"]["M"]["code"] == {"S": "NoSuchKey"}
+
+
+def test_an_unexpected_error_leaves_the_neighbours_alone(handler, s3, records, context):
+    put(s3, b"")
+    read = S3Objects.read_start
+
+    def broken(self, location, limit):
+        if location.key.endswith("bug.out"):
+            raise ZeroDivisionError("payload: " + SECRET)
+        return read(self, location, limit)
+
+    with patch.object(S3Objects, "read_start", broken):
+        response = handler(
+            event(body(completed("bug", "bug.out")), body(completed("fine"))), context
+        )
+    assert failures(response) == ["message-0"]
+    assert set(records()) == {"fine"}
+
+
+def test_a_batch_in_which_every_message_fails_names_each(handler, context):
+    response = handler(event(body(completed("a")), body(completed("b"))), context)
+    assert failures(response) == ["message-0", "message-1"]
+
+
+def test_messages_are_settled_side_by_side(handler, s3, context):
+    put(s3, b"")
+    everyone = threading.Barrier(10, timeout=5)
+    read = S3Objects.read_start
+
+    def meeting(self, location, limit):
+        everyone.wait()
+        return read(self, location, limit)
+
+    bodies = [body(completed(f"id-{number}")) for number in range(10)]
+    with patch.object(S3Objects, "read_start", meeting):
+        assert failures(handler(event(*bodies), context)) == []
+
+
+def test_no_message_is_begun_when_the_time_is_nearly_over(handler, records):
+    almost_over = Context(remaining_ms=5_000)
+    response = handler(event(body(failed("a")), body(failed("b"))), almost_over)
+    assert failures(response) == ["message-0", "message-1"]
+    assert records() == {}
+
+
+def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(handler, s3, records):
+    put(s3, b"")
+    read = S3Objects.read_start
+
+    def slow(self, location, limit):
+        time.sleep(0.6)
+        return read(self, location, limit)
+
+    bodies = [body(completed(f"id-{number}")) for number in range(20)]
+    with patch.object(S3Objects, "read_start", slow):
+        response = handler(event(*bodies), Context(remaining_ms=10_300))
+    assert len(records()) == 10
+    assert len(failures(response)) == 10
+
+
+def test_every_disposition_is_counted_in_one_metrics_line(handler, s3, capsys, context):
+    put(s3, b"")
+    bodies = [
+        body(completed("a")),
+        body(failed("b")),
+        body(completed("c", "missing.out")),
+        body(sample("test-notification")),
+        "not json",
+        body(foreign()),
+    ]
+    handler(event(*bodies), context)
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert line["Recorded"] == [2.0]
+    assert line["RecordedWithOutputError"] == [1.0]
+    assert line["Ignored"] == [1.0]
+    assert line["Unprocessable"] == [1.0]
+    assert line["DeliveredAgain"] == [1.0]
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "InferenceResults"
+
+
+def foreign():
+    """A completed event whose output lies where we may not read."""
+    notification = completed("foreign")
+    notification["responseParameters"]["outputLocation"] = "s3://foreign/one.out"
+    return notification
+
+
+@pytest.fixture
+def logged(handler, capsys):
+    """All that the handler wrote, to the log and to standard output and error."""
+    stream = io.StringIO()
+    sys.modules[handler.__module__].logger.registered_handler.setStream(stream)
+
+    def read():
+        printed = capsys.readouterr()
+        return stream.getvalue() + printed.out + printed.err
+
+    return read
+
+
+def test_no_payload_reaches_a_log(handler, s3, logged, context):
+    put(s3, SECRET.encode())
+    request = {"endpointName": "here", "customAttributes": SECRET}
+    bodies = [
+        body(completed("a", requestParameters=request)),
+        body(completed("b", "missing.out", requestParameters=request)),
+        body(failed("c", requestParameters=request, responseBody={"content": SECRET})),
+        body(completed("d", eventTime=SECRET)),
+        SECRET,
+    ]
+    with patch.object(S3Objects, "read_start", side_effect=ZeroDivisionError(SECRET)):
+        handler(event(*bodies), context)
+    handler(event(*bodies), context)
+    everything = logged()
+    assert "will be delivered again" in everything
+    assert "ZeroDivisionError" in everything
+    assert '"Recorded":' in everything
+    assert "secret" not in everything

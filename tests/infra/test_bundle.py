@@ -1,0 +1,47 @@
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import bundle
+
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    output = tmp_path_factory.mktemp("bundle")
+    bundle(output, runtime=RUNTIME, architecture="arm64")
+    return output
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_the_bundle_holds_the_package_and_what_it_needs(bundled):
+    assert (bundled / "inference_results/handlers/record_result.py").exists()
+    assert (bundled / "aws_lambda_powertools/__init__.py").exists()
+
+
+def test_what_the_runtime_has_is_not_shipped(bundled):
+    assert not {"boto3", "botocore", "s3transfer"} & {each.name for each in bundled.iterdir()}
+
+
+def test_modules_are_compiled_for_a_runtime_that_is_at_hand(bundled):
+    assert list(bundled.glob("inference_results/__pycache__/contract.*.pyc"))
+
+
+def test_bundling_again_gives_the_same_bytes(bundled, tmp_path):
+    bundle(tmp_path, runtime=RUNTIME, architecture="arm64")
+    assert fingerprint(tmp_path) == fingerprint(bundled)
+
+
+def test_the_bundle_is_far_below_lambdas_limit(bundled):
+    size = sum(file.stat().st_size for file in bundled.rglob("*") if file.is_file())
+    assert size < 20 * 1024 * 1024

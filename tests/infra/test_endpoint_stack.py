@@ -1,0 +1,58 @@
+import pytest
+
+from tests.conftest import resources
+from tests.synthesis import synthesised
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return synthesised("endpoint")["AsyncEndpoint"]
+
+
+def only(stack, kind):
+    (found,) = resources(stack, kind).items()
+    return found
+
+
+def test_the_endpoint_config_publishes_both_outcomes_and_keeps_failures(stack):
+    _, config = only(stack, "AWS::SageMaker::EndpointConfig")
+    output = config["Properties"]["AsyncInferenceConfig"]["OutputConfig"]
+    assert output["S3OutputPath"] == "s3://customer-outputs/async/speech/"
+    assert output["S3FailurePath"] == "s3://customer-outputs/failures/speech/"
+    notification = output["NotificationConfig"]
+    assert "CompletedTopic" in str(notification["SuccessTopic"])
+    assert "FailedTopic" in str(notification["ErrorTopic"])
+    assert notification["IncludeInferenceResponseIn"] == [
+        "SUCCESS_NOTIFICATION_TOPIC",
+        "ERROR_NOTIFICATION_TOPIC",
+    ]
+
+
+def test_a_config_that_must_be_replaced_has_no_fixed_name(stack):
+    config_id, config = only(stack, "AWS::SageMaker::EndpointConfig")
+    _, endpoint = only(stack, "AWS::SageMaker::Endpoint")
+    assert "EndpointConfigName" not in config["Properties"]
+    assert endpoint["Properties"] == {
+        "EndpointConfigName": {"Fn::GetAtt": [config_id, "EndpointConfigName"]}
+    }
+
+
+def test_the_endpoint_waits_for_the_right_to_publish(stack):
+    policy_id, policy = only(stack, "AWS::IAM::Policy")
+    _, endpoint = only(stack, "AWS::SageMaker::Endpoint")
+    assert endpoint["DependsOn"] == [policy_id]
+    assert policy["Properties"]["Roles"] == ["model-execution"]
+    actions = [each["Action"] for each in policy["Properties"]["PolicyDocument"]["Statement"]]
+    assert actions == ["sns:Publish", "s3:PutObject"]
+
+
+def test_an_endpoint_is_created_only_if_asked():
+    stack = synthesised("endpoint config")["AsyncEndpoint"]
+    assert resources(stack, "AWS::SageMaker::EndpointConfig")
+    assert not resources(stack, "AWS::SageMaker::Endpoint")
+
+
+def test_its_execution_role_may_publish_by_the_topic_policies_too():
+    main = synthesised("endpoint")["InferenceResults"]
+    for policy in resources(main, "AWS::SNS::TopicPolicy").values():
+        assert "role/model-execution" in str(policy)

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from infra.settings import Settings, SettingsError
+from tests.synthesis import ENDPOINT, ROOT
+
+GIVEN = {"output_prefixes": "s3://customer-outputs/async/"}
+
+
+def refusal(**context):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_context({**GIVEN, **context})
+    return str(refused.value)
+
+
+def test_only_the_output_prefixes_have_no_default():
+    settings = Settings.from_context(GIVEN)
+    assert settings.output_prefixes == ("s3://customer-outputs/async/",)
+    with pytest.raises(SettingsError, match="setting output_prefixes: expected a value"):
+        Settings.from_context({})
+
+
+def test_the_cdks_own_context_is_left_alone():
+    context = {**GIVEN, "@aws-cdk/core:flag": True, "aws:cdk:x": [], "cli-telemetry": False}
+    assert Settings.from_context(context) == Settings.from_context(GIVEN)
+
+
+@pytest.mark.parametrize(
+    "given", ["s3://one/, s3://two/out", ["s3://one/", "s3://two/out/"]], ids=["-c", "cdk.json"]
+)
+def test_a_list_may_come_from_the_command_line_or_from_cdk_json(given):
+    settings = Settings.from_context({"output_prefixes": given})
+    assert settings.output_prefixes == ("s3://one/", "s3://two/out/")
+
+
+@pytest.mark.parametrize("as_given", [dict, json.dumps], ids=["cdk.json", "-c"])
+def test_a_group_of_settings_may_come_from_the_command_line_or_from_cdk_json(as_given):
+    endpoint = {**ENDPOINT, "failure_path": None}
+    settings = Settings.from_context({**GIVEN, "endpoint": as_given(endpoint)})
+    assert settings.endpoint.output_path == "s3://customer-outputs/async/speech/"
+
+
+def test_a_prefix_is_closed_so_that_it_does_not_admit_its_neighbours():
+    settings = Settings.from_context({"output_prefixes": "s3://bucket/out"})
+    assert settings.output_prefixes == ("s3://bucket/out/",)
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"output_prefixes": ""}, "setting output_prefixes: "),
+        (
+            {"output_prefixes": "bucket/out"},
+            "setting output_prefixes.0: expected s3://bucket/prefix/",
+        ),
+        ({"output_prefixes": "s3://b*/out"}, "setting output_prefixes.0: expected s3://"),
+        ({"success_topic_arn": "my-topic"}, "setting success_topic_arn: expected the ARN of a"),
+        (
+            {"error_topic_arn": "arn:aws:sns:eu-west-1:123456789012:x.fifo"},
+            "setting error_topic_arn: ",
+        ),
+        (
+            {"execution_role_arns": "role"},
+            "setting execution_role_arns.0: expected the ARN",
+        ),
+        ({"output_key_arns": "key"}, "setting output_key_arns.0: expected the ARN of a key"),
+        ({"permissions_boundary_arn": "b"}, "setting permissions_boundary_arn: expected the ARN"),
+        ({"success_emails": "nobody"}, "setting success_emails.0: expected an e-mail address"),
+        ({"retention_days": "0"}, "setting retention_days: expected greater than or equal to 1"),
+        ({"retention_days": "ever"}, "setting retention_days: expected a valid integer"),
+        ({"inline_output_bytes": -1}, "setting inline_output_bytes: expected greater"),
+        ({"shards": 257}, "setting shards: expected less than or equal to 256"),
+        ({"maximum_concurrency": 1}, "setting maximum_concurrency: expected greater"),
+        ({"workers": 0}, "setting workers: expected greater"),
+        ({"batch_size": "11"}, "setting batch_window_seconds: expected at least 1"),
+        ({"api": "perhaps"}, "setting api: expected a valid boolean"),
+        ({"runtime": "python3.8"}, "setting runtime: expected 'python3.14'"),
+        ({"architecture": "sparc"}, "setting architecture: expected 'arm64' or 'x86_64'"),
+        ({"retention": 5}, "setting retention: there is no such setting"),
+        ({"endpoint": "{"}, "setting endpoint: expected a JSON object"),
+        ({"endpoint": {}}, "setting endpoint.model_name: expected a value"),
+        ({"endpoint": ENDPOINT}, "setting endpoint.failure_path: expected a path below"),
+    ],
+    ids=str,
+)
+def test_an_error_names_the_setting_and_what_was_expected(context, said):
+    assert refusal(**context).startswith(said)
+
+
+def test_all_errors_are_told_at_once():
+    assert len(refusal(retention_days=0, shards=0).splitlines()) == 2
+
+
+def test_every_setting_is_documented():
+    documented = (ROOT / "docs/settings.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`{name}`" in documented

@@ -1,0 +1,374 @@
+"""What would hurt if it were missing from the main stack's template."""
+
+import json
+
+import pytest
+
+from inference_results.contract import Attribute, Index, StackOutput
+from tests.conftest import resources
+from tests.synthesis import EXECUTION_ROLE, synthesised
+
+FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def existing_topics():
+    return synthesised("existing topics")["InferenceResults"]
+
+
+@pytest.fixture(scope="module")
+def one_topic():
+    return synthesised("one existing topic")["InferenceResults"]
+
+
+@pytest.fixture(scope="module")
+def customer_keys():
+    return synthesised("customer keys")["InferenceResults"]
+
+
+@pytest.fixture(scope="module")
+def not_retained():
+    return synthesised("e-mail, boundary, older runtime")["InferenceResults"]
+
+
+def named(found, part):
+    """The only resource whose logical id holds `part`."""
+    (name,) = [name for name in found if part in name]
+    return name
+
+
+def properties(template, kind, part):
+    found = resources(template, kind)
+    return found[named(found, part)]["Properties"]
+
+
+def statements(template, kind, part):
+    return properties(template, kind, part)["PolicyDocument"]["Statement"]
+
+
+def actions(statement):
+    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+
+CHANNELS = ("Completed", "Failed")
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_queue_keeps_messages_and_hands_them_out_long_enough(template, channel):
+    queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
+    function = properties(template, "AWS::Lambda::Function", f"{channel}Recorder")
+    assert queue["VisibilityTimeout"] == 6 * function["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_the_batching_window_adds_to_the_visibility():
+    large_batches = {"batch_size": "1000", "batch_window_seconds": "20"}
+    template = synthesised("default", **large_batches)["InferenceResults"]
+    queue = properties(template, "AWS::SQS::Queue", "CompletedQueue")
+    assert queue["VisibilityTimeout"] == 6 * 30 + 20
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_queue_and_the_subscription_have_dead_letters_of_their_own(template, channel):
+    queues = resources(template, "AWS::SQS::Queue")
+    of_queue = named(queues, f"{channel}DeadLetterQueue")
+    of_subscription = named(queues, f"{channel}SubscriptionDeadLetterQueue")
+    for each in (of_queue, of_subscription):
+        assert queues[each]["Properties"]["MessageRetentionPeriod"] == FOURTEEN_DAYS
+        assert queues[each]["Properties"]["SqsManagedSseEnabled"] is True
+    queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [of_queue, "Arn"]}
+    subscription = properties(template, "AWS::SNS::Subscription", f"{channel}Queue")
+    assert subscription["RedrivePolicy"]["deadLetterTargetArn"] == {
+        "Fn::GetAtt": [of_subscription, "Arn"]
+    }
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_notifications_come_raw(template, channel):
+    subscription = properties(template, "AWS::SNS::Subscription", f"{channel}Queue")
+    assert subscription["RawMessageDelivery"] is True
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_only_the_topic_may_send_to_the_queue(template, channel):
+    topic = {"Ref": named(resources(template, "AWS::SNS::Topic"), f"{channel}Topic")}
+    policy = statements(template, "AWS::SQS::QueuePolicy", f"{channel}QueuePolicy")
+    (allowed,) = [each for each in policy if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
+    assert {
+        "Effect": "Deny",
+        "Action": "sqs:SendMessage",
+        "Principal": {"AWS": "*"},
+        "Condition": {"ArnNotEquals": {"aws:SourceArn": topic}},
+    }.items() <= next(each for each in policy if "ArnNotEquals" in str(each)).items()
+
+
+def test_topics_and_queues_are_reached_over_tls_only(template):
+    secure = {"Bool": {"aws:SecureTransport": "false"}}
+    for kind in ("AWS::SQS::Queue", "AWS::SNS::Topic"):
+        policies = resources(template, f"{kind}Policy")
+        assert len(policies) == len(resources(template, kind))
+        for each in policies.values():
+            policy = each["Properties"]["PolicyDocument"]["Statement"]
+            assert [s for s in policy if s["Effect"] == "Deny" and s["Condition"] == secure]
+
+
+def test_the_table_has_the_keys_and_indexes_of_the_contract(template):
+    table = properties(template, "AWS::DynamoDB::GlobalTable", "Table")
+    assert keys(table) == [Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME]
+    indexes = {each["IndexName"]: each for each in table["GlobalSecondaryIndexes"]}
+    assert {name: keys(each) for name, each in indexes.items()} == {
+        Index.BY_ENDPOINT: [Attribute.ENDPOINT_SHARD, Attribute.ENDPOINT_SORT],
+        Index.BY_STATUS: [Attribute.STATUS_SHARD, Attribute.STATUS_SORT],
+    }
+    assert Attribute.OUTPUT not in indexes[Index.BY_ENDPOINT]["Projection"]["NonKeyAttributes"]
+
+
+def keys(described):
+    return [key["AttributeName"] for key in described["KeySchema"]]
+
+
+def test_the_table_expires_streams_and_is_restorable(template):
+    table = properties(template, "AWS::DynamoDB::GlobalTable", "Table")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {
+        "AttributeName": Attribute.EXPIRES_AT,
+        "Enabled": True,
+    }
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    (replica,) = table["Replicas"]
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_table_outlives_the_stack_unless_told_otherwise(template, not_retained):
+    for stack, policy, protected in ((template, "Retain", True), (not_retained, "Delete", False)):
+        (table,) = resources(stack, "AWS::DynamoDB::GlobalTable").values()
+        assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == policy
+        (replica,) = table["Properties"]["Replicas"]
+        assert replica["DeletionProtectionEnabled"] is protected
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_only_failed_messages_of_a_batch_come_back(template, channel):
+    mapping = properties(template, "AWS::Lambda::EventSourceMapping", f"{channel}Recorder")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert mapping["BatchSize"] == 10
+    queue = named(resources(template, "AWS::SQS::Queue"), f"{channel}Queue")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+def test_every_function_has_a_role_and_a_log_group_of_its_own(template):
+    functions = [
+        each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
+    ]
+    assert len(functions) == 3
+    for own in ("Role", "LoggingConfig"):
+        assert len({json.dumps(each[own]) for each in functions}) == 3
+    for group in resources(template, "AWS::Logs::LogGroup").values():
+        assert group["Properties"]["RetentionInDays"] == 30
+
+
+def test_all_functions_share_one_asset_runtime_and_architecture(template):
+    functions = [
+        each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
+    ]
+    assert len({json.dumps(each["Code"]) for each in functions}) == 1
+    assert {each["Runtime"] for each in functions} == {"python3.14"}
+    assert {tuple(each["Architectures"]) for each in functions} == {("arm64",)}
+
+
+def test_recording_may_do_what_it_does_and_nothing_else(template):
+    policy = statements(template, "AWS::IAM::Policy", "CompletedRecorder")
+    assert sorted(action for each in policy for action in actions(each)) == [
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:ListBucket",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "sqs:SendMessage",
+    ]
+    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "Table")
+    on_table = next(each for each in policy if "dynamodb:GetItem" in actions(each))
+    assert on_table["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
+
+
+def test_asking_may_query_the_table_and_nothing_else(template):
+    policy = statements(template, "AWS::IAM::Policy", "StatusApi")
+    assert sorted(action for each in policy for action in actions(each)) == [
+        "dynamodb:Query",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    ]
+
+
+def test_outputs_are_read_and_listed_below_the_prefixes_only(template):
+    policy = statements(template, "AWS::IAM::Policy", "CompletedRecorder")
+    reading = next(each for each in policy if "s3:GetObject" in actions(each))
+    assert [each["Fn::Join"][1][-1] for each in reading["Resource"]] == [
+        ":s3:::customer-outputs/async/*",
+        ":s3:::customer-outputs/failures/*",
+    ]
+    listing = [each for each in policy if "s3:ListBucket" in actions(each)]
+    assert [each["Condition"] for each in listing] == [
+        {"StringLike": {"s3:prefix": "async/*"}},
+        {"StringLike": {"s3:prefix": "failures/*"}},
+    ]
+
+
+@pytest.mark.parametrize("variant", ["default", "existing topics", "customer keys", "endpoint"])
+def test_no_permission_is_for_every_action_or_every_resource(variant):
+    for template in synthesised(variant).values():
+        for policy in resources(template, "AWS::IAM::Policy").values():
+            for each in policy["Properties"]["PolicyDocument"]["Statement"]:
+                assert not any("*" in action for action in actions(each))
+                assert each["Resource"] != "*"
+
+
+def test_every_route_needs_a_signature_and_requests_are_logged(template):
+    for route in resources(template, "AWS::ApiGatewayV2::Route").values():
+        assert route["Properties"]["AuthorizationType"] == "AWS_IAM"
+    (stage,) = resources(template, "AWS::ApiGatewayV2::Stage").values()
+    settings = stage["Properties"]["AccessLogSettings"]
+    assert settings["DestinationArn"]
+    assert "requestId" in json.loads(settings["Format"])
+
+
+def test_the_outputs_have_the_names_of_the_contract(template):
+    assert set(template["Outputs"]) == set(StackOutput)
+
+
+def test_without_the_api_there_is_no_trace_of_it():
+    template = synthesised("no api")["InferenceResults"]
+    assert not resources(template, "AWS::ApiGatewayV2::Api")
+    assert len(resources(template, "AWS::Lambda::Function")) == 2
+    assert set(template["Outputs"]) == set(StackOutput) - {StackOutput.API_URL}
+
+
+def test_existing_topics_are_subscribed_to_and_not_created(existing_topics):
+    assert not resources(existing_topics, "AWS::SNS::Topic")
+    subscribed = resources(existing_topics, "AWS::SNS::Subscription").values()
+    topics = {each["Properties"]["TopicArn"] for each in subscribed}
+    assert topics == {
+        "arn:aws:sns:eu-west-1:123456789012:done",
+        "arn:aws:sns:eu-west-1:123456789012:broken",
+    }
+    for channel, topic in zip(CHANNELS, sorted(topics, reverse=True), strict=True):
+        policy = statements(existing_topics, "AWS::SQS::QueuePolicy", f"{channel}QueuePolicy")
+        assert {"ArnEquals": {"aws:SourceArn": topic}} in [each["Condition"] for each in policy]
+
+
+def test_one_topic_for_both_outcomes_has_one_queue(one_topic):
+    """Two subscriptions would deliver, and charge for, every notification twice."""
+    assert len(resources(one_topic, "AWS::SNS::Subscription")) == 1
+    assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 1
+    outputs = one_topic["Outputs"]
+    assert outputs["CompletedQueueUrl"]["Value"] == outputs["FailedQueueUrl"]["Value"]
+
+
+def test_an_execution_role_may_publish_by_its_own_policy_and_by_the_topics(customer_keys):
+    topics = [{"Ref": name} for name in resources(customer_keys, "AWS::SNS::Topic")]
+    policies = resources(customer_keys, "AWS::IAM::Policy")
+    (own,) = [
+        each["Properties"]
+        for each in policies.values()
+        if each["Properties"]["Roles"] == ["model-execution"]
+    ]
+    publishing = [s for s in own["PolicyDocument"]["Statement"] if actions(s) == ["sns:Publish"]]
+    assert [each["Resource"] for each in publishing] == [topics]
+    for policy in resources(customer_keys, "AWS::SNS::TopicPolicy").values():
+        assert [
+            each
+            for each in policy["Properties"]["PolicyDocument"]["Statement"]
+            if each["Effect"] == "Allow"
+            and each["Action"] == "sns:Publish"
+            and each["Principal"] == {"AWS": EXECUTION_ROLE}
+        ]
+
+
+def test_customer_keys_encrypt_topics_queues_and_table(customer_keys):
+    found = resources(customer_keys, "AWS::KMS::Key")
+    key = {kind: {"Fn::GetAtt": [named(found, f"Keys{kind}"), "Arn"]} for kind in KEYS}
+    for each in resources(customer_keys, "AWS::SNS::Topic").values():
+        assert each["Properties"]["KmsMasterKeyId"] == key["Topics"]
+    for each in resources(customer_keys, "AWS::SQS::Queue").values():
+        assert each["Properties"]["KmsMasterKeyId"] == key["Queues"]
+    table = properties(customer_keys, "AWS::DynamoDB::GlobalTable", "Table")
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+    assert table["Replicas"][0]["SSESpecification"] == {"KMSMasterKeyId": key["Table"]}
+    assert all(each["Properties"]["EnableKeyRotation"] for each in found.values())
+
+
+KEYS = ("Topics", "Queues", "Table")
+
+
+def test_the_key_of_the_queues_admits_sns(customer_keys):
+    """Without this every delivery fails, and SNS does not try again."""
+    found = resources(customer_keys, "AWS::KMS::Key")
+    policy = found[named(found, "KeysQueues")]["Properties"]["KeyPolicy"]["Statement"]
+    for_sns = [each for each in policy if each["Principal"] == {"Service": "sns.amazonaws.com"}]
+    topics = {json.dumps({"Ref": name}) for name in resources(customer_keys, "AWS::SNS::Topic")}
+    assert {
+        json.dumps(each["Condition"]["ArnEquals"]["aws:SourceArn"]) for each in for_sns
+    } == topics
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= {
+        action for each in for_sns for action in actions(each)
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("CompletedRecorder", {"Topics": False, "Queues": True, "Table": True}),
+        ("StatusApi", {"Topics": False, "Queues": False, "Table": True}),
+        ("ExecutionRole", {"Topics": True, "Queues": False, "Table": False}),
+    ],
+)
+def test_each_role_may_use_the_keys_it_needs_and_no_other(customer_keys, part, expected):
+    found = resources(customer_keys, "AWS::KMS::Key")
+    policy = json.dumps(statements(customer_keys, "AWS::IAM::Policy", part))
+    assert {kind: named(found, f"Keys{kind}") in policy for kind in KEYS} == expected
+
+
+def test_the_keys_of_outputs_may_be_used_to_read_them(customer_keys):
+    policy = statements(customer_keys, "AWS::IAM::Policy", "CompletedRecorder")
+    assert {
+        "Action": "kms:Decrypt",
+        "Effect": "Allow",
+        "Resource": "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11",
+    } in policy
+
+
+def test_people_are_told_by_e_mail_if_they_asked(not_retained):
+    subscriptions = [
+        each["Properties"]
+        for each in resources(not_retained, "AWS::SNS::Subscription").values()
+        if each["Properties"]["Protocol"] == "email"
+    ]
+    told = sorted((str(each["TopicArn"]), each["Endpoint"]) for each in subscriptions)
+    assert [address for topic, address in told if "CompletedTopic" in topic] == ["team@example.com"]
+    assert [address for topic, address in told if "FailedTopic" in topic] == [
+        "oncall@example.com",
+        "team@example.com",
+    ]
+
+
+def test_every_role_has_the_permissions_boundary_if_there_is_one(not_retained):
+    for role in resources(not_retained, "AWS::IAM::Role").values():
+        assert role["Properties"]["PermissionsBoundary"].endswith("policy/boundary")
+
+
+def test_nothing_has_a_physical_name(template):
+    names = ("TopicName", "QueueName", "TableName", "FunctionName", "RoleName", "LogGroupName")
+    for each in template["Resources"].values():
+        given = each.get("Properties", {})
+        assert not [name for name in names if isinstance(given.get(name), str)]
