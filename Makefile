@@ -17,7 +17,7 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 	$(BIN)/python -m local demo
 
 test: check  ## check, then every test, those of the deployed system included
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up
@@ -59,5 +59,6 @@ lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requir
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 
-clean: down  ## remove everything that was installed or written
+clean:  ## stop what runs, and remove everything that was installed or written
+	test ! -x $(BIN)/python || $(BIN)/python -m local down
 	rm -rf .venv .venv-ministack node_modules .local cdk.out

@@ -24,8 +24,8 @@ def main() -> int:
         return 0
     was_up = is_up(folder)
     try:
-        with console.status("") as status:
-            up(folder, lambda step: status.update(f"{step} ..."))
+        with console.status("this takes about a minute"):
+            up(folder, console.print)
         if command == "up":
             console.print("up: `. .local/env` for its variables, .local/outputs.json for its names")
             return 0

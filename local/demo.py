@@ -168,7 +168,7 @@ def _parked_reason(outputs: dict[str, str], marker: str) -> str | None:
 def _table(
     sent: list[Sent], records: dict[str, dict[str, Any]], wrong: dict[str, list[str]]
 ) -> Table:
-    columns = ("inference", "on", "status", "output", "failure", "as sent")
+    columns = ("inference", "on", "status", "output", "failure", "sent")
     table = Table(
         *(Column(name, no_wrap=True) for name in columns),
         box=box.SIMPLE_HEAD,

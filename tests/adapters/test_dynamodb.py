@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.domain.errors import Unavailable
-from inference_results.domain.inference import Failure, Outcome, Output, event_order
+from inference_results.domain.inference import Failure, Outcome, Output, OutputError, event_order
 from inference_results.domain.ports import Disposition
 
 
@@ -101,6 +101,27 @@ def test_an_older_event_is_superseded_and_changes_nothing(table, stored):
     table.record(failed(LATER))
     before = stored()
     assert table.record(completed()) is Disposition.SUPERSEDED
+    assert stored() == before
+
+
+UNREADABLE = {
+    "output": Output(location="s3://bucket/key", bucket="bucket", key="key"),
+    "output_error": OutputError("AccessDenied", "S3 refuses to hand out the object"),
+}
+
+
+def test_the_same_event_again_fills_in_an_output_that_could_not_be_read(table, stored):
+    table.record(completed(**UNREADABLE))
+    assert table.record(completed()) is Disposition.RECORDED
+    assert stored()["output"]["M"]["inline"] == {"B": b"\xff"}
+    assert "output_error" not in stored()
+
+
+@pytest.mark.parametrize("first", [{}, UNREADABLE], ids=["read", "unread"])
+def test_the_same_event_without_its_output_changes_nothing(table, stored, first):
+    table.record(completed(**first))
+    before = stored()
+    assert table.record(completed(**UNREADABLE)) is Disposition.DUPLICATE
     assert stored() == before
 
 

@@ -4,6 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,6 +15,14 @@ from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import READER_ROLE, LocalFolder
 from local.system import down, up
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+def pytest_collection_modifyitems(items):
+    """Where tests run on several workers, these stay together: they share one deployment."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("deploy"))
 
 
 @pytest.fixture(scope="package")

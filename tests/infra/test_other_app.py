@@ -16,7 +16,11 @@ def test_the_readmes_app_of_somebody_else_synthesises(tmp_path):
     done = subprocess.run(
         [sys.executable, "my_app.py"],
         cwd=tmp_path,
-        env={**os.environ, "CDK_OUTDIR": "out"},
+        env={
+            **os.environ,
+            "CDK_OUTDIR": "out",
+            "CDK_CONTEXT_JSON": '{"aws:cdk:bundling-stacks": []}',
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -27,6 +27,10 @@ _OUTCOME: Final = (
 
 _NEVER_RECORDED: Final = f"attribute_not_exists({Attribute.EVENT_ORDER})"
 _RECORDED_WITH_LOWER_ORDER: Final = f"{Attribute.EVENT_ORDER} < :{Attribute.EVENT_ORDER}"
+_RECORDED_WITHOUT_ITS_OUTPUT: Final = (
+    f"({Attribute.EVENT_ORDER} = :{Attribute.EVENT_ORDER}"
+    f" AND attribute_exists({Attribute.OUTPUT_ERROR}))"
+)
 
 _serialize: Final = TypeSerializer().serialize
 _deserialize: Final = TypeDeserializer().deserialize
@@ -45,6 +49,9 @@ class InferencesTable:
         values = self._item(outcome)
         key = {str(name): values.pop(name) for name in _KEY}
         removed = [name for name in _OUTCOME if name not in values]
+        wins = [_NEVER_RECORDED, _RECORDED_WITH_LOWER_ORDER]
+        if outcome.output_error is None:
+            wins.append(_RECORDED_WITHOUT_ITS_OUTPUT)
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         if removed:
             update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
@@ -54,7 +61,7 @@ class InferencesTable:
                     TableName=self._table_name,
                     Key=key,
                     UpdateExpression=update,
-                    ConditionExpression=f"{_NEVER_RECORDED} OR {_RECORDED_WITH_LOWER_ORDER}",
+                    ConditionExpression=" OR ".join(wins),
                     ExpressionAttributeNames={f"#{name}": name for name in _OUTCOME},
                     ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
