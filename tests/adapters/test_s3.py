@@ -1,11 +1,13 @@
 import io
+from unittest.mock import patch
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from urllib3.exceptions import ProtocolError
 
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
@@ -103,6 +105,32 @@ def test_what_s3_answers_decides_what_happens_next(aws, code, http_status, expec
         with pytest.raises(expected, match=code) as raised:
             S3Objects(client).read_start(Location(BUCKET, "key"), 10)
     assert type(raised.value) is expected
+
+
+@pytest.mark.parametrize(
+    "error", [ProtocolError("broken"), EndpointConnectionError(endpoint_url="s3")]
+)
+def test_a_connection_that_breaks_may_hold_the_next_time(aws, error):
+    client = boto3.client("s3")
+    with patch.object(client, "get_object", side_effect=error), pytest.raises(Unavailable):
+        S3Objects(client).read_start(Location(BUCKET, "key"), 10)
+
+
+def test_a_body_cut_short_in_a_valid_answer_is_not_taken_for_the_whole(aws):
+    """Something in between may cut the body and set Content-Length to match."""
+    client = boto3.client("s3")
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_object",
+            {
+                "Body": StreamingBody(io.BytesIO(b"01234"), 5),
+                "ContentLength": 5,
+                "ContentRange": "bytes 0-9/10",
+                "ETag": '"e"',
+            },
+        )
+        with pytest.raises(Unavailable, match="IncompleteBody"):
+            S3Objects(client).read_start(Location(BUCKET, "key"), 100)
 
 
 class Silent(io.BytesIO):

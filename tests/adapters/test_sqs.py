@@ -46,9 +46,10 @@ def test_a_message_that_sqs_refuses_is_an_error_so_that_it_is_delivered_again(aw
             UnprocessableQueue(client, "https://queue").park(message("x" * 1024 * 1024), WHY)
 
 
-def test_an_sqs_that_throttles_may_take_it_later(aws):
+@pytest.mark.parametrize("code", ["RequestThrottled", "AWS.SimpleQueueService.RequestThrottled"])
+def test_an_sqs_that_throttles_may_take_it_later(aws, code):
     client = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
     with Stubber(client) as stub:
-        stub.add_client_error("send_message", "RequestThrottled", http_status_code=400)
+        stub.add_client_error("send_message", code, http_status_code=400)
         with pytest.raises(Unavailable, match="sqs: RequestThrottled"):
             UnprocessableQueue(client, "https://queue").park(message("x"), WHY)

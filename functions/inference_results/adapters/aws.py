@@ -7,6 +7,8 @@ from typing import Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnectionError
+from urllib3.exceptions import HTTPError
 
 from inference_results.domain.errors import Unavailable
 
@@ -36,7 +38,7 @@ def client_config(connections: int) -> Config:
 def may_pass(error: ClientError) -> bool:
     """Whether AWS throttled the call or failed inside, so that the same call may work later."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.response["Error"]["Code"] in _PASSING
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or _code(error) in _PASSING
 
 
 @contextmanager
@@ -47,6 +49,12 @@ def unavailability(service: str) -> Iterator[None]:
     except ClientError as error:
         if not may_pass(error):
             raise
-        raise Unavailable(service, error.response["Error"]["Code"]) from error
-    except (HTTPClientError, IncompleteReadError) as error:
+        raise Unavailable(service, _code(error)) from error
+    # HTTPError: urllib3's own, which botocore lets through when the body of an error breaks off.
+    except (HTTPClientError, NoConnectionError, IncompleteReadError, HTTPError) as error:
         raise Unavailable(service, type(error).__name__) from error
+
+
+def _code(error: ClientError) -> str:
+    """Without the namespace that SQS puts before its codes."""
+    return error.response["Error"]["Code"].rpartition(".")[2]

@@ -48,11 +48,12 @@ class S3Objects:
         # Not `with answer["Body"]`: that hands out the raw stream, without botocore's checks.
         with closing(answer["Body"]) as stream:
             body = stream.read(limit)
-        if len(body) != min(limit, answer["ContentLength"]):
+        size = _total_size(answer)
+        if len(body) != min(limit, size):
             raise Unavailable("s3", "IncompleteBody")
         return ObjectStart(
             body=body,
-            size=_total_size(answer),
+            size=size,
             etag=answer["ETag"],
             version_id=answer.get("VersionId"),
             content_type=answer.get("ContentType"),
