@@ -6,7 +6,9 @@ export PYTHONPATH := functions:.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 # Nothing here reaches an account: the variables of one are hidden from every command.
-unexport AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
+unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE
+unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
+unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
 .PHONY: help demo test up down check unit install lock clean
 

@@ -1,7 +1,6 @@
 """Places the stacks in an app."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from inference_results.contract import StackOutput
@@ -23,11 +22,6 @@ class InferenceResultsStack(cdk.Stack):
         env: cdk.Environment | None = None,
     ) -> None:
         super().__init__(scope, id, env=env)
-        if settings.permissions_boundary_arn:
-            boundary = iam.ManagedPolicy.from_managed_policy_arn(
-                self, "PermissionsBoundary", settings.permissions_boundary_arn
-            )
-            iam.PermissionsBoundary.of(self).apply(boundary)
         self.results = results = InferenceResults(self, "Results", settings=settings)
         completed, failed = results.completed, results.failed
         outputs = {
@@ -61,7 +55,11 @@ def add_stacks(app: cdk.App) -> InferenceResultsStack:
     stack = InferenceResultsStack(app, "InferenceResults", settings=settings)
     if settings.endpoint:
         endpoint = AsyncEndpointStack(
-            app, "AsyncEndpoint", results=stack.results, settings=settings.endpoint
+            app,
+            "AsyncEndpoint",
+            results=stack.results,
+            settings=settings.endpoint,
+            output_key_arns=settings.output_key_arns,
         )
         endpoint.add_stack_dependency(stack)
     return stack

@@ -81,7 +81,11 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
     for pattern in _LEFT_OUT:
         for path in output.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if python := _interpreter(version):
+    python = _interpreter(version)
+    if python is None:
+        sys.stderr.write(f"{runtime} is not on the PATH: modules are bundled uncompiled, and so ")
+        sys.stderr.write("each cold start compiles them. The asset differs from a compiled one.\n")
+    else:
         # fmt: off
         subprocess.run(
             [

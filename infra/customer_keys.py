@@ -16,20 +16,17 @@ _WRITE_ACTIONS = (
 
 
 class CustomerKeys(Construct):
-    """Three keys, rotated yearly, kept when the stack goes.
+    """A key each for topics (if any is created), queues and table; rotated yearly, and kept.
 
     Topics and queues have one each: with one for both, the key's policy names the topic that the
     key encrypts, and CloudFormation sees a circle.
     """
 
-    def __init__(self, scope: Construct, id: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, topics: bool) -> None:
         super().__init__(scope, id)
-        self.topics = kms.Key(self, "Topics", enable_key_rotation=True)
+        self.topics = kms.Key(self, "Topics", enable_key_rotation=True) if topics else None
         self.queues = kms.Key(self, "Queues", enable_key_rotation=True)
         self.table = kms.Key(self, "Table", enable_key_rotation=True)
-
-    def allow_publishing(self, role: iam.IRole) -> None:
-        self.topics.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
 
     def allow_recording(self, role: iam.IRole) -> None:
         self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")

@@ -1,12 +1,14 @@
 """The optional second stack: an endpoint config wired to the topics, and an endpoint if asked."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from .acknowledged import acknowledge
-from .inference_results import InferenceResults
+from .inference_results import InferenceResults, inline_policy_name
 from .settings import EndpointSettings
 
 
@@ -14,7 +16,13 @@ class AsyncEndpointStack(Stack):
     """For a model that exists. Nothing has a fixed name: any change replaces the config."""
 
     def __init__(
-        self, scope: Construct, id: str, *, results: InferenceResults, settings: EndpointSettings
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        results: InferenceResults,
+        settings: EndpointSettings,
+        output_key_arns: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, id)
         role = iam.Role.from_role_arn(self, "ExecutionRole", settings.execution_role_arn)
@@ -26,6 +34,7 @@ class AsyncEndpointStack(Stack):
         permissions = iam.Policy(
             self,
             "MayPublishAndWrite",
+            policy_name=inline_policy_name(self),
             roles=[role],
             statements=[
                 iam.PolicyStatement(
@@ -38,6 +47,12 @@ class AsyncEndpointStack(Stack):
                 ),
             ],
         )
+        if output_key_arns:
+            permissions.add_statements(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=list(output_key_arns)
+                )
+            )
         for path in written:
             acknowledge(
                 permissions,

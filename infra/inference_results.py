@@ -1,5 +1,6 @@
 """The whole service as one construct, for this app's stack and for other CDK apps."""
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -23,69 +24,119 @@ class InferenceResults(Construct):
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
-        self._keys = keys = CustomerKeys(self, "Keys") if settings.customer_keys else None
-        code = bundled_code(runtime=settings.runtime, architecture=settings.architecture)
-
+        if settings.permissions_boundary_arn:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(
+                self, "PermissionsBoundary", settings.permissions_boundary_arn
+            )
+            iam.PermissionsBoundary.of(self).apply(boundary)
+        self._settings = settings
+        self._code = bundled_code(runtime=settings.runtime, architecture=settings.architecture)
+        self._keys = (
+            CustomerKeys(
+                self,
+                "Keys",
+                topics=not (settings.success_topic_arn and settings.error_topic_arn),
+            )
+            if settings.customer_keys
+            else None
+        )
         self.table = InferencesTable(
-            self, "Inferences", retain=settings.retain, key=keys.table if keys else None
+            self,
+            "Inferences",
+            retain=settings.retain,
+            key=self._keys.table if self._keys else None,
         ).table
         self.unprocessable_queue = encrypted_queue(
-            self, "UnprocessableQueue", key=keys.queues if keys else None
+            self, "UnprocessableQueue", key=self._keys.queues if self._keys else None
         )
         acknowledge(
             self.unprocessable_queue,
             "SQS3",
             "People read it, no function does: it is where messages end that no retry can help.",
         )
-
-        def channel(id: str, topic_arn: str | None) -> ResultChannel:
-            channel = ResultChannel(
-                self,
-                id,
-                visibility_timeout=queue_visibility_timeout(settings.batch_window_seconds),
-                topic_arn=topic_arn,
-                topic_key=keys.topics if keys else None,
-                queue_key=keys.queues if keys else None,
-            )
-            recorder = ResultRecorder(
-                channel,
-                "Recorder",
-                queue=channel.queue,
-                unprocessable_queue=self.unprocessable_queue,
-                table=self.table,
-                code=code,
-                settings=settings,
-            )
-            if keys:
-                keys.allow_recording(recorder.role)
-            return channel
-
         one_topic = settings.success_topic_arn and (
             settings.success_topic_arn == settings.error_topic_arn
         )
-        self.completed = channel("Completed", settings.success_topic_arn)
-        self.failed = self.completed if one_topic else channel("Failed", settings.error_topic_arn)
-        for each, emails in (
-            (self.completed, settings.success_emails),
-            (self.failed, settings.error_emails),
-        ):
-            for email in emails:
-                each.topic.add_subscription(subscriptions.EmailSubscription(email))
-        role_arns = list(settings.execution_role_arns)
-        if settings.endpoint and settings.endpoint.execution_role_arn not in role_arns:
-            role_arns.append(settings.endpoint.execution_role_arn)
-        for number, role_arn in enumerate(role_arns):
+        self.completed = self._channel("Completed", settings.success_topic_arn)
+        self.failed = (
+            self.completed if one_topic else self._channel("Failed", settings.error_topic_arn)
+        )
+        self._tell_people()
+        role_arns = [
+            *settings.execution_role_arns,
+            *([settings.endpoint.execution_role_arn] if settings.endpoint else []),
+        ]
+        for number, role_arn in enumerate(dict.fromkeys(role_arns)):
             self.allow_publishing(iam.Role.from_role_arn(self, f"ExecutionRole{number}", role_arn))
-
-        self.api: StatusApi | None = None
-        if settings.api:
-            self.api = StatusApi(self, "StatusApi", table=self.table, code=code, settings=settings)
-            if keys:
-                keys.allow_asking(self.api.role)
+        self.api = self._api() if settings.api else None
 
     def allow_publishing(self, role: iam.IRole) -> None:
-        """Let the execution role of a model publish to both topics."""
-        for channel in {self.completed, self.failed}:
+        """Let the execution role of a model publish to both topics.
+
+        On both sides: SageMaker needs `sns:Publish` in the role's own policy too.
+        """
+        channels = dict.fromkeys((self.completed, self.failed))
+        for channel in channels:
             channel.allow_publishing(role)
+        topics = [channel.topic.topic_arn for channel in channels]
+        statements = [iam.PolicyStatement(actions=["sns:Publish"], resources=topics)]
+        if self._keys and self._keys.topics:
+            statements.append(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=[self._keys.topics.key_arn],
+                )
+            )
+        iam.Policy(
+            self,
+            f"MayPublish{role.node.addr[-8:]}",
+            policy_name=inline_policy_name(self),
+            roles=[role],
+            statements=statements,
+        )
+
+    def _channel(self, id: str, topic_arn: str | None) -> ResultChannel:
+        channel = ResultChannel(
+            self,
+            id,
+            visibility_timeout=queue_visibility_timeout(self._settings.batch_window_seconds),
+            topic_arn=topic_arn,
+            topic_key=self._keys.topics if self._keys else None,
+            queue_key=self._keys.queues if self._keys else None,
+        )
+        recorder = ResultRecorder(
+            channel,
+            "Recorder",
+            queue=channel.queue,
+            unprocessable_queue=self.unprocessable_queue,
+            table=self.table,
+            code=self._code,
+            settings=self._settings,
+        )
         if self._keys:
-            self._keys.allow_publishing(role)
+            self._keys.allow_recording(recorder.role)
+        return channel
+
+    def _tell_people(self) -> None:
+        told: dict[ResultChannel, list[str]] = {self.completed: [], self.failed: []}
+        told[self.completed] += self._settings.success_emails
+        told[self.failed] += self._settings.error_emails
+        for channel, emails in told.items():
+            for email in dict.fromkeys(emails):
+                channel.topic.add_subscription(subscriptions.EmailSubscription(email))
+
+    def _api(self) -> StatusApi:
+        api = StatusApi(
+            self, "StatusApi", table=self.table, code=self._code, settings=self._settings
+        )
+        if self._keys:
+            self._keys.allow_asking(api.role)
+        return api
+
+
+def inline_policy_name(owner: Construct) -> str:
+    """For a policy on a role that other stacks, here or in another region, may add theirs to.
+
+    The one physical name here: CloudFormation would overwrite a policy of the same name.
+    """
+    return f"{Aws.STACK_NAME}-{Aws.REGION}-{owner.node.addr[-8:]}"

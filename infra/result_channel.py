@@ -98,10 +98,11 @@ class ResultChannel(Construct):
         )
 
     def allow_publishing(self, role: iam.IRole) -> None:
-        """`sns:Publish` on both sides: SageMaker needs it in the role's own policy too."""
-        in_identity_policy = iam.PolicyStatement(
-            actions=["sns:Publish"], resources=[self.topic.topic_arn]
+        """In the policy of the topic, if it was created here; the role needs its own as well."""
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ArnPrincipal(role.role_arn)],
+                resources=[self.topic.topic_arn],
+            )
         )
-        role.add_to_principal_policy(in_identity_policy)
-        in_topic_policy = in_identity_policy.copy(principals=[iam.ArnPrincipal(role.role_arn)])
-        self.topic.add_to_resource_policy(in_topic_policy)

@@ -23,6 +23,10 @@ NEWEST_RUNTIME: Final = "python3.14"
 """The newest that both CDK and Powertools support."""
 
 
+_MESSAGES_PER_WORKER: Final = 100
+"""What a worker settles in the time that a function has, at 150 ms each."""
+
+
 class SettingsError(ValueError):
     """Settings are missing, unknown or not what was expected; the text has a line for each."""
 
@@ -60,7 +64,8 @@ S3Prefix = Annotated[
     str,
     AfterValidator(_with_slash),
     _matching(
-        r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]/([^*?$]+/)?", "s3://bucket/prefix/"
+        r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]/([^*?$()\[\]<>]+/)?",
+        "s3://bucket/prefix/, without any of * ? $ ( ) [ ] < >",
     ),
 ]
 TopicArn = Annotated[
@@ -96,6 +101,7 @@ S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
 RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
 KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
 Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
+Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
 ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
 
 
@@ -137,17 +143,22 @@ class Settings(_Group):
     workers: int = Field(10, ge=1, le=64)
     api: bool = True
     customer_keys: bool = False
-    runtime: Literal["python3.14", "python3.13", "python3.12", "python3.11"] = NEWEST_RUNTIME
+    runtime: Runtime = NEWEST_RUNTIME
     architecture: Literal["arm64", "x86_64"] = "arm64"
     permissions_boundary_arn: PolicyArn | None = None
     retain: bool = True
     endpoint: Annotated[EndpointSettings | None, BeforeValidator(_parsed)] = None
 
     @model_validator(mode="after")
-    def _batches_need_a_window(self) -> Self:
+    def _batches_can_be_settled(self) -> Self:
         if self.batch_size > 10 and self.batch_window_seconds == 0:
             raise ValueError(
                 "batch_window_seconds: expected at least 1 for a batch_size over 10 (a rule of SQS)"
+            )
+        if self.batch_size > _MESSAGES_PER_WORKER * self.workers:
+            raise ValueError(
+                f"batch_size: expected at most {_MESSAGES_PER_WORKER} for each of the workers, "
+                "or messages come back that no worker got to"
             )
         return self
 

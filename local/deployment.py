@@ -6,11 +6,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import boto3
 
 from inference_results.contract import StackOutput
+from infra.settings import NEWEST_RUNTIME, Runtime
 from local.environment import (
     ACCOUNT,
     EXECUTION_ROLE,
@@ -63,8 +64,7 @@ def deploy(folder: LocalFolder) -> None:
             f"s3://{OUTPUT_BUCKET}/{prefix}" for prefix in (OUTPUT_PREFIX, FAILURE_PREFIX)
         ),
         "execution_role_arns": f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}",
-        # The embedded Lambda runs every function with the interpreter at hand.
-        "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "runtime": _runtime(),
         "architecture": _ARCHITECTURES.get(machine, machine),
         "retain": "false",
     }
@@ -80,6 +80,12 @@ def deploy(folder: LocalFolder) -> None:
     outputs[StackOutput.API_URL] = _reachable(outputs[StackOutput.API_URL])
     outputs |= {"OutputBucket": OUTPUT_BUCKET, "OutputPrefix": OUTPUT_PREFIX}
     folder.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
+
+
+def _runtime() -> str:
+    """The embedded Lambda runs every function with the interpreter at hand, whatever is said."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return version if version in get_args(Runtime) else NEWEST_RUNTIME
 
 
 def _reachable(api_url: str) -> str:

@@ -4,6 +4,8 @@ import ssl
 import urllib.request
 from pathlib import Path
 
+import certifi
+
 from local.environment import ACCOUNT, REGION, ROOT, LocalFolder, host_environment
 from local.processes import Processes
 
@@ -56,5 +58,4 @@ def _healthy(port: int, certificate: Path) -> bool:
 
 
 def _system_authorities() -> str:
-    system = ssl.get_default_verify_paths().cafile
-    return Path(system).read_text() if system else ""
+    return Path(ssl.get_default_verify_paths().cafile or certifi.where()).read_text()

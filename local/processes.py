@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,11 @@ class Processes:
             if process := self._process(name):
                 family = [*process.children(recursive=True), process]
                 for each in family:
-                    each.terminate()
+                    with suppress(psutil.NoSuchProcess):
+                        each.terminate()
                 for survivor in psutil.wait_procs(family, timeout=5)[1]:
-                    survivor.kill()
+                    with suppress(psutil.NoSuchProcess):
+                        survivor.kill()
                 stopped.append(name)
         self._write({})
         return stopped
@@ -75,11 +78,14 @@ class Processes:
     def _process(self, name: str) -> psutil.Process | None:
         """None if it is gone; a pid alone may belong to another process by now."""
         known = self._read().get(name)
-        if known is None or not psutil.pid_exists(known["pid"]):
+        if known is None:
             return None
-        process = psutil.Process(known["pid"])
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return process if alive and process.create_time() == known["started"] else None
+        try:
+            process = psutil.Process(known["pid"])
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return process if alive and process.create_time() == known["started"] else None
+        except psutil.NoSuchProcess:
+            return None
 
     def _read(self) -> dict[str, dict[str, Any]]:
         return json.loads(self._file.read_text()) if self._file.exists() else {}

@@ -8,7 +8,7 @@ from inference_results.adapters.sqs import UnprocessableQueue
 from inference_results.domain.errors import Unavailable, Unprocessable
 from tests.fakes import message
 
-WHY = Unprocessable("MissingField", "inferenceId: expected a value")
+WHY = Unprocessable("MissingField", "inferenceId", "a value")
 
 
 @pytest.fixture

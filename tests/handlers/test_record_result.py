@@ -9,8 +9,9 @@ import boto3
 import pytest
 
 from inference_results.adapters.s3 import S3Objects
+from inference_results.domain.errors import ObjectDenied
 from tests.handlers.conftest import BUCKET, Context
-from tests.samples import body, completed, failed, sample
+from tests.samples import PREFIX, body, completed, failed, sample
 
 SECRET = "tenant=acme-secret"
 
@@ -116,6 +117,58 @@ def test_what_no_retry_can_help_is_parked_and_its_neighbours_are_recorded(
     )
 
 
+ODD = {
+    "a foreign bucket": {"responseParameters": {"outputLocation": "s3://foreign/one.out"}},
+    "dots in the key": {"responseParameters": {"outputLocation": f"{PREFIX}../secret.out"}},
+    "an output that is gone": {"responseParameters": {"outputLocation": f"{PREFIX}gone.out"}},
+    "an empty output": {"responseParameters": {"outputLocation": f"{PREFIX}empty.out"}},
+    "a reason of 200 KB": {"invocationStatus": "Failed", "failureReason": "x" * 200 * 1024},
+    "a newer version": {"eventVersion": "1.1", "variant": {"name": "blue"}},
+    "odd fields": {"receivedTime": 7, "failureReason": {}, "responseParameters": "text"},
+    "#/ %?&+:;<=>@[]^`{|}~!\"$'()*,-.\\_ " + "Ab" * 15: {},
+}
+
+
+def test_every_odd_result_is_recorded_with_its_status_and_so_are_its_neighbours(
+    handler, s3, records, context
+):
+    put(s3, b"")
+    put(s3, b"", "empty.out")
+    bodies = [body(completed(name) | changes) for name, changes in ODD.items()]
+    neighbours = [body(completed("first")), *bodies, body(completed("last"))]
+    assert failures(handler(event(*neighbours, receive_count=3), context)) == []
+    found = records()
+    assert set(found) == {"first", *ODD, "last"}
+    assert {name: item["status"]["S"] for name, item in found.items() if name in ODD} == {
+        name: "Failed" if "reason" in name else "Completed" for name in ODD
+    }
+    reason = found["a reason of 200 KB"]["failure"]["M"]
+    assert (len(reason["reason"]["S"]), reason["reason_truncated"]) == (2048, {"BOOL": True})
+    assert found["odd fields"]["ignored_fields"]["L"] == [
+        {"S": "responseParameters"},
+        {"S": "receivedTime"},
+        {"S": "failureReason"},
+    ]
+
+
+def test_an_output_that_is_denied_is_recorded_and_so_are_its_neighbours(
+    handler, s3, records, context
+):
+    put(s3, b"")
+    read = S3Objects.read_start
+
+    def denying(self, location, limit):
+        if location.key.endswith("denied.out"):
+            raise ObjectDenied("AccessDenied", "S3 refuses to hand out the object")
+        return read(self, location, limit)
+
+    bodies = [body(completed("denied", "denied.out")), body(completed("fine"))]
+    with patch.object(S3Objects, "read_start", denying):
+        assert failures(handler(event(*bodies, receive_count=3), context)) == []
+    assert records()["denied"]["output_error"]["M"]["code"] == {"S": "AccessDenied"}
+    assert "output_error" not in records()["fine"]
+
+
 def test_an_output_that_is_not_there_yet_is_delivered_again_alone(handler, s3, records, context):
     put(s3, b"")
     response = handler(
@@ -168,7 +221,7 @@ def test_messages_are_settled_side_by_side(handler, s3, context):
 
 
 def test_no_message_is_begun_when_the_time_is_nearly_over(handler, records):
-    almost_over = Context(remaining_ms=5_000)
+    almost_over = Context(remaining_ms=10_000)
     response = handler(event(body(failed("a")), body(failed("b"))), almost_over)
     assert failures(response) == ["message-0", "message-1"]
     assert records() == {}
@@ -184,7 +237,7 @@ def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(ha
 
     bodies = [body(completed(f"id-{number}")) for number in range(20)]
     with patch.object(S3Objects, "read_start", slow):
-        response = handler(event(*bodies), Context(remaining_ms=10_300))
+        response = handler(event(*bodies), Context(remaining_ms=15_300))
     assert len(records()) == 10
     assert len(failures(response)) == 10
 

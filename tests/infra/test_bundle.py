@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import bundle
+from infra.settings import NEWEST_RUNTIME
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -40,6 +41,12 @@ def test_modules_are_compiled_for_a_runtime_that_is_at_hand(bundled):
 def test_bundling_again_gives_the_same_bytes(bundled, tmp_path):
     bundle(tmp_path, runtime=RUNTIME, architecture="arm64")
     assert fingerprint(tmp_path) == fingerprint(bundled)
+
+
+def test_the_default_runtime_is_bundled_whether_or_not_it_is_at_hand(tmp_path):
+    bundle(tmp_path, runtime=NEWEST_RUNTIME, architecture="arm64")
+    assert (tmp_path / "inference_results/handlers/status_api.py").exists()
+    assert (tmp_path / "aws_lambda_powertools/__init__.py").exists()
 
 
 def test_the_bundle_is_far_below_lambdas_limit(bundled):

@@ -46,6 +46,17 @@ def test_the_endpoint_waits_for_the_right_to_publish(stack):
     assert actions == ["sns:Publish", "s3:PutObject"]
 
 
+def test_its_execution_role_may_use_the_keys_of_the_outputs():
+    key = "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11"
+    stack = synthesised("endpoint", output_key_arns=key)["AsyncEndpoint"]
+    _, policy = only(stack, "AWS::IAM::Policy")
+    assert {
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Effect": "Allow",
+        "Resource": key,
+    } in policy["Properties"]["PolicyDocument"]["Statement"]
+
+
 def test_an_endpoint_is_created_only_if_asked():
     stack = synthesised("endpoint config")["AsyncEndpoint"]
     assert resources(stack, "AWS::SageMaker::EndpointConfig")

@@ -74,6 +74,11 @@ def test_a_prefix_is_closed_so_that_it_does_not_admit_its_neighbours():
         ({"maximum_concurrency": 1}, "setting maximum_concurrency: expected greater"),
         ({"workers": 0}, "setting workers: expected greater"),
         ({"batch_size": "11"}, "setting batch_window_seconds: expected at least 1"),
+        ({"batch_size": 201, "batch_window_seconds": 1, "workers": 2}, "setting batch_size: expec"),
+        (
+            {"output_prefixes": "s3://bucket/a(b/"},
+            "setting output_prefixes.0: expected s3://bucket/",
+        ),
         ({"api": "perhaps"}, "setting api: expected a valid boolean"),
         ({"runtime": "python3.8"}, "setting runtime: expected 'python3.14'"),
         ({"architecture": "sparc"}, "setting architecture: expected 'arm64' or 'x86_64'"),

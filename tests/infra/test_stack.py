@@ -6,7 +6,7 @@ import pytest
 
 from inference_results.contract import Attribute, Index, StackOutput
 from tests.conftest import resources
-from tests.synthesis import EXECUTION_ROLE, synthesised
+from tests.synthesis import EXECUTION_ROLE, TOPIC, synthesised
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 
@@ -231,7 +231,7 @@ def test_no_permission_is_for_every_action_or_every_resource(variant):
         for policy in resources(template, "AWS::IAM::Policy").values():
             for each in policy["Properties"]["PolicyDocument"]["Statement"]:
                 assert not any("*" in action for action in actions(each))
-                assert each["Resource"] != "*"
+                assert "*" not in each["Resource"]
 
 
 def test_every_route_needs_a_signature_and_requests_are_logged(template):
@@ -278,12 +278,13 @@ def test_one_topic_for_both_outcomes_has_one_queue(one_topic):
 def test_an_execution_role_may_publish_by_its_own_policy_and_by_the_topics(customer_keys):
     topics = [{"Ref": name} for name in resources(customer_keys, "AWS::SNS::Topic")]
     policies = resources(customer_keys, "AWS::IAM::Policy")
-    (own,) = [
-        each["Properties"]
-        for each in policies.values()
-        if each["Properties"]["Roles"] == ["model-execution"]
+    publishing = [
+        each
+        for policy in policies.values()
+        if policy["Properties"]["Roles"] == ["model-execution"]
+        for each in policy["Properties"]["PolicyDocument"]["Statement"]
+        if actions(each) == ["sns:Publish"]
     ]
-    publishing = [s for s in own["PolicyDocument"]["Statement"] if actions(s) == ["sns:Publish"]]
     assert [each["Resource"] for each in publishing] == [topics]
     for policy in resources(customer_keys, "AWS::SNS::TopicPolicy").values():
         assert [
@@ -293,6 +294,20 @@ def test_an_execution_role_may_publish_by_its_own_policy_and_by_the_topics(custo
             and each["Action"] == "sns:Publish"
             and each["Principal"] == {"AWS": EXECUTION_ROLE}
         ]
+
+
+def test_stacks_in_other_regions_may_grant_the_same_role_without_overwriting(customer_keys):
+    """The role is global, and an inline policy of the same name would be replaced."""
+    policies = resources(customer_keys, "AWS::IAM::Policy")
+    name = policies[named(policies, "MayPublish")]["Properties"]["PolicyName"]
+    assert {"Ref": "AWS::StackName"} in name["Fn::Join"][1]
+    assert {"Ref": "AWS::Region"} in name["Fn::Join"][1]
+
+
+def test_existing_topics_need_no_key_for_topics():
+    existing = {name: f"{TOPIC}{name}" for name in ("success_topic_arn", "error_topic_arn")}
+    template = synthesised("customer keys", **existing)["InferenceResults"]
+    assert len(resources(template, "AWS::KMS::Key")) == 2
 
 
 def test_customer_keys_encrypt_topics_queues_and_table(customer_keys):
@@ -330,7 +345,7 @@ def test_the_key_of_the_queues_admits_sns(customer_keys):
     [
         ("CompletedRecorder", {"Topics": False, "Queues": True, "Table": True}),
         ("StatusApi", {"Topics": False, "Queues": False, "Table": True}),
-        ("ExecutionRole", {"Topics": True, "Queues": False, "Table": False}),
+        ("MayPublish", {"Topics": True, "Queues": False, "Table": False}),
     ],
 )
 def test_each_role_may_use_the_keys_it_needs_and_no_other(customer_keys, part, expected):
@@ -360,6 +375,16 @@ def test_people_are_told_by_e_mail_if_they_asked(not_retained):
         "oncall@example.com",
         "team@example.com",
     ]
+
+
+def test_an_address_named_twice_is_told_once():
+    emails = {"success_emails": "a@example.com", "error_emails": "a@example.com,a@example.com"}
+    template = synthesised("one existing topic", **emails)["InferenceResults"]
+    protocols = [
+        each["Properties"]["Protocol"]
+        for each in resources(template, "AWS::SNS::Subscription").values()
+    ]
+    assert sorted(protocols) == ["email", "sqs"]
 
 
 def test_every_role_has_the_permissions_boundary_if_there_is_one(not_retained):

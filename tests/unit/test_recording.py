@@ -208,6 +208,28 @@ def test_an_expired_inference_is_told_from_a_failed_one(world):
     assert world.outcome.failure.code == "EXPIRED"
 
 
+def test_a_failure_has_no_output_even_if_the_event_names_a_place_for_one(world):
+    event = completed(invocationStatus="Failed", responseBody={"content": "boom"})
+    assert world.settle(body(event)) is Disposition.RECORDED
+    assert world.outcome.output is None
+    assert world.outcome.failure.body_preview == "boom"
+    assert world.objects.asked == []
+
+
+def test_a_completion_has_no_failure_even_if_the_event_names_a_place_for_one(world):
+    world.objects.stored[PREFIX + "one.out"] = b""
+    world.settle(body(completed(failureLocation=FAILURES + "e.out")))
+    assert world.outcome.failure is None
+    assert world.objects.asked == [(PREFIX + "one.out", 1024)]
+
+
+def test_an_odd_field_is_left_out_of_the_record_and_named_in_it(world):
+    world.objects.stored[PREFIX + "one.out"] = b""
+    assert world.settle(body(completed(receivedTime="yesterday"))) is Disposition.RECORDED
+    assert world.outcome.received_at is None
+    assert world.outcome.ignored_fields == ("receivedTime",)
+
+
 def test_an_unknown_status_is_recorded_with_what_the_event_says(world):
     world.objects.stored[PREFIX + "one.out"] = b"partial"
     event = completed(invocationStatus="Preempted", failureReason="capacity")

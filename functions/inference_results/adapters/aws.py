@@ -26,11 +26,11 @@ _PASSING: Final = frozenset(
 
 
 def client_config(connections: int) -> Config:
-    """At most about 10 s for one call, all attempts together, so that a batch ends in its time."""
+    """At most 7 s for one call, both attempts and the pause between, so that a batch can end."""
     return Config(
         connect_timeout=1,
         read_timeout=2,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=connections,
     )
 

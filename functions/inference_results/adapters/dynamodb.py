@@ -121,12 +121,15 @@ class InferencesTable:
 
 
 def _serialized(values: dict[str, Any]) -> dict[str, Any]:
-    return {str(name): _serialize(_without_none(v)) for name, v in values.items() if v is not None}
+    return {str(name): _serialize(_storable(v)) for name, v in values.items() if v is not None}
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: each for name, each in value.items() if each is not None}
+def _storable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: each for name, each in value.items() if each is not None}
+        case tuple():
+            return list(value)
     return value
 
 

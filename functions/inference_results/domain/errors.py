@@ -20,12 +20,13 @@ class InferenceResultsError(Exception):
 
 
 class Unprocessable(InferenceResultsError):
-    """The message can never become a record."""
+    """The message can never become a record: `field` is not what was expected."""
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+    def __init__(self, reason: str, field: str, expected: str) -> None:
         self.reason = reason
-        self.detail = detail
+        self.field = field
+        self.detail = f"{field}: expected {expected}"
+        super().__init__(f"{reason}: {self.detail}")
 
 
 class Unavailable(InferenceResultsError):

@@ -82,6 +82,8 @@ class Outcome:
     output: Output | None = None
     output_error: OutputError | None = None
     failure: Failure | None = None
+    ignored_fields: tuple[str, ...] | None = None
+    """Fields of the event that were not of the expected form, and are missing here."""
 
 
 def event_order(*, event_time: str, status: str, location: str | None, digest: str) -> str:

@@ -24,6 +24,7 @@ _SHOWN: Final = (
     Attribute.OUTPUT,
     Attribute.OUTPUT_ERROR,
     Attribute.FAILURE,
+    Attribute.IGNORED_FIELDS,
     Attribute.CUSTOM_ATTRIBUTES,
     Attribute.CALLER_METADATA,
     Attribute.EXPIRES_AT,

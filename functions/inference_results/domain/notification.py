@@ -1,26 +1,31 @@
 """SageMaker's notification: the JSON that it publishes for each finished invocation.
 
 Every shape here was seen from AWS or is documented; whether a field may be missing follows what was
-seen, not what is documented. A message that cannot be recorded raises Unprocessable, whose detail
-names the field and what was expected, never the value.
+seen, not what is documented. A message that cannot be recorded raises Unprocessable, which names
+the field and what was expected, never the value. An odd field that a record can do without is
+ignored, and named in the record.
 """
 
 import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from inference_results.domain.errors import Unprocessable
+from inference_results.domain.inference import Status
 from inference_results.domain.timestamp import parse_timestamp
 
 NO_ENDPOINT: Final = "-"
 """Stands for the endpoint of an event that names none (an inference router's, perhaps)."""
 
+_T = TypeVar("_T")
 _MAX_TEXT = 2048
 _INFERENCE_ID = re.compile(r"[\x20-\x7e]{1,64}")
-_STATUSES = {status.lower(): status for status in ("Completed", "Failed", "Expired")}
+_STATUSES = {status.lower(): status.value for status in Status}
 
 
 class TestNotification:
@@ -46,46 +51,61 @@ class InferenceResult:
     failure_location: str | None
     failure_reason: str | None
     response_body: bytes | None
-
-    @property
-    def digest(self) -> str:
-        """Of every field that is read here: settles ties between different events."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+    ignored_fields: tuple[str, ...]
+    """Fields that a record can do without, and that were not of the expected form."""
+    digest: str
+    """Of the whole event, whatever the order of its fields: settles ties between events."""
 
 
 def parse_notification(body: str) -> InferenceResult | TestNotification:
     """Read the body of a queue message: SageMaker's JSON, or SNS's envelope around it."""
     event = _json_object(body, "body")
     if event.get("Type") == "Notification" and "Message" in event:
-        event = _json_object(_text(event, "Message", "", limit=None) or "", "Message")
+        event = _json_object(_text(event, "Message", "", None) or "", "Message")
     match event.get("eventName"):
         case "TestNotification":
             return TestNotification()
         case "InferenceResult":
             return _inference_result(event)
-    raise Unprocessable("UnknownEvent", "eventName: expected InferenceResult or TestNotification")
+    raise Unprocessable("UnknownEvent", "eventName", "InferenceResult or TestNotification")
 
 
 def _inference_result(event: dict[str, Any]) -> InferenceResult:
+    ignored: list[str] = []
+    optional = partial(_or_ignored, ignored)
     request = _object(event, "requestParameters")
-    response = _object(event, "responseParameters")
+    response = optional(_object, event, "responseParameters") or {}
+    in_request, in_response = "requestParameters.", "responseParameters."
     return InferenceResult(
         inference_id=_inference_id(event),
-        endpoint_name=_text(request, "endpointName", "requestParameters.", limit=256)
-        or NO_ENDPOINT,
+        endpoint_name=_text(request, "endpointName", in_request, 256) or NO_ENDPOINT,
         status=_status(event),
         event_time=_required(_time(event, "eventTime"), "eventTime"),
-        received_at=_time(event, "receivedTime"),
-        input_location=_text(request, "inputLocation", "requestParameters."),
-        content_type=_text(request, "contentType", "requestParameters."),
-        custom_attributes=_text(request, "customAttributes", "requestParameters."),
-        output_location=_text(response, "outputLocation", "responseParameters."),
-        output_content_type=_text(response, "contentType", "responseParameters."),
-        failure_location=_text(response, "failureLocation", "responseParameters.")
-        or _text(event, "failureLocation"),
-        failure_reason=_text(event, "failureReason", limit=None),
+        received_at=optional(_time, event, "receivedTime"),
+        input_location=optional(_text, request, "inputLocation", in_request),
+        content_type=optional(_text, request, "contentType", in_request),
+        custom_attributes=optional(_text, request, "customAttributes", in_request),
+        output_location=optional(_text, response, "outputLocation", in_response),
+        output_content_type=optional(_text, response, "contentType", in_response),
+        failure_location=optional(_text, response, "failureLocation", in_response)
+        or optional(_text, event, "failureLocation"),
+        failure_reason=optional(_text, event, "failureReason", "", None),
         response_body=_response_body(event),
+        ignored_fields=tuple(ignored),
+        digest=_digest(event),
     )
+
+
+def _or_ignored(ignored: list[str], read: Callable[..., _T], *arguments: Any) -> _T | None:
+    """What `read` finds in a field; None, with a note, where the form is not as expected.
+
+    For fields that a record can do without: a status is not withheld because one of them is odd.
+    """
+    try:
+        return read(*arguments)
+    except Unprocessable as why:
+        ignored.append(why.field)
+        return None
 
 
 def _json_object(text: str, name: str) -> dict[str, Any]:
@@ -93,9 +113,9 @@ def _json_object(text: str, name: str) -> dict[str, Any]:
         value = json.loads(text)
     # RecursionError: nesting beyond what the decoder follows. ValueError: also endless numbers.
     except (ValueError, RecursionError) as error:
-        raise Unprocessable("NotJson", f"{name}: expected JSON") from error
+        raise Unprocessable("NotJson", name, "JSON") from error
     if not isinstance(value, dict):
-        raise Unprocessable("NotJson", f"{name}: expected a JSON object")
+        raise Unprocessable("NotJson", name, "a JSON object")
     return value
 
 
@@ -104,57 +124,63 @@ def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Unprocessable("InvalidField", f"{name}: expected an object")
+        raise Unprocessable("InvalidField", name, "an object")
     return value
 
 
 def _text(
-    fields: dict[str, Any], name: str, path: str = "", *, limit: int | None = _MAX_TEXT
+    fields: dict[str, Any], name: str, path: str = "", limit: int | None = _MAX_TEXT
 ) -> str | None:
     """The text at a field; None if the field is missing, null or empty."""
     value = fields.get(name)
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Unprocessable("InvalidField", f"{path}{name}: expected a string")
+        raise Unprocessable("InvalidField", path + name, "a string")
     if limit is not None and len(value) > limit:
-        raise Unprocessable("InvalidField", f"{path}{name}: expected at most {limit} characters")
+        raise Unprocessable("InvalidField", path + name, f"at most {limit} characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise Unprocessable("InvalidField", f"{path}{name}: expected valid Unicode") from error
+        raise Unprocessable("InvalidField", path + name, "valid Unicode") from error
     return value or None
 
 
 def _required(value: str | None, name: str) -> str:
     if value is None:
-        raise Unprocessable("MissingField", f"{name}: expected a value")
+        raise Unprocessable("MissingField", name, "a value")
     return value
 
 
 def _inference_id(event: dict[str, Any]) -> str:
     inference_id = _required(_text(event, "inferenceId"), "inferenceId")
     if not _INFERENCE_ID.fullmatch(inference_id):
-        raise Unprocessable(
-            "InvalidField", "inferenceId: expected 1 to 64 printable ASCII characters"
-        )
+        raise Unprocessable("InvalidField", "inferenceId", "1 to 64 printable ASCII characters")
     return inference_id
 
 
 def _status(event: dict[str, Any]) -> str:
-    status = _required(_text(event, "invocationStatus", limit=64), "invocationStatus")
+    name = "invocationStatus"
+    status = _required(_text(event, name, "", 64), name)
     return _STATUSES.get(status.lower(), status)
 
 
 def _time(event: dict[str, Any], name: str) -> str | None:
-    text = _text(event, name, limit=64)
+    text = _text(event, name, "", 64)
     if text is None:
         return None
     try:
         return parse_timestamp(text)
     except ValueError as error:
-        expected = "an ISO-8601 timestamp with an offset"
-        raise Unprocessable("InvalidField", f"{name}: expected {expected}") from error
+        raise Unprocessable("InvalidField", name, "an ISO-8601 timestamp with an offset") from error
+
+
+def _digest(event: dict[str, Any]) -> str:
+    try:
+        canonical = json.dumps(event, sort_keys=True)
+    except RecursionError as error:
+        raise Unprocessable("NotJson", "body", "less nesting") from error
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _response_body(event: dict[str, Any]) -> bytes | None:

@@ -15,6 +15,9 @@ RECEIVES_BEFORE_GIVING_UP: Final = 3
 
 FAILURE_PREVIEW_BYTES: Final = 1024
 
+_WITHOUT_OUTPUT: Final = (Status.FAILED, Status.EXPIRED)
+"""Of an unknown status the event's own locations tell what there may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
@@ -38,8 +41,9 @@ class ReadResponse:
     def output(
         self, result: InferenceResult, receive_count: int
     ) -> tuple[Output | None, OutputError | None]:
-        """The output, if the event speaks of one, and why it could not be read, if so."""
-        if result.output_location is None and result.status != Status.COMPLETED:
+        """The output, if there is to be one, and why it could not be read, if so."""
+        hinted = result.output_location and result.status not in _WITHOUT_OUTPUT
+        if not (result.status == Status.COMPLETED or hinted):
             return None, None
         reading = self._read(
             result.output_location,
@@ -69,9 +73,10 @@ class ReadResponse:
     def failure(
         self, result: InferenceResult, receive_count: int
     ) -> tuple[Failure | None, OutputError | None]:
-        """The failure, if the event speaks of one, with the beginning of the model's answer."""
-        failed = result.status in (Status.FAILED, Status.EXPIRED)
-        if not (failed or result.failure_reason or result.failure_location):
+        """The failure, if there was one, with the beginning of the model's answer."""
+        failed = result.status in _WITHOUT_OUTPUT
+        hinted = result.failure_reason or result.failure_location
+        if result.status == Status.COMPLETED or not (failed or hinted):
             return None, None
         reading = self._read(
             result.failure_location

@@ -68,4 +68,5 @@ class RecordResult:
             output=output,
             output_error=output_error or failure_error,
             failure=failure,
+            ignored_fields=result.ignored_fields or None,
         )

@@ -17,8 +17,11 @@ from aws_lambda_powertools import Logger
 from inference_results.domain.errors import InferenceResultsError, Unavailable
 from inference_results.domain.ports import Disposition, Message
 
-RESERVE_SECONDS: Final = 10
-"""What a message may take once begun. None is begun later than this before the function's end."""
+RESERVE_SECONDS: Final = 15
+"""What a message may take once begun: two calls to AWS that take all the time they may.
+
+None is begun later than this before the function's end.
+"""
 
 
 @dataclass(frozen=True, slots=True)
