@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -95,6 +96,12 @@ def test_an_error_names_the_setting_and_what_was_expected(context, said):
 
 def test_all_errors_are_told_at_once():
     assert len(refusal(retention_days=0, shards=0).splitlines()) == 2
+
+
+def test_the_readmes_example_of_an_endpoint_is_valid():
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"^```json\n(\{\n  \"output_prefixes.*?)^```", readme, re.M | re.S)
+    assert Settings.from_context(json.loads(example)).endpoint.create_endpoint
 
 
 def test_every_setting_is_documented():
