@@ -11,7 +11,7 @@ from constructs import Construct
 from inference_results.contract import METRICS_NAMESPACE
 
 from .acknowledged import acknowledge
-from .settings import NEWEST_RUNTIME
+from .settings import NEWEST_RUNTIME, Settings
 
 TIMEOUT = cdk.Duration.seconds(30)
 
@@ -26,8 +26,7 @@ class HandlerFunction(Construct):
         *,
         handler: str,
         code: lambda_.Code,
-        runtime: str,
-        architecture: str,
+        settings: Settings,
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
     ) -> None:
@@ -47,8 +46,8 @@ class HandlerFunction(Construct):
             "Function",
             code=code,
             handler=f"inference_results.handlers.{handler}.handler",
-            runtime=lambda_.Runtime(runtime, lambda_.RuntimeFamily.PYTHON),
-            architecture=lambda_.Architecture.custom(architecture),
+            runtime=lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
+            architecture=lambda_.Architecture.custom(settings.architecture),
             role=self.role,
             log_group=log_group,
             timeout=TIMEOUT,
@@ -59,5 +58,5 @@ class HandlerFunction(Construct):
                 **{str(name): value for name, value in environment.items()},
             },
         )
-        if runtime != NEWEST_RUNTIME:
+        if settings.runtime != NEWEST_RUNTIME:
             acknowledge(self.function, "L1", "The setting asks for this runtime.")

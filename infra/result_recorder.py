@@ -42,8 +42,7 @@ class ResultRecorder(Construct):
             "RecordResult",
             handler="record_result",
             code=code,
-            runtime=settings.runtime,
-            architecture=settings.architecture,
+            settings=settings,
             environment={
                 Variable.TABLE_NAME: table.table_name,
                 Variable.UNPROCESSABLE_QUEUE_URL: unprocessable_queue.queue_url,

@@ -46,8 +46,7 @@ class StatusApi(Construct):
             "Handler",
             handler="status_api",
             code=code,
-            runtime=settings.runtime,
-            architecture=settings.architecture,
+            settings=settings,
             environment={
                 Variable.TABLE_NAME: table.table_name,
                 Variable.SHARDS: str(settings.shards),
