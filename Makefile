@@ -10,7 +10,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test up down check unit install lock clean
+.PHONY: help demo test up down check unit openapi install lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,15 +27,19 @@ up: install  ## start the local system and leave it running (.local/env, .local/
 down: install  ## stop what `make up` started
 	$(BIN)/python -m local down
 
-check: install  ## formatting, lint, types, layers, and every template under all checkers
+check: install  ## formatting, lint, types, layers, docs/openapi.json, and every template under all checkers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m inference_results.handlers.openapi | diff docs/openapi.json -
 	$(BIN)/python -m tests.templates
 
 unit: install  ## the tests that need no deployment
 	$(BIN)/pytest --ignore tests/deploy
+
+openapi: install  ## write docs/openapi.json anew, after a change of the HTTP API
+	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
 
 install: .venv/installed .venv-ministack/installed node_modules/installed  ## set up what all commands need
 

@@ -28,6 +28,7 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.SUCCESS_TOPIC_ARN: completed.topic.topic_arn,
             StackOutput.ERROR_TOPIC_ARN: failed.topic.topic_arn,
             StackOutput.TABLE_NAME: results.table.table_name,
+            StackOutput.SHARDS: str(settings.shards),
             StackOutput.COMPLETED_QUEUE_URL: completed.queue.queue_url,
             StackOutput.FAILED_QUEUE_URL: failed.queue.queue_url,
             StackOutput.COMPLETED_DEAD_LETTER_QUEUE_URL: completed.dead_letter_queue.queue_url,

@@ -12,8 +12,8 @@ from constructs import Construct
 
 from inference_results.contract import Variable
 
-from .acknowledged import acknowledge
 from .function import TIMEOUT, HandlerFunction
+from .outputs import allow_reading
 from .settings import Settings
 
 
@@ -59,17 +59,10 @@ class ResultRecorder(Construct):
                 ),
                 _allow(["sqs:SendMessage"], unprocessable_queue.queue_arn),
                 _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], table.table_arn),
-                *_allow_reading(settings.output_prefixes),
-                *([_allow(["kms:Decrypt"], *keys)] if (keys := settings.output_key_arns) else []),
             ],
         )
         self.role = handler.role
-        for prefix in settings.output_prefixes:
-            acknowledge(
-                handler.role,
-                f"IAM5[Resource::arn:<AWS::Partition>:s3:::{prefix.removeprefix('s3://')}*]",
-                "The keys of outputs are not known beforehand; the prefix is the allowed one.",
-            )
+        allow_reading(self.role, settings)
         handler.function.add_event_source_mapping(
             "Queue",
             event_source_arn=queue.queue_arn,
@@ -82,23 +75,3 @@ class ResultRecorder(Construct):
 
 def _allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=list(actions), resources=list(resources))
-
-
-def _allow_reading(prefixes: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Objects below the prefixes. Without the right to list, S3 answers 403 for a missing object.
-
-    Not `bucket.grant_read`: that lists the whole bucket.
-    """
-    statements = []
-    for prefix in prefixes:
-        bucket, _, path = prefix.removeprefix("s3://").partition("/")
-        bucket_arn = f"arn:{cdk.Aws.PARTITION}:s3:::{bucket}"
-        statements += [
-            _allow(["s3:GetObject"], f"{bucket_arn}/{path}*"),
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket_arn],
-                conditions={"StringLike": {"s3:prefix": f"{path}*"}},
-            ),
-        ]
-    return statements

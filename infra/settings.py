@@ -96,10 +96,12 @@ KeyArn = Annotated[
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID",
     ),
 ]
+HttpsUrl = Annotated[str, _matching(r"https://[^\s/?#]+(/[^\s?#]*)?", "an https:// URL")]
 Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address")]
 S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
 RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
 KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
+Audience = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
 Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
 ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
@@ -142,6 +144,8 @@ class Settings(_Group):
     maximum_concurrency: int = Field(10, ge=2, le=1000)
     workers: int = Field(10, ge=1, le=64)
     api: bool = True
+    jwt_issuer: HttpsUrl | None = None
+    jwt_audience: Audience = ()
     customer_keys: bool = False
     runtime: Runtime = NEWEST_RUNTIME
     architecture: Literal["arm64", "x86_64"] = "arm64"
@@ -160,6 +164,16 @@ class Settings(_Group):
                 f"batch_size: expected at most {_MESSAGES_PER_WORKER} for each of the workers, "
                 "or messages come back that no worker got to"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_for_us(self) -> Self:
+        if self.jwt_issuer and not self.jwt_audience:
+            raise ValueError(
+                "jwt_audience: expected at least one, or any token of the issuer would do"
+            )
+        if self.jwt_audience and not self.jwt_issuer:
+            raise ValueError("jwt_issuer: expected, since there is a jwt_audience")
         return self
 
     @model_validator(mode="after")

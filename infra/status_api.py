@@ -8,13 +8,14 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer
+from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer, HttpJwtAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from inference_results.contract import Variable
+from inference_results.contract import Index, Route, Variable
 
 from .function import HandlerFunction
+from .outputs import allow_reading
 from .settings import Settings
 
 _ACCESS_LOG = {
@@ -29,7 +30,7 @@ _ACCESS_LOG = {
 
 
 class StatusApi(Construct):
-    """Every route needs IAM's `execute-api:Invoke`."""
+    """Every route needs IAM's `execute-api:Invoke`, or a JWT where the settings name an issuer."""
 
     def __init__(
         self,
@@ -50,20 +51,31 @@ class StatusApi(Construct):
             environment={
                 Variable.TABLE_NAME: table.table_name,
                 Variable.SHARDS: str(settings.shards),
+                # Unknown to callers, and it stays. More is not needed: a cursor gives no rights.
+                Variable.CURSOR_KEY: cdk.Aws.STACK_ID,
             },
             statements=[
-                iam.PolicyStatement(actions=["dynamodb:Query"], resources=[table.table_arn])
+                iam.PolicyStatement(
+                    actions=["dynamodb:Query", "dynamodb:BatchGetItem"],
+                    resources=[table.table_arn],
+                ),
+                iam.PolicyStatement(
+                    actions=["dynamodb:Query"],
+                    resources=[f"{table.table_arn}/index/{index}" for index in Index],
+                ),
             ],
         )
         self.role = handler.role
+        allow_reading(self.role, settings, versions=True)
         self.api = apigateway.HttpApi(
-            self, "Api", default_authorizer=HttpIamAuthorizer(), create_default_stage=False
+            self, "Api", default_authorizer=_authorizer(settings), create_default_stage=False
         )
-        self.api.add_routes(
-            path="/inferences/{inference_id}",
-            methods=[apigateway.HttpMethod.GET],
-            integration=HttpLambdaIntegration("StatusApi", handler.function),
-        )
+        integration = HttpLambdaIntegration("StatusApi", handler.function)
+        for route in Route:
+            method, path = route.split(" ")
+            self.api.add_routes(
+                path=path, methods=[apigateway.HttpMethod[method]], integration=integration
+            )
         access_log = logs.LogGroup(
             self,
             "AccessLog",
@@ -75,3 +87,9 @@ class StatusApi(Construct):
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
+
+
+def _authorizer(settings: Settings) -> HttpIamAuthorizer | HttpJwtAuthorizer:
+    if settings.jwt_issuer is None:
+        return HttpIamAuthorizer()
+    return HttpJwtAuthorizer("Jwt", settings.jwt_issuer, jwt_audience=list(settings.jwt_audience))

@@ -8,6 +8,32 @@ from enum import StrEnum
 METRICS_NAMESPACE = "InferenceResults"
 
 
+class Route(StrEnum):
+    """Routes of the HTTP API, as API Gateway keys them; the more special path first."""
+
+    GET_OUTPUT = "GET /inferences/{inference_id}/output"
+    GET_INFERENCE = "GET /inferences/{inference_id}"
+    LIST_INFERENCES = "GET /inferences"
+    BATCH_GET = "POST /inferences:batchGet"
+    GET_INFERENCE_BY_QUERY = "GET /inference"
+    """For any id: API Gateway decodes a path before it routes, but not a query."""
+    GET_OUTPUT_BY_QUERY = "GET /inference/output"
+    GET_OPENAPI = "GET /openapi.json"
+
+
+class Problem(StrEnum):
+    """Types of the problem documents (RFC 9457) that the HTTP API answers with."""
+
+    INVALID_PARAMETER = "urn:inference-results:problem:invalid-parameter"
+    UNKNOWN_INFERENCE = "urn:inference-results:problem:unknown-inference"
+    RECORD_EXPIRED = "urn:inference-results:problem:record-expired"
+    AMBIGUOUS_INFERENCE = "urn:inference-results:problem:ambiguous-inference"
+    NO_OUTPUT = "urn:inference-results:problem:no-output"
+    OUTPUT_UNAVAILABLE = "urn:inference-results:problem:output-unavailable"
+    OUTPUT_REMOVED = "urn:inference-results:problem:output-removed"
+    UNAVAILABLE = "urn:inference-results:problem:unavailable"
+
+
 class Variable(StrEnum):
     """Environment variables of the functions."""
 
@@ -19,6 +45,8 @@ class Variable(StrEnum):
     RETENTION_DAYS = "RETENTION_DAYS"
     SHARDS = "SHARDS"
     WORKERS = "WORKERS"
+    CURSOR_KEY = "CURSOR_KEY"
+    """Signs the cursors of lists."""
 
 
 class Attribute(StrEnum):
@@ -64,6 +92,7 @@ class StackOutput(StrEnum):
     SUCCESS_TOPIC_ARN = "SuccessTopicArn"
     ERROR_TOPIC_ARN = "ErrorTopicArn"
     TABLE_NAME = "TableName"
+    SHARDS = "Shards"
     API_URL = "ApiUrl"
     COMPLETED_QUEUE_URL = "CompletedQueueUrl"
     FAILED_QUEUE_URL = "FailedQueueUrl"

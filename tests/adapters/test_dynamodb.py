@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import boto3
@@ -7,6 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.queries import InferenceQueries
 from inference_results.domain.errors import Unavailable
 from inference_results.domain.inference import Failure, Outcome, Output, OutputError, event_order
 from inference_results.domain.ports import Disposition
@@ -15,6 +17,12 @@ from inference_results.domain.ports import Disposition
 @pytest.fixture
 def table(table_name):
     return InferencesTable(boto3.client("dynamodb"), table_name, shards=4)
+
+
+@pytest.fixture
+def find(table_name):
+    with ThreadPoolExecutor(1) as pool:
+        yield InferenceQueries(boto3.client("dynamodb"), table_name, 4, pool).find
 
 
 @pytest.fixture
@@ -61,9 +69,9 @@ def failed(event_time=NOON):
     )
 
 
-def test_a_recorded_outcome_is_found_by_its_id(table):
+def test_a_recorded_outcome_is_found_by_its_id(table, find):
     assert table.record(completed()) is Disposition.RECORDED
-    (found,) = table.find("one")
+    (found,) = find("one")
     assert found["status"] == "Completed"
     assert found["expires_at"] == 2_000_000_000
     assert found["output"] == {
@@ -132,7 +140,7 @@ def test_at_the_same_time_a_completion_wins_over_a_failure(table, stored):
     assert stored()["status"] == {"S": "Completed"}
 
 
-def test_a_result_keeps_what_the_submitter_recorded(table, table_name, stored):
+def test_a_result_keeps_what_the_submitter_recorded(table, table_name, stored, find):
     submission = {"failure_location": {"S": "s3://bucket/told"}}
     boto3.client("dynamodb").put_item(
         TableName=table_name,
@@ -148,7 +156,7 @@ def test_a_result_keeps_what_the_submitter_recorded(table, table_name, stored):
     assert table.record(failed()) is Disposition.RECORDED
     assert stored()["submitted_at"] == {"S": NOON}
     assert stored()["submission"] == {"M": submission}
-    assert table.find("one")[0]["caller_metadata"] == {"page": 17}
+    assert find("one")[0]["caller_metadata"] == {"page": 17}
 
 
 def test_the_failure_location_told_at_submission_is_found(table, table_name):
@@ -167,17 +175,6 @@ def test_without_a_submission_no_failure_location_is_known(table):
     assert table.submitted_failure_location("one", "here") is None
     table.record(failed())
     assert table.submitted_failure_location("one", "here") is None
-
-
-def test_the_same_id_on_two_endpoints_is_two_records(table):
-    table.record(completed())
-    table.record(replace(completed(), endpoint_name="there"))
-    assert [item["endpoint_name"] for item in table.find("one")] == ["here", "there"]
-    assert [item["endpoint_name"] for item in table.find("one", "there")] == ["there"]
-
-
-def test_an_unknown_id_finds_nothing(table):
-    assert table.find("unknown") == []
 
 
 def in_index(table_name, index, key, shards=4):
@@ -206,11 +203,11 @@ def test_every_record_is_listed_under_its_endpoint(table, table_name):
     assert set(listed) == ids
 
 
-def test_ids_spread_over_every_shard(table, table_name):
+def test_ids_spread_over_every_shard(table, find):
     shards = set()
     for number in range(50):
         table.record(replace(completed(), inference_id=f"id-{number}"))
-        (item,) = table.find(f"id-{number}")
+        (item,) = find(f"id-{number}")
         shards.add(item["endpoint_shard"])
     assert shards == {f"{shard}#here" for shard in range(4)}
 

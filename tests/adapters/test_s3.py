@@ -12,6 +12,7 @@ from urllib3.exceptions import ProtocolError
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.location import Location
+from inference_results.domain.output import ObjectVersion
 
 BUCKET = "customer-outputs"
 
@@ -157,3 +158,34 @@ def test_an_answer_that_breaks_off_may_be_whole_the_next_time(aws, stream):
         )
         with pytest.raises(Unavailable):
             S3Objects(client).read_start(Location(BUCKET, "key"), 100)
+
+
+def test_a_version_is_looked_up_and_not_what_replaced_it(s3):
+    written = put(s3, b"first")
+    put(s3, b"another")
+    found = S3Objects(s3).look_up(Location(BUCKET, "key"), written["VersionId"])
+    assert found == ObjectVersion(written["ETag"], 5, written["VersionId"])
+
+
+def test_without_a_version_the_present_one_is_looked_up(s3):
+    put(s3, b"first")
+    written = put(s3, b"another")
+    found = S3Objects(s3).look_up(Location(BUCKET, "key"), None)
+    assert found == ObjectVersion(written["ETag"], 7, written["VersionId"])
+
+
+def test_a_version_that_was_deleted_is_missing(s3):
+    written = put(s3, b"first")
+    s3.delete_object(Bucket=BUCKET, Key="key", VersionId=written["VersionId"])
+    with pytest.raises(ObjectMissing) as why:
+        S3Objects(s3).look_up(Location(BUCKET, "key"), None)
+    assert why.value.code == "NoSuchKey"
+
+
+def test_a_refusal_without_a_body_has_a_code_all_the_same(aws):
+    client = boto3.client("s3")
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", "403", http_status_code=403)
+        with pytest.raises(ObjectDenied) as why:
+            S3Objects(client).look_up(Location(BUCKET, "key"), None)
+    assert why.value.code == "AccessDenied"

@@ -53,6 +53,8 @@ def load_handler(template, table_name, unprocessable_queue_url, monkeypatch):
                 return table_name
             case {"Ref": logical_id} if "UnprocessableQueue" in logical_id:
                 return unprocessable_queue_url
+            case {"Ref": "AWS::StackId"}:
+                return "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1"
         assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"
         return value
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inference_results.contract import Attribute, Index, StackOutput
+from inference_results.contract import Attribute, Index, Route, StackOutput
 from tests.conftest import resources
 from tests.synthesis import EXECUTION_ROLE, TOPIC, synthesised
 
@@ -202,17 +202,24 @@ def test_recording_may_do_what_it_does_and_nothing_else(template):
     assert on_table["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
 
 
-def test_asking_may_query_the_table_and_nothing_else(template):
+def test_asking_may_read_and_nothing_else(template):
     policy = statements(template, "AWS::IAM::Policy", "StatusApi")
     assert sorted(action for each in policy for action in actions(each)) == [
+        "dynamodb:BatchGetItem",
+        "dynamodb:Query",
         "dynamodb:Query",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:ListBucket",
     ]
 
 
-def test_outputs_are_read_and_listed_below_the_prefixes_only(template):
-    policy = statements(template, "AWS::IAM::Policy", "CompletedRecorder")
+@pytest.mark.parametrize("part", ["CompletedRecorder", "StatusApi"])
+def test_outputs_are_read_and_listed_below_the_prefixes_only(template, part):
+    policy = statements(template, "AWS::IAM::Policy", part)
     reading = next(each for each in policy if "s3:GetObject" in actions(each))
     assert [each["Fn::Join"][1][-1] for each in reading["Resource"]] == [
         ":s3:::customer-outputs/async/*",
@@ -232,6 +239,22 @@ def test_no_permission_is_for_every_action_or_every_resource(variant):
             for each in policy["Properties"]["PolicyDocument"]["Statement"]:
                 assert not any("*" in action for action in actions(each))
                 assert "*" not in each["Resource"]
+
+
+def test_every_route_of_the_contract_is_there(template):
+    routes = resources(template, "AWS::ApiGatewayV2::Route").values()
+    assert {each["Properties"]["RouteKey"] for each in routes} == set(Route)
+
+
+def test_every_route_needs_a_token_where_an_issuer_is_named():
+    template = synthesised("tokens")["InferenceResults"]
+    (authorizer,) = resources(template, "AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["Properties"]["JwtConfiguration"] == {
+        "Issuer": "https://login.example.com/tenant",
+        "Audience": ["one", "two"],
+    }
+    for route in resources(template, "AWS::ApiGatewayV2::Route").values():
+        assert route["Properties"]["AuthorizationType"] == "JWT"
 
 
 def test_every_route_needs_a_signature_and_requests_are_logged(template):
@@ -354,8 +377,9 @@ def test_each_role_may_use_the_keys_it_needs_and_no_other(customer_keys, part, e
     assert {kind: named(found, f"Keys{kind}") in policy for kind in KEYS} == expected
 
 
-def test_the_keys_of_outputs_may_be_used_to_read_them(customer_keys):
-    policy = statements(customer_keys, "AWS::IAM::Policy", "CompletedRecorder")
+@pytest.mark.parametrize("part", ["CompletedRecorder", "StatusApi"])
+def test_the_keys_of_outputs_may_be_used_to_read_them(customer_keys, part):
+    policy = statements(customer_keys, "AWS::IAM::Policy", part)
     assert {
         "Action": "kms:Decrypt",
         "Effect": "Allow",

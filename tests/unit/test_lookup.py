@@ -1,11 +1,14 @@
+import json
+
 import pytest
 
 from inference_results.domain.errors import (
     AmbiguousInference,
     InvalidParameter,
+    RecordExpired,
     UnknownInference,
 )
-from inference_results.domain.lookup import FindInference
+from inference_results.domain.lookup import FindInference, FindInferences
 from tests.fakes import NOW
 
 SECONDS = int(NOW.timestamp())
@@ -22,6 +25,9 @@ class FakeInferences:
             if item["inference_id"] == inference_id
             and endpoint_name in (None, item["endpoint_name"])
         ]
+
+    def find_many(self, inference_ids, endpoint_name=None):
+        return [item for each in inference_ids for item in self.find(each, endpoint_name)]
 
 
 def item(**attributes):
@@ -76,9 +82,10 @@ def test_an_unknown_id_is_not_found():
 
 
 @pytest.mark.parametrize("expires_at", [SECONDS, SECONDS - 1])
-def test_a_record_past_its_retention_is_not_found(expires_at):
-    with pytest.raises(UnknownInference):
+def test_a_record_past_its_retention_is_not_shown_and_told_apart(expires_at):
+    with pytest.raises(RecordExpired) as expired:
         find(item(expires_at=expires_at))
+    assert expired.value.expired_at.startswith("2026-01-25T1")
 
 
 def test_a_record_without_an_expiry_is_found():
@@ -113,3 +120,62 @@ def test_an_id_that_cannot_exist_is_a_malformed_question(inference_id):
 def test_an_endpoint_that_cannot_exist_is_a_malformed_question(endpoint_name):
     with pytest.raises(InvalidParameter, match="endpoint: expected"):
         find(item(), endpoint_name=endpoint_name)
+
+
+def find_many(*items, inference_ids, endpoint_name=None):
+    lookup = FindInferences(inferences=FakeInferences(*items), now=lambda: NOW)
+    return lookup(inference_ids, endpoint_name)
+
+
+def test_a_batch_tells_what_was_found_and_why_the_others_were_not():
+    answer = find_many(
+        item(),
+        item(inference_id="two"),
+        item(inference_id="two", endpoint_name="there"),
+        item(inference_id="old", expires_at=SECONDS - 1),
+        inference_ids=["one", "two", "old", "none"],
+    )
+    assert [each["inference_id"] for each in answer["inferences"]] == ["one"]
+    assert answer["missing"] == [
+        {"inference_id": "two", "reason": "ambiguous", "endpoints": ["here", "there"]},
+        {"inference_id": "old", "reason": "expired"},
+        {"inference_id": "none", "reason": "unknown"},
+    ]
+
+
+def test_a_batch_on_one_endpoint_is_not_ambiguous():
+    items = item(), item(endpoint_name="there")
+    answer = find_many(*items, inference_ids=["one"], endpoint_name="there")
+    assert [each["endpoint_name"] for each in answer["inferences"]] == ["there"]
+
+
+def test_an_id_named_twice_is_answered_once():
+    assert len(find_many(item(), inference_ids=["one", "one"])["inferences"]) == 1
+
+
+def test_a_batch_leaves_out_outputs_that_would_make_the_answer_too_large():
+    large = b"\x00" * 65_536  # six characters each in JSON
+    items = [item(inference_id=str(n), output={"inline": large, "size": 65_536}) for n in range(20)]
+    answer = find_many(*items, inference_ids=[str(n) for n in range(20)])
+    assert len(answer["inferences"]) == 20
+    assert len(json.dumps(answer)) < 6_000_000
+    with_output = [each for each in answer["inferences"] if "inline" in each["output"]]
+    assert 5 < len(with_output) < 20
+    assert answer["inferences"][-1]["output"] == {"size": 65_536}
+
+
+@pytest.mark.parametrize(
+    ("inference_ids", "parameter"),
+    [
+        ([], "inference_ids"),
+        ([str(n) for n in range(101)], "inference_ids"),
+        ("one", "inference_ids"),
+        (7, "inference_ids"),
+        (["one", "x" * 65], "inference_id"),
+        (["one", 7], "inference_id"),
+        ([["one"]], "inference_id"),
+    ],
+)
+def test_a_malformed_batch_names_what_is_wrong(inference_ids, parameter):
+    with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
+        find_many(inference_ids=inference_ids)

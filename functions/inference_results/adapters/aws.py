@@ -25,6 +25,10 @@ _PASSING: Final = frozenset(
 )
 
 
+PRESIGNING: Final = Config(signature_version="s3v4")
+"""For S3 clients that make links: SigV2, botocore's choice in old regions, reads no KMS object."""
+
+
 def client_config(connections: int) -> Config:
     """At most 7 s for one call, both attempts and the pause between, so that a batch can end."""
     return Config(

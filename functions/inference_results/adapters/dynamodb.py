@@ -1,13 +1,11 @@
-"""The table of inferences."""
+"""The table of inferences, as it is written."""
 
 import zlib
 from dataclasses import asdict, fields
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
-
 from inference_results.adapters.aws import unavailability
+from inference_results.adapters.items import plain, serialized
 from inference_results.contract import Attribute
 from inference_results.domain.inference import Outcome, Status
 from inference_results.domain.ports import Disposition
@@ -32,12 +30,9 @@ _RECORDED_WITHOUT_ITS_OUTPUT: Final = (
     f" AND attribute_exists({Attribute.OUTPUT_ERROR}))"
 )
 
-_serialize: Final = TypeSerializer().serialize
-_deserialize: Final = TypeDeserializer().deserialize
-
 
 class InferencesTable:
-    """Writes outcomes conditionally, and finds records by their primary key."""
+    """Writes outcomes, conditionally."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str, shards: int) -> None:
         self._client = client
@@ -77,74 +72,23 @@ class InferencesTable:
         with unavailability("dynamodb"):
             answer = self._client.get_item(
                 TableName=self._table_name,
-                Key=_serialized({_KEY[0]: inference_id, _KEY[1]: endpoint_name}),
+                Key=serialized({_KEY[0]: inference_id, _KEY[1]: endpoint_name}),
                 ProjectionExpression=f"{Attribute.SUBMISSION}.failure_location",
                 ConsistentRead=True,
             )
-        submission = _plain(answer.get("Item", {})).get(Attribute.SUBMISSION, {})
+        submission = plain(answer.get("Item", {})).get(Attribute.SUBMISSION, {})
         location: str | None = submission.get("failure_location")
         return location
 
-    def find(self, inference_id: str, endpoint_name: str | None = None) -> list[dict[str, Any]]:
-        """The items of an id, on one endpoint or on all; whole numbers and bytes as Python's.
-
-        Reads by primary key and consistently, so what was recorded is found at once. One page (1
-        MB) is read: one id on some thousand endpoints is not a case.
-        """
-        names = {"#id": Attribute.INFERENCE_ID}
-        values: dict[str, Any] = {":id": inference_id}
-        condition = "#id = :id"
-        if endpoint_name is not None:
-            names["#endpoint"] = Attribute.ENDPOINT_NAME
-            values[":endpoint"] = endpoint_name
-            condition += " AND #endpoint = :endpoint"
-        with unavailability("dynamodb"):
-            answer = self._client.query(
-                TableName=self._table_name,
-                KeyConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=_serialized(values),
-                ConsistentRead=True,
-            )
-        return [_plain(item) for item in answer["Items"]]
-
     def _item(self, outcome: Outcome) -> dict[str, Any]:
         shard = zlib.crc32(outcome.inference_id.encode()) % self._shards
+        # Below a key of an index no two sort keys are the same, so a list can go on after any.
+        place = f"{outcome.event_time}#{outcome.inference_id}"
         item = asdict(outcome) | {
             Attribute.ENDPOINT_SHARD: f"{shard}#{outcome.endpoint_name}",
-            Attribute.ENDPOINT_SORT: outcome.event_time,
+            Attribute.ENDPOINT_SORT: place,
         }
         if outcome.status != Status.COMPLETED:
             item[Attribute.STATUS_SHARD] = f"{shard}#{outcome.status}"
-            item[Attribute.STATUS_SORT] = outcome.event_time
-        return _serialized(item)
-
-
-def _serialized(values: dict[str, Any]) -> dict[str, Any]:
-    return {str(name): _serialize(_storable(v)) for name, v in values.items() if v is not None}
-
-
-def _storable(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: each for name, each in value.items() if each is not None}
-        case tuple():
-            return list(value)
-    return value
-
-
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: _native(_deserialize(value)) for name, value in item.items()}
-
-
-def _native(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _native(each) for name, each in value.items()}
-        case list():
-            return [_native(each) for each in value]
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case Binary():
-            return bytes(value)  # type: ignore[call-overload] # missing in the stubs
-    return value
+            item[Attribute.STATUS_SORT] = f"{place}#{outcome.endpoint_name}"
+        return serialized(item)

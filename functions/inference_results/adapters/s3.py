@@ -1,6 +1,7 @@
 """Objects in S3."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -9,31 +10,36 @@ from botocore.exceptions import ClientError
 from inference_results.adapters.aws import may_pass, unavailability
 from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.location import Location
+from inference_results.domain.output import ObjectVersion
 from inference_results.domain.ports import ObjectStart
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectRequestTypeDef
 
 
 class S3Objects:
-    """Reads the beginning of objects; never more than was asked for."""
+    """Reads the beginning of objects, never more than was asked for, and links to the whole."""
 
     def __init__(self, client: "S3Client") -> None:
         self._client = client
 
     def read_start(self, location: Location, limit: int) -> ObjectStart:
         """The first `limit` bytes (at least one is asked for) in one ranged GET, two if empty."""
-        with unavailability("s3"):
-            try:
-                return self._get(location, limit)
-            except ClientError as error:
-                if may_pass(error):
-                    raise
-                code = error.response["Error"]["Code"]
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
-                    raise ObjectMissing(code, "S3 has no such object") from error
-                raise ObjectDenied(code, "S3 refuses to hand out the object") from error
+        with _refusals():
+            return self._get(location, limit)
+
+    def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
+        """A version of an object, or the present one."""
+        with _refusals():
+            answer = self._client.head_object(**_object(location, version_id))
+        return ObjectVersion(answer["ETag"], answer["ContentLength"], answer.get("VersionId"))
+
+    def link(self, location: Location, version_id: str | None, seconds: int) -> str:
+        """A URL that anyone may read a version with, signed with the rights of this function."""
+        return self._client.generate_presigned_url(
+            "get_object", Params=_object(location, version_id), ExpiresIn=seconds
+        )
 
     def _get(self, location: Location, limit: int) -> ObjectStart:
         bucket, key = location.bucket, location.key
@@ -58,6 +64,29 @@ class S3Objects:
             version_id=answer.get("VersionId"),
             content_type=answer.get("ContentType"),
         )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    with unavailability("s3"):
+        try:
+            yield
+        except ClientError as error:
+            if may_pass(error):
+                raise
+            code = error.response["Error"]["Code"]
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                # An answer to HEAD has no body, and so only the number for a code.
+                code = "NoSuchKey" if code == "404" else code
+                raise ObjectMissing(code, "S3 has no such object") from error
+            code = "AccessDenied" if code == "403" else code
+            raise ObjectDenied(code, "S3 refuses to hand out the object") from error
+
+
+def _object(location: Location, version_id: str | None) -> "HeadObjectRequestTypeDef":
+    if version_id is None:
+        return {"Bucket": location.bucket, "Key": location.key}
+    return {"Bucket": location.bucket, "Key": location.key, "VersionId": version_id}
 
 
 def _total_size(answer: "GetObjectOutputTypeDef") -> int:

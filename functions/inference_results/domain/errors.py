@@ -7,8 +7,11 @@ InferenceResultsError
 │   ├── LocationRefused   S3 is not asked
 │   └── ObjectDenied      S3 refuses; may pass       -> like Unavailable on the first receives
 │       └── ObjectMissing nothing is there (yet)
+│           └── ObjectReplaced  another is there by now
 ├── UnknownInference      nothing is recorded        -> 404
+├── RecordExpired         past its retention         -> 410
 ├── AmbiguousInference    on several endpoints       -> 409
+├── NoOutput              not Completed              -> 409
 └── InvalidParameter      the question is malformed  -> 400
 
 Texts name fields and expectations, never the values found: they reach logs.
@@ -57,8 +60,20 @@ class ObjectMissing(ObjectDenied):
     """S3 was asked and has no such object (or no such bucket)."""
 
 
+class ObjectReplaced(ObjectMissing):
+    """S3 has an object there, but not the one that was recorded."""
+
+
 class UnknownInference(InferenceResultsError):
-    """No record, or only records past their retention."""
+    """Nothing is recorded under the id."""
+
+
+class RecordExpired(InferenceResultsError):
+    """The record was past its retention at `expired_at`, and is not shown any more."""
+
+    def __init__(self, expired_at: str) -> None:
+        super().__init__("the record is past its retention")
+        self.expired_at = expired_at
 
 
 class AmbiguousInference(InferenceResultsError):
@@ -67,6 +82,14 @@ class AmbiguousInference(InferenceResultsError):
     def __init__(self, endpoints: list[str]) -> None:
         super().__init__("the id is recorded on several endpoints")
         self.endpoints = endpoints
+
+
+class NoOutput(InferenceResultsError):
+    """There is no output, because the status is not Completed."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__("the inference has no output")
+        self.status = status
 
 
 class InvalidParameter(InferenceResultsError):

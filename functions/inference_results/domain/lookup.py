@@ -1,13 +1,21 @@
-"""The use case: what became of inference X?"""
+"""The use cases: what became of inference X, and of these hundred?"""
 
 import base64
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from inference_results.contract import Attribute
-from inference_results.domain.errors import AmbiguousInference, InvalidParameter, UnknownInference
+from inference_results.domain.errors import (
+    AmbiguousInference,
+    InvalidParameter,
+    RecordExpired,
+    UnknownInference,
+)
+from inference_results.domain.inference import Status
+from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID, MAX_BATCH
 from inference_results.domain.timestamp import timestamp
 
 _SHOWN: Final = (
@@ -30,12 +38,20 @@ _SHOWN: Final = (
     Attribute.EXPIRES_AT,
 )
 
+_MAX_INLINE_BYTES: Final = 4 * 1024 * 1024
+"""Of all the outputs in one answer, as JSON: a function may answer with 6 MB."""
+
 
 class Inferences(Protocol):
-    """The table, as it is asked."""
+    """The table, as it is asked by key."""
 
     def find(self, inference_id: str, endpoint_name: str | None = None) -> list[dict[str, Any]]:
         """The items of an id, on one endpoint or on all. Raises Unavailable."""
+
+    def find_many(
+        self, inference_ids: Sequence[str], endpoint_name: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The items of at most a hundred different ids, in any order. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,34 +62,117 @@ class FindInference:
     now: Callable[[], datetime]
 
     def __call__(self, inference_id: str, endpoint_name: str | None = None) -> dict[str, Any]:
-        """Raises InvalidParameter, UnknownInference, AmbiguousInference or Unavailable."""
-        if not 1 <= len(inference_id) <= 64 or not inference_id.isascii():
-            raise InvalidParameter("inference_id", "1 to 64 ASCII characters")
-        if endpoint_name is not None and not 1 <= len(endpoint_name) <= 256:
-            raise InvalidParameter("endpoint", "1 to 256 characters")
-        now = int(self.now().timestamp())
-        # DynamoDB may keep an expired item for two more days.
-        current = [
-            item
-            for item in self.inferences.find(inference_id, endpoint_name)
-            if item.get(Attribute.EXPIRES_AT, now + 1) > now
-        ]
-        match current:
-            case []:
-                raise UnknownInference
-            case [item]:
-                return _shown(item)
-        raise AmbiguousInference([item[Attribute.ENDPOINT_NAME] for item in current])
+        """Raises InvalidParameter, Unavailable, and what keeps one record from being chosen:
+
+        UnknownInference, RecordExpired or AmbiguousInference.
+        """
+        INFERENCE_ID.check(inference_id)
+        if endpoint_name is not None:
+            ENDPOINT.check(endpoint_name)
+        return _only_one(self.inferences.find(inference_id, endpoint_name), self.now())
 
 
-def _shown(item: dict[str, Any]) -> dict[str, Any]:
-    shown = {str(name): item[name] for name in _SHOWN if name in item}
-    if expires_at := shown.get(Attribute.EXPIRES_AT):
-        shown[Attribute.EXPIRES_AT] = timestamp(datetime.fromtimestamp(expires_at, UTC))
-    output = shown.get(Attribute.OUTPUT, {})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindInferences:
+    """Answers with the records of up to a hundred ids, and why the others have none.
+
+    `{"inferences": [record, ...], "missing": [{"inference_id", "reason", "endpoints"?}, ...]}`;
+    a reason is `unknown`, `expired` or `ambiguous`. Outputs that make the answer too large are left
+    out of their records; asked for one by one they are there.
+    """
+
+    inferences: Inferences
+    now: Callable[[], datetime]
+
+    def __call__(
+        self, inference_ids: Sequence[str], endpoint_name: str | None = None
+    ) -> dict[str, Any]:
+        """Raises InvalidParameter or Unavailable."""
+        ids = _checked_ids(inference_ids)
+        if endpoint_name is not None:
+            ENDPOINT.check(endpoint_name)
+        items: dict[str, list[dict[str, Any]]] = {each: [] for each in ids}
+        for item in self.inferences.find_many(ids, endpoint_name):
+            items[item[Attribute.INFERENCE_ID]].append(item)
+        now = self.now()
+        found: list[dict[str, Any]] = []
+        missing: list[dict[str, Any]] = []
+        for each, candidates in items.items():
+            try:
+                found.append(_only_one(candidates, now))
+            except (UnknownInference, RecordExpired, AmbiguousInference) as why:
+                missing.append({"inference_id": each, **_reason(why)})
+        return {"inferences": _within_limit(found), "missing": missing}
+
+
+def is_terminal(record: dict[str, Any]) -> bool:
+    """Whether a shown record says the end; a status that is not known does."""
+    return bool(record[Attribute.STATUS] != Status.IN_PROGRESS)
+
+
+def is_current(item: dict[str, Any], now: datetime) -> bool:
+    """Whether an item is within its retention: DynamoDB may keep it for two more days."""
+    expires_at = item.get(Attribute.EXPIRES_AT)
+    return expires_at is None or expires_at > int(now.timestamp())
+
+
+def shown(item: dict[str, Any]) -> dict[str, Any]:
+    """An item as the API shows it."""
+    record = {str(name): item[name] for name in _SHOWN if name in item}
+    if expires_at := record.get(Attribute.EXPIRES_AT):
+        record[Attribute.EXPIRES_AT] = _time(expires_at)
+    output = record.get(Attribute.OUTPUT, {})
     if (inline := output.get("inline")) is not None:
-        shown[Attribute.OUTPUT] = output | {"inline": _shown_bytes(inline)}
-    return shown
+        record[Attribute.OUTPUT] = output | {"inline": _shown_bytes(inline)}
+    return record
+
+
+def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    current = [item for item in items if is_current(item, now)]
+    match current, items:
+        case [item], _:
+            return shown(item)
+        case [], []:
+            raise UnknownInference
+        case [], _:
+            raise RecordExpired(_time(max(item[Attribute.EXPIRES_AT] for item in items)))
+    raise AmbiguousInference(sorted(item[Attribute.ENDPOINT_NAME] for item in current))
+
+
+def _reason(why: UnknownInference | RecordExpired | AmbiguousInference) -> dict[str, Any]:
+    match why:
+        case AmbiguousInference():
+            return {"reason": "ambiguous", "endpoints": why.endpoints}
+        case RecordExpired():
+            return {"reason": "expired"}
+    return {"reason": "unknown"}
+
+
+def _checked_ids(inference_ids: Any) -> list[str]:
+    expected = f"a list of 1 to {MAX_BATCH} ids"
+    if not isinstance(inference_ids, Sequence) or isinstance(inference_ids, str):
+        raise InvalidParameter("inference_ids", expected)
+    if not 1 <= len(inference_ids) <= MAX_BATCH:
+        raise InvalidParameter("inference_ids", expected)
+    return list(dict.fromkeys(map(INFERENCE_ID.check, inference_ids)))
+
+
+def _within_limit(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = []
+    room = _MAX_INLINE_BYTES
+    for record in records:
+        output = record.get(Attribute.OUTPUT, {})
+        room -= len(json.dumps(output["inline"])) if "inline" in output else 0
+        if room < 0 and "inline" in output:
+            without = {name: each for name, each in output.items() if name != "inline"}
+            kept.append(record | {str(Attribute.OUTPUT): without})
+        else:
+            kept.append(record)
+    return kept
+
+
+def _time(seconds: float) -> str:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _shown_bytes(content: bytes) -> dict[str, str]:

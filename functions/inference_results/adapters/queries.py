@@ -1,0 +1,147 @@
+"""The table of inferences, as it is asked."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from inference_results.adapters.aws import unavailability
+from inference_results.adapters.items import plain, serialized
+from inference_results.contract import Attribute, Index
+from inference_results.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_KEYS: Final = {
+    Index.BY_ENDPOINT: (Attribute.ENDPOINT_SHARD, Attribute.ENDPOINT_SORT),
+    Index.BY_STATUS: (Attribute.STATUS_SHARD, Attribute.STATUS_SORT),
+}
+
+_UNPROCESSED_ROUNDS: Final = 4
+"""How often BatchGetItem is asked for what it left out, before it counts as throttled."""
+
+
+class InferenceQueries:
+    """Finds records by key, and lists them by index; independent calls go side by side on `pool`.
+
+    By key it reads consistently, so what was recorded is found at once; indexes lag a little.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", table_name: str, shards: int, pool: Executor
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._shards = shards
+        self._pool = pool
+
+    def find(self, inference_id: str, endpoint_name: str | None = None) -> list[dict[str, Any]]:
+        """The items of an id, on one endpoint or on all.
+
+        One page (1 MB) is read: one id on some thousand endpoints is not a case.
+        """
+        names = {"#id": Attribute.INFERENCE_ID}
+        values: dict[str, Any] = {":id": inference_id}
+        condition = "#id = :id"
+        if endpoint_name is not None:
+            names["#endpoint"] = Attribute.ENDPOINT_NAME
+            values[":endpoint"] = endpoint_name
+            condition += " AND #endpoint = :endpoint"
+        with unavailability("dynamodb"):
+            answer = self._client.query(
+                TableName=self._table_name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=serialized(values),
+                ConsistentRead=True,
+            )
+        return [plain(item) for item in answer["Items"]]
+
+    def find_many(
+        self, inference_ids: Sequence[str], endpoint_name: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The items of at most a hundred different ids.
+
+        With an endpoint the keys are known, and one BatchGetItem has them all; else a query each.
+        """
+        if endpoint_name is None:
+            return [item for found in self._pool.map(self.find, inference_ids) for item in found]
+        return self._get(
+            [
+                serialized({Attribute.INFERENCE_ID: each, Attribute.ENDPOINT_NAME: endpoint_name})
+                for each in inference_ids
+            ]
+        )
+
+    def newest(
+        self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
+    ) -> Iterator[dict[str, Any]]:
+        """Items of an endpoint or a status by falling sort key, from `since` on and below `before`.
+
+        `page_size` is how many are likely to be wanted: the pages of the shards have their share of
+        it, with so much to spare that a second page is hardly ever needed.
+        """
+        share = min(page_size, 2 * page_size // self._shards + 10)
+        shards = [
+            self._shard(index, f"{shard}#{of}", since, before, share)
+            for shard in range(self._shards)
+        ]
+        return heapq.merge(*shards, key=itemgetter(_KEYS[index][1]), reverse=True)
+
+    def _shard(
+        self, index: Index, key: str, since: str | None, before: str | None, page_size: int
+    ) -> Iterator[dict[str, Any]]:
+        shard, sort = _KEYS[index]
+        condition, values = "#shard = :shard", {":shard": key}
+        if since is not None and before is not None:
+            condition += " AND #sort BETWEEN :since AND :before"
+            values |= {":since": since, ":before": before}
+        elif since is not None:
+            condition += " AND #sort >= :since"
+            values |= {":since": since}
+        elif before is not None:
+            condition += " AND #sort < :before"
+            values |= {":before": before}
+        query = partial(
+            self._client.query,
+            TableName=self._table_name,
+            IndexName=index,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames={"#shard": shard}
+            | ({"#sort": sort} if "#sort" in condition else {}),
+            ExpressionAttributeValues=serialized(values),
+            ScanIndexForward=False,
+            Limit=page_size,
+        )
+        first = self._pool.submit(query)
+
+        def items() -> Iterator[dict[str, Any]]:
+            with unavailability("dynamodb"):
+                page = first.result()
+            while True:
+                for item in map(plain, page["Items"]):
+                    if item[sort] != before:  # BETWEEN takes its upper end in
+                        yield item
+                if "LastEvaluatedKey" not in page:
+                    return
+                with unavailability("dynamodb"):
+                    page = query(ExclusiveStartKey=page["LastEvaluatedKey"])
+
+        return items()
+
+    def _get(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        for _ in range(_UNPROCESSED_ROUNDS):
+            with unavailability("dynamodb"):
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
+                )
+            items += answer["Responses"][self._table_name]
+            unprocessed = answer["UnprocessedKeys"]
+            if not unprocessed:
+                return [plain(item) for item in items]
+            keys = list(unprocessed[self._table_name]["Keys"])
+        raise Unavailable("dynamodb", "UnprocessedKeys")

@@ -1,0 +1,160 @@
+"""The use case: which inferences ended lately, on this endpoint or with that status?"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from inference_results.contract import Attribute, Index
+from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.inference import Status
+from inference_results.domain.lookup import is_current, shown
+from inference_results.domain.parameters import CURSOR, ENDPOINT, LIMIT, SINCE, STATUS, UNTIL
+from inference_results.domain.timestamp import parse_timestamp
+
+_CURSOR_SECONDS: Final = 24 * 60 * 60
+
+_EXAMINED_FOR_EACH_LISTED: Final = 20
+"""How many records are read for one that is asked for, before a page is answered part filled."""
+
+_LISTED: Final = frozenset(
+    {
+        Attribute.INFERENCE_ID,
+        Attribute.ENDPOINT_NAME,
+        Attribute.STATUS,
+        Attribute.SUBMITTED_AT,
+        Attribute.RECEIVED_AT,
+        Attribute.EVENT_TIME,
+        Attribute.RECORDED_AT,
+        Attribute.DEADLINE,
+        Attribute.FAILURE,
+        Attribute.EXPIRES_AT,
+    }
+)
+
+_KNOWN: Final = {status.casefold(): status for status in Status}
+
+
+class Listing(Protocol):
+    """The table, as it is listed."""
+
+    def newest(
+        self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
+    ) -> Iterator[dict[str, Any]]:
+        """Items of an endpoint or a status by falling sort key, from `since` on and below `before`.
+
+        Reads pages as they are needed, the first of every shard at once. Raises Unavailable.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListInferences:
+    """Answers with a page, newest first: `{"inferences": [record, ...], "next_cursor"?}`.
+
+    A cursor holds a place in the order, never a question: it is good for the question that it came
+    from, which it is signed for with `cursor_key`.
+    """
+
+    inferences: Listing
+    now: Callable[[], datetime]
+    cursor_key: bytes
+
+    def __call__(
+        self,
+        *,
+        endpoint_name: str | None = None,
+        status: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int = LIMIT.default,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """`since` is included, `until` is not. Raises InvalidParameter or Unavailable."""
+        if endpoint_name is not None:
+            ENDPOINT.check(endpoint_name)
+        status = _checked_status(status)
+        since, until = _checked_range(since, until)
+        LIMIT.check(limit)
+        index, of, sort = _way(endpoint_name, status)
+        signer = self._signer(endpoint_name, status, since, until)
+        items = self.inferences.newest(
+            index,
+            of,
+            since=since,
+            before=until if cursor is None else _place(signer, cursor),
+            page_size=limit + 1,
+        )
+        now = self.now()
+        page: list[dict[str, Any]] = []
+        last = None
+        for item in islice(items, limit * _EXAMINED_FOR_EACH_LISTED):
+            if len(page) == limit:
+                return {"inferences": page, "next_cursor": signer.dumps(last)}
+            last = item[sort]
+            wanted = (
+                is_current(item, now)
+                and endpoint_name in (None, item[Attribute.ENDPOINT_NAME])
+                and status in (None, item[Attribute.STATUS])
+            )
+            if wanted:
+                page.append(_listed(item))
+        if next(items, None) is not None:
+            return {"inferences": page, "next_cursor": signer.dumps(last)}
+        return {"inferences": page}
+
+    def _signer(self, *question: str | None) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self.cursor_key, salt=json.dumps(question))
+
+
+def _way(endpoint_name: str | None, status: str | None) -> tuple[Index, str, Attribute]:
+    """The index to read, the key below which to read it, and the attribute it is sorted by."""
+    if status is not None and status != Status.COMPLETED:
+        return Index.BY_STATUS, status, Attribute.STATUS_SORT
+    if endpoint_name is None:
+        raise InvalidParameter("endpoint", "an endpoint, unless status is one but Completed")
+    return Index.BY_ENDPOINT, endpoint_name, Attribute.ENDPOINT_SORT
+
+
+def _place(signer: URLSafeTimedSerializer, cursor: str) -> str:
+    try:
+        place: str = signer.loads(CURSOR.check(cursor), max_age=_CURSOR_SECONDS)
+    except SignatureExpired:
+        raise InvalidParameter(CURSOR.name, "one at most a day old: begin anew") from None
+    except BadSignature:
+        expected = "the next_cursor of this same question, unchanged"
+        raise InvalidParameter(CURSOR.name, expected) from None
+    return place
+
+
+def _checked_status(status: str | None) -> str | None:
+    if status is None:
+        return None
+    try:
+        return _KNOWN[STATUS.check(status).casefold()]
+    except KeyError:
+        raise InvalidParameter(STATUS.name, f"one of {', '.join(Status)}") from None
+
+
+def _checked_range(since: str | None, until: str | None) -> tuple[str | None, str | None]:
+    since, until = _checked_time("since", since), _checked_time("until", until)
+    if since and until and since >= until:
+        raise InvalidParameter(SINCE.name, "a time before until")
+    return since, until
+
+
+def _checked_time(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return parse_timestamp((SINCE if name == "since" else UNTIL).check(text))
+    except ValueError:
+        expected = "an ISO 8601 time with an offset, like 2026-01-25T12:00:00Z"
+        raise InvalidParameter(name, expected) from None
+
+
+def _listed(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in shown(item).items() if name in _LISTED}

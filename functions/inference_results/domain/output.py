@@ -1,0 +1,95 @@
+"""The use case: the output of inference X, as the object that was recorded and no other."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from inference_results.contract import Attribute
+from inference_results.domain.errors import (
+    NoOutput,
+    ObjectMissing,
+    ObjectReplaced,
+    OutputUnreadable,
+)
+from inference_results.domain.inference import Status
+from inference_results.domain.location import Location
+
+LINK_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """What S3 says of an object now; `version_id` is missing in a bucket without versions."""
+
+    etag: str
+    size: int
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where the output can be read without further rights, for `LINK_SECONDS`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The whole output, where it is in the record and nowhere else."""
+
+    body: bytes
+    content_type: str
+
+
+class Versions(Protocol):
+    """S3, as it is asked for one version of an object."""
+
+    def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
+        """Raises ObjectMissing, ObjectDenied or Unavailable."""
+
+    def link(self, location: Location, version_id: str | None, seconds: int) -> str:
+        """A presigned URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocateOutput:
+    """`find` answers with a record: FindInference, or whatever waits before it does."""
+
+    find: Callable[[str, str | None], dict[str, Any]]
+    objects: Versions
+
+    def __call__(self, inference_id: str, endpoint_name: str | None = None) -> Link | Content:
+        """Raises NoOutput, OutputUnreadable, ObjectReplaced, Unavailable, and what `find` raises.
+
+        What was read when the result was recorded is what is linked to. Where S3 was not asked
+        then, it is the object that is there now, if it has the size of the response.
+        """
+        record = self.find(inference_id, endpoint_name)
+        if record[Attribute.STATUS] != Status.COMPLETED:
+            raise NoOutput(record[Attribute.STATUS])
+        output = record.get(Attribute.OUTPUT, {})
+        if "location" not in output:
+            return _content(record, output)
+        location = Location(output["bucket"], output["key"])
+        try:
+            version = self.objects.look_up(location, output.get("version_id"))
+        except ObjectMissing as missing:
+            if Attribute.OUTPUT_ERROR not in record:
+                raise
+            raise OutputUnreadable(missing.code, "it was not there at the time either") from missing
+        for name, now in (("etag", version.etag), ("size", version.size)):
+            if output.get(name, now) != now:
+                raise ObjectReplaced("ObjectReplaced", "S3 holds another object at the location")
+        return Link(self.objects.link(location, version.version_id, LINK_SECONDS))
+
+
+def _content(record: dict[str, Any], output: dict[str, Any]) -> Content:
+    if "inline" in output:
+        inline = output["inline"]
+        text = inline["content"]
+        binary = inline["encoding"] == "base64"
+        body = base64.b64decode(text) if binary else text.encode()
+        return Content(body, output.get("content_type", "application/octet-stream"))
+    why = record.get(Attribute.OUTPUT_ERROR, {})
+    raise OutputUnreadable(why.get("code", "Unknown"), why.get("message", "none is recorded"))

@@ -1,0 +1,71 @@
+"""What a request asks: the parameters of each route, and how they are read."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from inference_results.contract import Route
+from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.parameters import (
+    CURSOR,
+    ENDPOINT,
+    ID,
+    LIMIT,
+    SINCE,
+    STATUS,
+    UNTIL,
+    WAIT,
+    NumberParameter,
+    TextParameter,
+)
+
+Parameter = TextParameter | NumberParameter
+
+QUERY: Final[Mapping[Route, tuple[Parameter, ...]]] = {
+    Route.GET_INFERENCE: (ENDPOINT, WAIT),
+    Route.GET_INFERENCE_BY_QUERY: (ID, ENDPOINT, WAIT),
+    Route.GET_OUTPUT: (ENDPOINT,),
+    Route.GET_OUTPUT_BY_QUERY: (ID, ENDPOINT),
+    Route.LIST_INFERENCES: (ENDPOINT, STATUS, SINCE, UNTIL, LIMIT, CURSOR),
+    Route.BATCH_GET: (),
+    Route.GET_OPENAPI: (),
+}
+"""The parameters that each route takes in its query; `id` is required, all others are not."""
+
+BATCH_GET_BODY: Final = ("inference_ids", ENDPOINT.name, WAIT.name)
+
+
+def read_query(route: Route, raw_query: str) -> dict[str, Any]:
+    """The values of a query string by their parameters' names.
+
+    Read from the raw text: API Gateway joins what is given twice with commas, which an id may hold.
+    Raises InvalidParameter, also for a parameter that the route does not take.
+    """
+    parameters = {parameter.name: parameter for parameter in QUERY[route]}
+    values: dict[str, Any] = {}
+    for name, text in parse_qsl(raw_query, keep_blank_values=True):
+        if name not in parameters:
+            raise InvalidParameter(name, f"one of {', '.join(parameters) or 'none'}")
+        if name in values:
+            raise InvalidParameter(name, "it once")
+        values[name] = parameters[name].parse(text)
+    if ID.name in parameters and ID.name not in values:
+        raise InvalidParameter(ID.name, "the id of an inference")
+    return values
+
+
+def read_batch(body: str) -> dict[str, Any]:
+    """The members of a batch's body, which the use case checks. Raises InvalidParameter."""
+    try:
+        members = json.loads(body)
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise InvalidParameter("body", "a JSON object")
+    for name in members:
+        if name not in BATCH_GET_BODY:
+            raise InvalidParameter(name, f"one of {', '.join(BATCH_GET_BODY)}")
+    if "inference_ids" not in members:
+        raise InvalidParameter("inference_ids", "a list of ids")
+    return members
