@@ -1,0 +1,48 @@
+"""Whom the commands ask: the API, or the table itself."""
+
+from dataclasses import dataclass
+
+import boto3
+
+from inference_results.client import Client
+from inference_results.client.cli.exits import WrongCall
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """What was given before the command, or in the environment."""
+
+    api_url: str | None = None
+    table: str | None = None
+    shards: int | None = None
+    summaries_table: str | None = None
+    token: str | None = None
+    profile: str | None = None
+    endpoint: str | None = None
+
+    def open(self) -> Client:
+        """A client; raises WrongCall if it is not clear whom to ask."""
+        match self.api_url, self.table:
+            case None, None:
+                raise WrongCall(
+                    "whom to ask? Give --api-url (or set INFERENCE_RESULTS_API_URL)"
+                    " or --table (or set INFERENCE_RESULTS_TABLE)"
+                )
+            case str(api_url), None:
+                return Client(api_url, session=self._session(), token=self.token)
+            case None, str(table):
+                return self._on_table(table)
+        raise WrongCall("the API or the table? Both --api-url and --table are given or set")
+
+    def _on_table(self, table: str) -> Client:
+        if self.shards is None:
+            raise WrongCall("--table needs --shards (or INFERENCE_RESULTS_SHARDS)")
+        return Client.on_table(
+            table,
+            shards=self.shards,
+            summaries_table_name=self.summaries_table,
+            session=self._session(),
+        )
+
+    def _session(self) -> boto3.Session | None:
+        return boto3.Session(profile_name=self.profile) if self.profile else None

@@ -1,0 +1,71 @@
+"""Outputs, streamed to a file or to the standard output."""
+
+import codecs
+import sys
+from pathlib import Path
+from typing import BinaryIO, Final
+from unicodedata import category
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from inference_results.client import Client
+from inference_results.client.cli.exits import WrongCall
+from inference_results.client.cli.terminal import console, is_terminal
+
+LARGE_BYTES: Final = 1024 * 1024
+"""A smaller output is there before a bar would be seen."""
+
+_LAYOUT: Final = "\t\n\r\f"
+
+
+def save_to_file(client: Client, inference_id: str, endpoint: str | None, path: Path) -> int:
+    """The size in bytes. The file is there whole or not at all."""
+    with Progress(
+        TextColumn("saving"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console(sys.stderr),
+        disable=not is_terminal(sys.stderr),
+        transient=True,
+        redirect_stdout=False,
+    ) as bar:
+        task = bar.add_task("saving", total=None, visible=False)
+
+        def show(done: int, total: int | None) -> None:
+            visible = max(done, total or 0) >= LARGE_BYTES
+            bar.update(task, completed=done, total=total, visible=visible)
+
+        return client.save_output(inference_id, path, endpoint=endpoint, progress=show)
+
+
+def write_to_stdout(
+    client: Client, inference_id: str, endpoint: str | None, *, force: bool
+) -> None:
+    """Raises WrongCall for bytes that would steer a terminal, unless forced."""
+    target: BinaryIO = sys.stdout.buffer
+    if is_terminal(sys.stdout) and not force:
+        target = _TextOnly(target)
+    client.save_output(inference_id, target, endpoint=endpoint)
+    sys.stdout.buffer.flush()
+
+
+class _TextOnly:
+    """Passes UTF-8 text on to a terminal; raises WrongCall at anything else."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def write(self, data: bytes) -> int:
+        try:
+            text = self._decoder.decode(data)
+        except UnicodeDecodeError as error:
+            raise _binary() from error
+        if any(category(each) == "Cc" and each not in _LAYOUT for each in text):
+            raise _binary()
+        return self._target.write(data)
+
+
+def _binary() -> WrongCall:
+    return WrongCall("the output is not text: give --to FILE, pipe it, or --force it to a terminal")
