@@ -1,18 +1,24 @@
 """What downstream services import: ask what became of inferences, wait, and read outputs."""
 
+from inference_results.client.async_client import AsyncClient
+from inference_results.client.client import Client
+from inference_results.client.download import Sink
 from inference_results.client.errors import (
     AmbiguousInference,
     InferenceExpired,
     InferenceFailed,
     InferenceLost,
     InvalidRequest,
+    NoOutput,
     NotAuthorized,
     NotFound,
+    OutputMalformed,
     OutputRemoved,
     OutputTooLarge,
     OutputUnavailable,
     RecordExpired,
     ServiceUnavailable,
+    UnexpectedAnswer,
     WaitTimeout,
 )
 from inference_results.client.inference import (
@@ -29,7 +35,9 @@ from inference_results.domain.inference import Failure, OutputError, Status
 
 __all__ = [
     "AmbiguousInference",
+    "AsyncClient",
     "Batch",
+    "Client",
     "DaySummary",
     "Failure",
     "Inference",
@@ -41,15 +49,19 @@ __all__ = [
     "Latency",
     "LatencyBucket",
     "Missing",
+    "NoOutput",
     "NotAuthorized",
     "NotFound",
     "Output",
     "OutputError",
+    "OutputMalformed",
     "OutputRemoved",
     "OutputTooLarge",
     "OutputUnavailable",
     "RecordExpired",
     "ServiceUnavailable",
+    "Sink",
     "Status",
+    "UnexpectedAnswer",
     "WaitTimeout",
 ]

@@ -7,13 +7,16 @@ InferenceResultsError
 ├── InvalidRequest          the call is wrong: mend it
 ├── NotAuthorized           the token or the credentials: renew them, or be allowed
 ├── ServiceUnavailable      may work later; the retries are used up
+├── UnexpectedAnswer        what answers is no such API: is the URL right?
 ├── WaitTimeout             not ended in time; also a TimeoutError
 ├── InferenceFailed         ended without an output
 │   ├── InferenceExpired    it waited in the endpoint's queue for too long
 │   └── InferenceLost       neither output nor failure was seen until the deadline
 └── OutputUnavailable       no output can be had
+    ├── NoOutput            the inference is not Completed (InProgress, perhaps)
     ├── OutputRemoved       what was recorded is gone or replaced
-    └── OutputTooLarge      more than the caller takes into memory: save it
+    ├── OutputTooLarge      more than the caller takes into memory: save it
+    └── OutputMalformed     it is not what its content type says; also a ValueError
 
 Texts hold no payload, no custom attributes and no token.
 """
@@ -83,6 +86,14 @@ class ServiceUnavailable(InferenceResultsError):
         self.retry_after = retry_after
 
 
+class UnexpectedAnswer(InferenceResultsError):
+    """What answers does not speak as this API does: another service, a proxy, a wrong URL."""
+
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
 class WaitTimeout(InferenceResultsError, TimeoutError):
     """Some inferences have not ended in time.
 
@@ -149,6 +160,13 @@ class OutputUnavailable(InferenceResultsError):
         self.code = code
 
 
+class NoOutput(OutputUnavailable):
+    """The inference has the status `code`, which comes without an output."""
+
+    def __init__(self, inference_id: str, status: str) -> None:
+        super().__init__(inference_id, status, "the inference has no output")
+
+
 class OutputRemoved(OutputUnavailable):
     """The recorded version of the output is gone or replaced."""
 
@@ -165,3 +183,12 @@ class OutputTooLarge(OutputUnavailable):
         super().__init__(inference_id, "OutputTooLarge", detail)
         self.max_bytes = max_bytes
         self.size = size
+
+
+class OutputMalformed(OutputUnavailable, ValueError):
+    """The output is not what its content type says; `content` is what it is."""
+
+    def __init__(self, inference_id: str, content_type: str, content: bytes) -> None:
+        super().__init__(inference_id, "OutputMalformed", f"the output is no {content_type}")
+        self.content_type = content_type
+        self.content = content

@@ -1,0 +1,157 @@
+"""How a request says who asks: a signature of AWS (SigV4), or a bearer token."""
+
+import asyncio
+import os
+import re
+import ssl
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import boto3
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
+
+from inference_results.client.errors import InvalidRequest, NotAuthorized, ServiceUnavailable
+
+SERVICE: Final = "execute-api"
+_API_HOST: Final = re.compile(rf"[a-z0-9-]+\.{SERVICE}\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+
+
+class Signature(httpx.Auth):
+    """Signs each request with the credentials that the session has at that moment.
+
+    The URL is signed as it is sent. Raises NotAuthorized if there are no credentials.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, session: boto3.Session, region: str) -> None:
+        self._session = session
+        self._region = region
+        self._found: Credentials | None = None
+        self._finding = threading.Lock()
+
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        self._sign(request, self._credentials())
+        yield request
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        # Temporary credentials are renewed by a call of their own, which blocks.
+        self._sign(request, await asyncio.to_thread(self._credentials))
+        yield request
+
+    def _credentials(self) -> ReadOnlyCredentials:
+        try:
+            with self._finding:
+                if self._found is None:
+                    self._found = self._session.get_credentials()
+                if self._found is None:
+                    raise NotAuthorized("no AWS credentials were found")
+                return self._found.get_frozen_credentials()
+        except (EndpointConnectionError, HTTPClientError) as error:
+            name = type(error).__name__
+            raise ServiceUnavailable(f"AWS credentials cannot be had: {name}") from error
+        except (BotoCoreError, ClientError) as error:
+            name = type(error).__name__
+            raise NotAuthorized(f"AWS credentials cannot be had: {name}") from error
+
+    def _sign(self, request: httpx.Request, credentials: ReadOnlyCredentials) -> None:
+        signed = AWSRequest(request.method, str(request.url), data=request.content)
+        SigV4Auth(credentials, SERVICE, self._region).add_auth(signed)
+        request.headers.update(signed.headers.items())
+
+
+class BearerToken(httpx.Auth):
+    """Sends a token. A callable is asked for it once, and anew when the API refuses it."""
+
+    def __init__(self, token: str | Callable[[], str]) -> None:
+        self._source = token
+        self._token: str | None = None
+
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield self._bearing(request, self._token or self._ask())
+        if self._is_renewable(response):
+            yield self._bearing(request, self._ask())
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        token = self._token
+        if token is None:
+            token = await asyncio.to_thread(self._ask)
+        response = yield self._bearing(request, token)
+        if self._is_renewable(response):
+            yield self._bearing(request, await asyncio.to_thread(self._ask))
+
+    def _ask(self) -> str:
+        token = self._source if isinstance(self._source, str) else self._source()
+        self._token = token.strip()
+        return self._token
+
+    def _is_renewable(self, response: httpx.Response) -> bool:
+        refused = response.status_code == HTTPStatus.UNAUTHORIZED
+        return refused and not isinstance(self._source, str)
+
+    @staticmethod
+    def _bearing(request: httpx.Request, token: str) -> httpx.Request:
+        request.headers["authorization"] = f"Bearer {token}"
+        return request
+
+
+def authentication(
+    url: str,
+    session: boto3.Session | None,
+    token: str | Callable[[], str] | None,
+    region: str | None,
+) -> httpx.Auth:
+    """A bearer token if one is given, else a signature.
+
+    Raises InvalidRequest if there is no region: given, in the URL, or in the session.
+    """
+    if token is not None:
+        return BearerToken(token)
+    session = session or boto3.Session()
+    found = region or _region_in(url) or session.region_name
+    if not found:
+        raise InvalidRequest("expected, as neither the URL nor the session has one", "region")
+    return Signature(session, found)
+
+
+def _region_in(url: str) -> str | None:
+    found = _API_HOST.fullmatch(httpx.URL(url).host)
+    return found[1] if found else None
+
+
+def trust(verify: ssl.SSLContext | str | Path | None) -> ssl.SSLContext:
+    """Which servers are trusted: a context, or a file or folder of certificates.
+
+    By default AWS_CA_BUNDLE, then SSL_CERT_FILE, then what httpx trusts.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    path = verify or os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return httpx.create_ssl_context()
+    try:
+        if Path(path).is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # of which ssl.SSLError is one
+        raise InvalidRequest(f"expected certificates, found none in {path}", "verify") from error

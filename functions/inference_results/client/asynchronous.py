@@ -1,0 +1,163 @@
+"""The driver of the operations that runs in an event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Protocol, TypeVar
+
+import httpx
+
+from inference_results.client import sync
+from inference_results.client.api import Api, understood, unreached
+from inference_results.client.errors import UnexpectedAnswer
+from inference_results.client.pace import Pace
+from inference_results.client.questions import Question, Reply
+from inference_results.client.steps import Ask, Fetch, Found, Operation, Pause, Search
+from inference_results.client.waiting import MAX_IN_FLIGHT
+from inference_results.domain.errors import InferenceResultsError
+
+_T = TypeVar("_T")
+
+
+class Backend(Protocol):
+    """Who answers."""
+
+    async def reply(self, question: Question) -> Reply:
+        """Errors that the client knows are replies; they are not raised."""
+
+    async def close(self) -> None:
+        """No question follows."""
+
+
+class HttpBackend:
+    """Asks the HTTP API."""
+
+    def __init__(self, api: Api, http: httpx.AsyncClient) -> None:
+        self._api = api
+        self._http = http
+
+    async def reply(self, question: Question) -> Reply:
+        try:
+            response = await self._http.send(self._api.request(question), follow_redirects=False)
+        except httpx.RequestError as error:
+            return unreached(error)
+        except InferenceResultsError as error:
+            return error
+        return understood(question, response)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+class ThreadedBackend:
+    """Asks one that blocks, in at most MAX_IN_FLIGHT threads."""
+
+    def __init__(self, blocking: sync.Backend) -> None:
+        self._blocking = blocking
+        self._threads = ThreadPoolExecutor(MAX_IN_FLIGHT, "inference-results")
+
+    async def reply(self, question: Question) -> Reply:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._blocking.reply, question)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._blocking.close()
+
+
+class Driver:
+    """Does the steps of operations. `storage` fetches outputs, and knows no credentials."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        storage: httpx.AsyncClient,
+        *,
+        pace: Pace | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.pace = pace or Pace()
+        self._backend = backend
+        self._storage = storage
+        self._sleep = sleep
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    async def result(self, operation: Operation[_T]) -> _T:
+        """What the operation returns, or raises."""
+        reply: Any = None
+        try:
+            while True:
+                try:
+                    step = operation.send(reply)
+                except StopIteration as end:
+                    value: _T = end.value
+                    return value
+                reply = await self._do(step)
+        finally:
+            operation.close()
+
+    async def each(self, search: Search[_T]) -> AsyncIterator[_T]:
+        """What the search finds, when it is wanted."""
+        reply: Any = None
+        try:
+            while True:
+                try:
+                    step = search.send(reply)
+                except StopIteration:
+                    return
+                if isinstance(step, Found):
+                    yield step.value
+                    reply = None
+                else:
+                    reply = await self._do(step)
+        finally:
+            search.close()
+
+    async def close(self) -> None:
+        await self._backend.close()
+        await self._storage.aclose()
+
+    async def _do(self, step: Ask | Pause | Fetch) -> Any:
+        match step:
+            case Ask():
+                return await self._ask(step)
+            case Fetch():
+                return await self._fetch(step)
+            case Pause(seconds):
+                await self._sleep(seconds)
+        return None
+
+    async def _ask(self, step: Ask) -> list[Reply | None]:
+        if len(step.questions) == 1:
+            return [await self._backend.reply(step.questions[0])]
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._reply_in_turn(each, step.until)) for each in step.questions
+            ]
+        return [task.result() for task in tasks]
+
+    async def _reply_in_turn(self, question: Question, until: float) -> Reply | None:
+        async with self._in_flight:
+            return None if self.pace.clock() > until else await self._backend.reply(question)
+
+    async def _fetch(self, step: Fetch) -> InferenceResultsError | None:
+        download = step.download
+        headers = download.request_headers
+        try:
+            async with self._storage.stream("GET", step.url, headers=headers) as answer:
+                if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                    return download.refused(answer.status_code, await answer.aread())
+                download.begin(answer.headers)
+                async for chunk in answer.aiter_raw(sync.CHUNK_BYTES):
+                    # It may write to a disk, which blocks.
+                    await asyncio.to_thread(download.receive, chunk)
+                    download.report()
+                download.end()
+        except httpx.RequestError as error:
+            return unreached(error)
+        except httpx.InvalidURL:
+            return UnexpectedAnswer("the API names a place of the output that is no URL")
+        except InferenceResultsError as error:
+            return error
+        return None

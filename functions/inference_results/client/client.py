@@ -1,0 +1,210 @@
+"""The client that blocks its caller."""
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import boto3
+import httpx
+
+from inference_results.client import asking, outputs, waiting
+from inference_results.client.access import authentication, trust
+from inference_results.client.api import Api
+from inference_results.client.download import Progress as BytesProgress
+from inference_results.client.download import Sink
+from inference_results.client.inference import Batch, DaySummary, Inference
+from inference_results.client.questions import EndpointSummary, RecordPage
+from inference_results.client.sync import Driver, HttpBackend
+
+Days: TypeAlias = list[DaySummary]
+"""Outside of the class, in which `list` is a method."""
+
+
+class Client:
+    """Asks what became of inferences, waits for them, and reads their outputs.
+
+    Safe to share between threads. Every method may raise NotAuthorized, ServiceUnavailable (after
+    4 more tries), InvalidRequest and UnexpectedAnswer, besides what it names itself. `endpoint`
+    chooses where an id is on several endpoints; without it such an id raises AmbiguousInference.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        session: boto3.Session | None = None,
+        token: str | Callable[[], str] | None = None,
+        region: str | None = None,
+        verify: ssl.SSLContext | str | Path | None = None,
+    ) -> None:
+        """Over the HTTP API at `api_url`.
+
+        Signs with the credentials of `session` (default: those that boto3 finds), in `region`
+        (default: that of the URL, then of the session), unless there is a `token`: a JWT, or what
+        returns one, and is asked anew when the API refuses it. `verify`: an SSL context, or a file
+        or folder of certificates (default: AWS_CA_BUNDLE, SSL_CERT_FILE, httpx's own).
+        """
+        api = Api.at(api_url)
+        auth = authentication(api.url, session, token, region)
+        trusted = trust(verify)
+        backend = HttpBackend(api, httpx.Client(auth=auth, verify=trusted))
+        self._driver = Driver(backend, httpx.Client(verify=trusted))
+
+    @classmethod
+    def driven_by(cls, driver: Driver) -> Self:
+        """A client with a driver of its own: another backend, clock or transport."""
+        client = cls.__new__(cls)
+        client._driver = driver
+        return client
+
+    def get(self, inference_id: str, *, endpoint: str | None = None) -> Inference:
+        """The record. Raises NotFound, RecordExpired or AmbiguousInference."""
+        return self._driver.result(asking.get(inference_id, endpoint, self._driver.pace))
+
+    def batch_get(self, ids: Iterable[str], *, endpoint: str | None = None) -> Batch:
+        """The records of any number of ids, and why some have none."""
+        return self._driver.result(asking.batch_get(ids, endpoint, self._driver.pace))
+
+    def list(
+        self,
+        *,
+        endpoint: str | None = None,
+        status: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        page_size: int = 50,
+    ) -> Iterator[Inference]:
+        """The records of an endpoint or a status, newest first; `since` <= time < `until`.
+
+        Without an endpoint a status is needed, other than Completed. The records are not whole:
+        there is no output in them.
+        """
+        page = RecordPage(
+            endpoint=endpoint,
+            status=status,
+            since=asking.moment(since, "since"),
+            until=asking.moment(until, "until"),
+            limit=page_size,
+        )
+        return self._driver.each(asking.list_records(page, self._driver.pace))
+
+    def wait(self, inference_id: str, timeout: float, *, endpoint: str | None = None) -> Inference:
+        """The record once it has ended, whatever the outcome. `timeout` is in seconds.
+
+        An unknown id is waited for. Raises WaitTimeout, RecordExpired or AmbiguousInference.
+        """
+        wait = waiting.wait(inference_id, timeout, endpoint, self._driver.pace)
+        return self._driver.result(wait.only())
+
+    def wait_all(
+        self,
+        ids: Iterable[str],
+        timeout: float,
+        *,
+        endpoint: str | None = None,
+        progress: waiting.Progress | None = None,
+    ) -> dict[str, Inference]:
+        """All of them once they have ended, by id; `progress` is told how many of how many have.
+
+        Raises WaitTimeout, which has those that have ended; RecordExpired; AmbiguousInference.
+        """
+        wait = waiting.wait_many(ids, timeout, endpoint, self._driver.pace)
+        return self._driver.result(wait.all(progress))
+
+    def as_completed(
+        self, ids: Iterable[str], timeout: float, *, endpoint: str | None = None
+    ) -> Iterator[Inference]:
+        """Each when it has ended. The time runs from the call.
+
+        Raises WaitTimeout, RecordExpired or AmbiguousInference.
+        """
+        wait = waiting.wait_many(ids, timeout, endpoint, self._driver.pace)
+        return self._driver.each(wait.as_completed())
+
+    def output(
+        self,
+        inference_id: str,
+        *,
+        endpoint: str | None = None,
+        max_bytes: int | None = outputs.MAX_BYTES,
+    ) -> bytes:
+        """The output, or nothing of it.
+
+        Raises InferenceFailed (InferenceExpired, InferenceLost), OutputUnavailable (NoOutput,
+        OutputRemoved, OutputTooLarge), NotFound or AmbiguousInference.
+        """
+        reading = outputs.output(inference_id, endpoint, max_bytes, self._driver.pace)
+        return self._driver.result(reading)
+
+    def parsed_output(
+        self,
+        inference_id: str,
+        *,
+        endpoint: str | None = None,
+        max_bytes: int | None = outputs.MAX_BYTES,
+    ) -> Any:
+        """The output by its content type: an object of JSON, a list of JSON lines, rows of CSV.
+
+        Other text is a string, anything else bytes. Raises what `output` raises, and
+        OutputMalformed.
+        """
+        reading = outputs.parsed_output(inference_id, endpoint, max_bytes, self._driver.pace)
+        return self._driver.result(reading)
+
+    def save_output(
+        self,
+        inference_id: str,
+        target: str | Path | Sink,
+        *,
+        endpoint: str | None = None,
+        progress: BytesProgress | None = None,
+    ) -> int:
+        """Write the output to a path, or a binary file, piece by piece; the number of bytes.
+
+        A path gets the whole output or is left as it was. `progress` is told the bytes written, of
+        how many (None: not known). Raises what `output` raises.
+        """
+        saving = outputs.save_output(inference_id, target, endpoint, progress, self._driver.pace)
+        return self._driver.result(saving)
+
+    def get_output(
+        self,
+        response: Mapping[str, Any] | str,
+        timeout: float,
+        *,
+        inference_id: str | None = None,
+        endpoint: str | None = None,
+        max_bytes: int | None = outputs.MAX_BYTES,
+    ) -> bytes:
+        """Wait for an invocation, and read its output.
+
+        `response` is what invoke_endpoint_async returned. An output location alone needs
+        `inference_id` with it: a failure leaves no trace there. Raises what `wait` and `output`
+        raise.
+        """
+        reading = outputs.awaited_output(
+            response, timeout, inference_id, endpoint, max_bytes, self._driver.pace
+        )
+        return self._driver.result(reading)
+
+    def summary(
+        self, endpoint: str, *, since: date | str | None = None, until: date | str | None = None
+    ) -> Days:
+        """The results of an endpoint by day of UTC, newest first; only days that have some.
+
+        Both ends are included; the default is the last 7 days, 31 are the most.
+        """
+        question = EndpointSummary(endpoint, asking.day(since), asking.day(until))
+        return self._driver.result(asking.summary(question, self._driver.pace))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()

@@ -1,0 +1,66 @@
+"""What an output means, by its content type."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from email.message import Message
+from typing import Any, Final
+
+_JSON_LINES: Final = frozenset(
+    {
+        "application/json-lines",
+        "application/jsonl",
+        "application/jsonlines",
+        "application/ndjson",
+        "application/x-jsonlines",
+        "application/x-ndjson",
+    }
+)
+
+
+def parsed(content: bytes, content_type: str | None) -> Any:
+    """JSON becomes an object, JSON lines a list, CSV a list of rows, other text a string.
+
+    Anything else stays as it is. Raises ValueError if the content is not what the type says.
+    """
+    header = Message()
+    header["content-type"] = content_type or "application/octet-stream"
+    read = _reader(header.get_content_type())
+    try:
+        return read(content, header.get_content_charset("utf-8"))
+    # LookupError: an unknown character set. RecursionError: nesting beyond what json follows.
+    except (LookupError, RecursionError, csv.Error) as error:
+        raise ValueError(f"no {content_type}") from error
+
+
+def _reader(kind: str) -> Callable[[bytes, str], Any]:
+    if kind == "application/json" or kind.endswith("+json"):
+        return _json
+    if kind in _JSON_LINES:
+        return _json_lines
+    if kind == "text/csv":
+        return _rows
+    return _text if kind.startswith("text/") else _bytes
+
+
+def _json(content: bytes, charset: str) -> Any:
+    return json.loads(content.decode(charset))
+
+
+def _json_lines(content: bytes, charset: str) -> list[Any]:
+    # Not splitlines: JSON may hold other characters that end a line, unescaped.
+    lines = content.decode(charset).split("\n")
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def _rows(content: bytes, charset: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode(charset), newline="")))
+
+
+def _text(content: bytes, charset: str) -> str:
+    return content.decode(charset)
+
+
+def _bytes(content: bytes, charset: str) -> bytes:
+    return content

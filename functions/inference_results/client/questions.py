@@ -1,0 +1,85 @@
+"""What can be asked of the service, whoever answers: the HTTP API or the table.
+
+Answers to the questions about records are documents in the shape of the API. A question about an
+output is answered with OutputAt or OutputInline.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from inference_results.domain.errors import InferenceResultsError
+
+MAX_IDS: Final = 100
+"""In one question about many records."""
+
+MAX_WAIT_SECONDS: Final = 20.0
+"""What the service holds a question open for, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneRecord:
+    """The record of an id. `wait`: seconds within which to answer as soon as it has ended."""
+
+    inference_id: str
+    endpoint: str | None = None
+    wait: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRecords:
+    """The records of at most MAX_IDS ids. `wait` is for all of them to end."""
+
+    inference_ids: tuple[str, ...]
+    endpoint: str | None = None
+    wait: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPage:
+    """Some of the records of an endpoint, of a status, or of both, newest first."""
+
+    endpoint: str | None = None
+    status: str | None = None
+    since: str | None = None
+    until: str | None = None
+    limit: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSummary:
+    """The results of an endpoint by day, `YYYY-MM-DD`, both ends included."""
+
+    endpoint: str
+    since: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where the output of an inference can be read now."""
+
+    inference_id: str
+    endpoint: str | None = None
+
+
+Question: TypeAlias = OneRecord | ManyRecords | RecordPage | EndpointSummary | OutputPlace
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAt:
+    """A URL that anybody may read for some minutes: it is a secret."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputInline:
+    """The output itself."""
+
+    content: bytes
+    content_type: str | None
+
+
+Reply: TypeAlias = dict[str, Any] | OutputAt | OutputInline | InferenceResultsError
+"""An error is a reply like others: of questions asked side by side, some fail."""

@@ -1,0 +1,56 @@
+"""What an operation of the client wants done next.
+
+An operation is a generator of steps. It does no input or output, knows neither threads nor an event
+loop, and so is the same for both clients; a driver does what it yields and sends the reply back.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from inference_results.client.download import Download
+from inference_results.client.questions import Question
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put the questions, some of them side by side.
+
+    The reply is a list of replies in the order of the questions. None stands for a question whose
+    turn did not come before `until` (on the clock of the driver).
+    """
+
+    questions: tuple[Question, ...]
+    until: float = inf
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Do nothing for some seconds. There is no reply."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read a URL into the download. The reply is None when it is complete, else the error."""
+
+    url: str
+    download: Download
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[_T]):
+    """Hand this to the caller, and go on when the next is wanted. There is no reply."""
+
+    value: _T
+
+
+Operation: TypeAlias = Generator[Ask | Pause | Fetch, Any, _T]
+"""Returns what the caller wants."""
+
+Search: TypeAlias = Generator[Ask | Pause | Fetch | Found[_T], Any, None]
+"""Finds what the caller wants, one after the other."""

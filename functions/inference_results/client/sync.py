@@ -1,0 +1,150 @@
+"""The driver of the operations that blocks its caller."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, Protocol, TypeVar
+
+import httpx
+
+from inference_results.client.api import Api, understood, unreached
+from inference_results.client.errors import UnexpectedAnswer
+from inference_results.client.pace import Pace
+from inference_results.client.questions import Question, Reply
+from inference_results.client.steps import Ask, Fetch, Found, Operation, Pause, Search
+from inference_results.client.waiting import MAX_IN_FLIGHT
+from inference_results.domain.errors import InferenceResultsError
+
+CHUNK_BYTES: Final = 256 * 1024
+
+_T = TypeVar("_T")
+
+
+class Backend(Protocol):
+    """Who answers."""
+
+    def reply(self, question: Question) -> Reply:
+        """Errors that the client knows are replies; they are not raised."""
+
+    def close(self) -> None:
+        """No question follows."""
+
+
+class HttpBackend:
+    """Asks the HTTP API; safe to share between threads."""
+
+    def __init__(self, api: Api, http: httpx.Client) -> None:
+        self._api = api
+        self._http = http
+
+    def reply(self, question: Question) -> Reply:
+        try:
+            response = self._http.send(self._api.request(question), follow_redirects=False)
+        except httpx.RequestError as error:
+            return unreached(error)
+        except InferenceResultsError as error:
+            return error
+        return understood(question, response)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Driver:
+    """Does the steps of operations. `storage` fetches outputs, and knows no credentials."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        storage: httpx.Client,
+        *,
+        pace: Pace | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.pace = pace or Pace()
+        self._backend = backend
+        self._storage = storage
+        self._sleep = sleep
+        self._side_by_side: ThreadPoolExecutor | None = None
+        self._starting = threading.Lock()
+
+    def result(self, operation: Operation[_T]) -> _T:
+        """What the operation returns, or raises."""
+        reply: Any = None
+        try:
+            while True:
+                try:
+                    step = operation.send(reply)
+                except StopIteration as end:
+                    value: _T = end.value
+                    return value
+                reply = self._do(step)
+        finally:
+            operation.close()
+
+    def each(self, search: Search[_T]) -> Iterator[_T]:
+        """What the search finds, when it is wanted."""
+        reply: Any = None
+        try:
+            while True:
+                try:
+                    step = search.send(reply)
+                except StopIteration:
+                    return
+                if isinstance(step, Found):
+                    yield step.value
+                    reply = None
+                else:
+                    reply = self._do(step)
+        finally:
+            search.close()
+
+    def close(self) -> None:
+        self._backend.close()
+        self._storage.close()
+        if self._side_by_side:
+            self._side_by_side.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, step: Ask | Pause | Fetch) -> Any:
+        match step:
+            case Ask():
+                return self._ask(step)
+            case Fetch():
+                return self._fetch(step)
+            case Pause(seconds):
+                self._sleep(seconds)
+        return None
+
+    def _ask(self, step: Ask) -> list[Reply | None]:
+        if len(step.questions) == 1:
+            return [self._backend.reply(step.questions[0])]
+        with self._starting:
+            if self._side_by_side is None:
+                self._side_by_side = ThreadPoolExecutor(MAX_IN_FLIGHT, "inference-results")
+        in_turn = partial(self._reply_in_turn, until=step.until)
+        return list(self._side_by_side.map(in_turn, step.questions))
+
+    def _reply_in_turn(self, question: Question, until: float) -> Reply | None:
+        return None if self.pace.clock() > until else self._backend.reply(question)
+
+    def _fetch(self, step: Fetch) -> InferenceResultsError | None:
+        download = step.download
+        try:
+            with self._storage.stream("GET", step.url, headers=download.request_headers) as answer:
+                if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                    return download.refused(answer.status_code, answer.read())
+                download.begin(answer.headers)
+                for chunk in answer.iter_raw(CHUNK_BYTES):
+                    download.receive(chunk)
+                    download.report()
+                download.end()
+        except httpx.RequestError as error:
+            return unreached(error)
+        except httpx.InvalidURL:
+            return UnexpectedAnswer("the API names a place of the output that is no URL")
+        except InferenceResultsError as error:
+            return error
+        return None

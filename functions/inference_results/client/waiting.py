@@ -1,0 +1,183 @@
+"""Operations that wait until inferences have ended.
+
+An id that nobody knows is waited for too: a result may come before anything else is known of the
+inference. Whatever happens, a wait ends within its timeout and one poll.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, Final
+
+from inference_results.client.asking import in_hundreds, listed, understood
+from inference_results.client.errors import (
+    AmbiguousInference,
+    InvalidRequest,
+    NotFound,
+    RecordExpired,
+    ServiceUnavailable,
+    WaitTimeout,
+)
+from inference_results.client.inference import Batch, Inference, Missing
+from inference_results.client.pace import Pace
+from inference_results.client.questions import (
+    MAX_WAIT_SECONDS,
+    ManyRecords,
+    OneRecord,
+    Question,
+)
+from inference_results.client.steps import Ask, Found, Operation, Pause, Search
+from inference_results.domain.errors import InferenceResultsError
+
+MAX_IN_FLIGHT: Final = 10
+"""Questions put side by side."""
+
+LAST_ROUND_SECONDS: Final = 5.0
+"""After the timeout, questions of the last round are still put for so long."""
+
+_FIRST_WAIT_SECONDS: Final = 1.0
+_NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
+
+Progress = Callable[[int, int], None]
+
+
+def wait(inference_id: str, timeout: float, endpoint: str | None, pace: Pace) -> "_Wait":
+    """A wait for one id: the service holds each question open for as long as it can."""
+    return _Wait([inference_id], timeout, endpoint, pace, one=True)
+
+
+def wait_many(ids: Iterable[str], timeout: float, endpoint: str | None, pace: Pace) -> "_Wait":
+    """A wait for many ids, each once. They are asked for in hundreds.
+
+    One that has ended is shown only when its hundred answers, so the service holds the first
+    questions open for a moment only, and later ones longer.
+    """
+    return _Wait(listed(ids), timeout, endpoint, pace, one=False)
+
+
+class _Wait:
+    """The time runs from when it is made."""
+
+    def __init__(
+        self, ids: list[str], timeout: float, endpoint: str | None, pace: Pace, *, one: bool
+    ) -> None:
+        if not timeout >= 0:
+            raise InvalidRequest("expected seconds, 0 or more", "timeout")
+        self._timeout = timeout
+        self._endpoint = endpoint
+        self._pace = pace
+        self._one = one
+        self._deadline = pace.clock() + timeout
+        self._longest_wait = _FIRST_WAIT_SECONDS
+        self._failures = 0
+        self._trouble: ServiceUnavailable | None = None
+        self._round_ends = self._deadline
+        self._pending = dict.fromkeys(ids)
+        self._done: dict[str, Inference] = {}
+        self._seen: dict[str, Inference] = {}
+
+    def only(self) -> Operation[Inference]:
+        """The one that is waited for."""
+        while self._pending:
+            yield from self._round()
+            yield from self._rest()
+        (inference,) = self._done.values()
+        return inference
+
+    def all(self, progress: Progress | None) -> Operation[dict[str, Inference]]:
+        """Those that have ended, by id, in the order in which the ids were given."""
+        order = list(self._pending)
+        while self._pending:
+            yield from self._round()
+            if progress:
+                progress(len(self._done), len(order))
+            yield from self._rest()
+        return {inference_id: self._done[inference_id] for inference_id in order}
+
+    def as_completed(self) -> Search[Inference]:
+        """One after the other; those found in one round in the order in which they ended."""
+        while self._pending:
+            ended = yield from self._round()
+            for each in sorted(ended, key=lambda each: each.event_time or _NO_TIME):
+                yield Found(each)
+            yield from self._rest()
+
+    def _round(self) -> Operation[list[Inference]]:
+        """Ask for all that are pending; those that have ended since the last round."""
+        questions, seconds = self._questions()
+        self._round_ends = self._pace.clock() + seconds
+        replies = yield Ask(questions, until=self._deadline + LAST_ROUND_SECONDS)
+        troubles = [each for each in replies if isinstance(each, ServiceUnavailable)]
+        self._trouble = max(troubles, key=lambda each: each.retry_after or 0, default=None)
+        self._failures = self._failures + 1 if troubles else 0
+        return [ended for reply in replies for ended in self._settle(reply)]
+
+    def _rest(self) -> Operation[None]:
+        """Pause where the round was shorter than it might have been, or failed.
+
+        Raises WaitTimeout if the time is over and some are pending.
+        """
+        if not self._pending:
+            return
+        left = self._deadline - self._pace.clock()
+        if left <= 0:
+            raise WaitTimeout(
+                self._timeout, pending=list(self._pending), done=self._done, seen=self._seen
+            ) from self._trouble
+        if self._trouble:
+            pause = self._pace.pause_after(self._trouble, self._failures)
+        else:
+            # A service that holds no question open is not asked again and again without a pause.
+            pause = min(self._round_ends - self._pace.clock(), self._longest_wait)
+        self._longest_wait = min(2 * self._longest_wait, MAX_WAIT_SECONDS)
+        if pause > 0:
+            yield Pause(min(pause, left))
+
+    def _questions(self) -> tuple[tuple[Question, ...], float]:
+        """What to ask, and how many seconds the service may take for all of it."""
+        left = max(self._deadline - self._pace.clock(), 0.0)
+        if self._one:
+            (inference_id,) = self._pending
+            seconds = min(left, MAX_WAIT_SECONDS)
+            return (OneRecord(inference_id, self._endpoint, seconds),), seconds
+        seconds = min(left, self._longest_wait)
+        hundreds = in_hundreds(self._pending)
+        one_after_the_other = ceil(len(hundreds) / MAX_IN_FLIGHT)
+        wait = seconds / one_after_the_other
+        return tuple(ManyRecords(each, self._endpoint, wait) for each in hundreds), seconds
+
+    def _settle(self, reply: Any) -> list[Inference]:
+        match reply:
+            case RecordExpired():
+                raise reply
+            case None | ServiceUnavailable() | NotFound():
+                return []
+            case InferenceResultsError():
+                raise reply
+        if self._one:
+            found = [understood(Inference.from_document, reply)]
+        else:
+            batch = understood(Batch.from_document, reply)
+            _raise_if_hopeless(batch.missing)
+            found = batch.inferences
+        return [each for each in found if self._take(each)]
+
+    def _take(self, inference: Inference) -> bool:
+        """Keep it; whether it has ended."""
+        if not inference.is_terminal:
+            self._seen[inference.inference_id] = inference
+            return False
+        self._pending.pop(inference.inference_id, None)
+        self._seen.pop(inference.inference_id, None)
+        self._done[inference.inference_id] = inference
+        return True
+
+
+def _raise_if_hopeless(missing: list[Missing]) -> None:
+    """Raise for an id that no waiting brings."""
+    for each in missing:
+        match each.reason:
+            case "ambiguous":
+                raise AmbiguousInference(each.inference_id, each.endpoints)
+            case "expired":
+                raise RecordExpired(each.inference_id)
