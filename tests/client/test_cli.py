@@ -16,11 +16,13 @@ from inference_results.client import (
     InvalidRequest,
     Latency,
     LatencyBucket,
+    NoOutput,
     NotAuthorized,
     OutputRemoved,
     OutputUnavailable,
     RecordExpired,
     ServiceUnavailable,
+    UnexpectedAnswer,
 )
 from inference_results.client.cli import app
 from inference_results.client.cli.following import LATENESS, Following
@@ -149,6 +151,8 @@ def test_the_client_is_closed(run, client):
         (InferenceFailed(FAILED), 1),
         (InferenceExpired(record(status="Expired")), 1),
         (InferenceLost(record(status="Lost")), 1),
+        (NoOutput("one", "InProgress"), 1),
+        (UnexpectedAnswer("HTTP 404: is api_url the URL of such an API?", 404), 5),
         (OutputUnavailable("one", "AccessDenied", "no output can be had"), 5),
         (OutputRemoved("one"), 5),
         (PermissionError(13, "Permission denied", "out.json"), 5),
@@ -217,6 +221,13 @@ def test_an_id_is_no_markup_on_a_terminal_and_is_not_cut(run, client, terminal, 
     assert "\x1b[2J" not in stdout
     assert stdout.count("-") >= 100
     assert "…" not in stdout
+
+
+@pytest.mark.parametrize("command", [["wait", ODD], ["list"]])
+def test_a_long_id_stays_in_one_line_on_a_terminal(run, client, terminal, command):
+    client.records = {ODD: record(ODD)}
+    client.lists = [[record(ODD)]]
+    assert "-" * 100 in run(*command).stdout
 
 
 def test_an_error_with_an_odd_id_is_one_line_without_markup(run, terminal):
@@ -306,6 +317,11 @@ def test_wait_shows_those_that_ended_before_it_complains_of_the_others(run):
     result = run("wait", "one", "two", "a", "b", "--timeout", "2.5")
     assert [line.split("\t")[3] for line in result.stdout.splitlines()] == ["one", "two"]
     assert result.stderr == "2 of 4 not ended within 2.5 s; 2 never recorded: a, b\n"
+
+
+def test_wait_names_the_only_pending_id_among_others(run):
+    stderr = run("wait", "one", "a").stderr
+    assert stderr == "1 of 2 not ended within 900 s; 1 never recorded: a\n"
 
 
 def test_wait_names_ten_of_many_pending_ids(run):

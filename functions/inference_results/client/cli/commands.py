@@ -1,14 +1,15 @@
-"""The commands, their options and their help."""
+"""The commands and their help."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from inference_results.client.cli import options
 from inference_results.client.cli.connection import Connection
 from inference_results.client.cli.exits import (
     WrongCall,
@@ -17,7 +18,6 @@ from inference_results.client.cli.exits import (
     expected_errors,
 )
 from inference_results.client.cli.following import PAGE_SIZE, Following
-from inference_results.client.cli.moments import moment
 from inference_results.client.cli.saving import save_to_file, write_to_stdout
 from inference_results.client.cli.terminal import note, print_json
 from inference_results.client.cli.views import (
@@ -28,9 +28,6 @@ from inference_results.client.cli.views import (
 )
 from inference_results.client.cli.waiting import ended
 from inference_results.client.inference import DaySummary, Inference
-from inference_results.domain.inference import Status
-
-_CONNECTION: Final = "Whom to ask"
 
 
 class _Commands(TyperGroup):
@@ -44,7 +41,8 @@ app = typer.Typer(
     name="inference-results",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Plain help: brackets are what they are, and paragraphs wrap in a pipe as on a terminal.
+    rich_markup_mode=None,
     epilog=exit_codes(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -54,81 +52,16 @@ def main() -> None:
     app()
 
 
-def _point_in_time(text: str) -> datetime:
-    try:
-        return moment(text, datetime.now(UTC))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _known_status(text: str) -> str:
-    return {str(status).lower(): str(status) for status in Status}.get(text.lower(), text)
-
-
-def _statuses(incomplete: str) -> list[str]:
-    return [status for status in Status if status.lower().startswith(incomplete.lower())]
-
-
-Id = Annotated[
-    str, typer.Argument(metavar="ID", help="The inference id; after -- if it begins with -.")
-]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Inference ids.")]
-Endpoint = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Only this endpoint.", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, as the API answers it.")]
-
-
 @app.callback()
 def connect(
     ctx: typer.Context,
-    api_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="INFERENCE_RESULTS_API_URL",
-            help="URL of the HTTP API.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    table: Annotated[
-        str | None,
-        typer.Option(
-            envvar="INFERENCE_RESULTS_TABLE",
-            help="Name of the table, to read it without the API.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    shards: Annotated[
-        int | None,
-        typer.Option(
-            envvar="INFERENCE_RESULTS_SHARDS",
-            min=1,
-            help="Shards of the table's indexes, as deployed.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    summaries_table: Annotated[
-        str | None,
-        typer.Option(
-            envvar="INFERENCE_RESULTS_SUMMARIES_TABLE",
-            help="Name of the table of summaries, beside --table.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="INFERENCE_RESULTS_TOKEN",
-            help="JWT for the API; without it requests are signed with AWS credentials. "
-            "Others can see it on a command line: set the variable.",
-            rich_help_panel=_CONNECTION,
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(help="AWS profile.", rich_help_panel=_CONNECTION),
-    ] = None,
-    endpoint: Endpoint = None,
+    api_url: options.ApiUrl = None,
+    table: options.TableName = None,
+    shards: options.Shards = None,
+    summaries_table: options.SummariesTableName = None,
+    token: options.Token = None,
+    profile: options.Profile = None,
+    endpoint: options.Endpoint = None,
 ) -> None:
     """Ask what became of SageMaker asynchronous inferences.
 
@@ -154,7 +87,10 @@ def connect(
 
 @app.command()
 def get(
-    ctx: typer.Context, inference_id: Id, endpoint: Endpoint = None, json: AsJson = False
+    ctx: typer.Context,
+    inference_id: options.InferenceId,
+    endpoint: options.Endpoint = None,
+    json: options.AsJson = False,
 ) -> None:
     """Show the record of an inference.
 
@@ -178,12 +114,10 @@ def get(
 @app.command()
 def wait(
     ctx: typer.Context,
-    inference_ids: Ids,
-    timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait.")
-    ] = 900,
-    endpoint: Endpoint = None,
-    json: AsJson = False,
+    inference_ids: options.InferenceIds,
+    timeout: options.Timeout = 900,
+    endpoint: options.Endpoint = None,
+    json: options.AsJson = False,
 ) -> None:
     """Wait until inferences end, and show each as it does.
 
@@ -191,9 +125,8 @@ def wait(
     if all are Completed, 1 if one is not, 4 if one has not ended in time (whatever the others are),
     3 if nothing was ever recorded of those that have not ended.
 
-    \b
-    Lines: time, status, endpoint, id, code of the failure (JSON: the record). In a pipe they are
-    parted by tabs.
+    A line holds time, status, endpoint, id and the code of the failure, in a pipe parted by tabs;
+    with --json it is the record.
 
     \b
     Examples:
@@ -213,41 +146,22 @@ def wait(
 @app.command(name="list")
 def list_inferences(
     ctx: typer.Context,
-    endpoint: Endpoint = None,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            parser=_known_status,
-            autocompletion=_statuses,
-            metavar="STATUS",
-            help="InProgress, Completed, Failed, Expired, Lost or another.",
-        ),
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(parser=_point_in_time, metavar="TIME", help="From this time on."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(parser=_point_in_time, metavar="TIME", help="Before this time."),
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=0, help="How many at most; of --follow: to begin with.")
-    ] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records.")] = False,
-    every: Annotated[
-        float, typer.Option(min=0.5, metavar="SECONDS", help="How often --follow looks.")
-    ] = 5,
-    json: AsJson = False,
+    endpoint: options.Endpoint = None,
+    status: options.StatusFilter = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    limit: options.Limit = 50,
+    follow: options.Follow = False,
+    every: options.Every = 5,
+    json: options.AsJson = False,
 ) -> None:
     """List inferences, newest first.
 
     Without an endpoint, a status other than Completed is needed. TIME is a time ago (30s, 30m, 2h,
     7d, 1w) or a timestamp with an offset (2026-01-25T22:46:00Z).
 
-    \b
-    In a pipe: lines of time, status, endpoint, id, code of the failure, parted by tabs, without a
-    heading. With --json: a record in each line.
+    In a pipe: lines of time, status, endpoint, id and code of the failure, parted by tabs, without
+    a heading. With --json: a record in each line.
 
     With --follow the order is that of time, and new records are shown as they come, until Ctrl-C
     (exit code 130); an inference comes again when its status changes. A record that comes more
@@ -289,19 +203,10 @@ def list_inferences(
 @app.command()
 def output(
     ctx: typer.Context,
-    inference_id: Id,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            dir_okay=False,
-            allow_dash=True,
-            help="Where to save it, replacing what is there; - is the standard output.",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write binary to a terminal.")] = False,
-    endpoint: Endpoint = None,
+    inference_id: options.InferenceId,
+    to: options.Target = None,
+    force: options.Force = False,
+    endpoint: options.Endpoint = None,
 ) -> None:
     """Write the output of an inference, byte for byte.
 
@@ -325,16 +230,15 @@ def output(
 @app.command()
 def summary(
     ctx: typer.Context,
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Name of the endpoint.")],
-    days: Annotated[int, typer.Option(min=1, max=31, help="Days of UTC, with today.")] = 7,
-    json: AsJson = False,
+    endpoint: options.EndpointName,
+    days: options.Days = 7,
+    json: options.AsJson = False,
 ) -> None:
-    """Count the results of an endpoint by day and status, with their latencies.
+    """Count results by day and status, with latencies.
 
     Latency is from receiving the request to the result, in milliseconds. Only days with results
     are shown, the newest first; on a terminal the bars tell how many results took how long.
 
-    \b
     In a pipe: lines of day, counts by status, 50th, 90th and 99th percentile, parted by tabs.
 
     \b

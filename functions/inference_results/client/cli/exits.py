@@ -19,6 +19,7 @@ from inference_results.client.errors import (
     AmbiguousInference,
     InferenceFailed,
     InvalidRequest,
+    NoOutput,
     NotFound,
     ServiceUnavailable,
     WaitTimeout,
@@ -40,19 +41,18 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final = {
     ExitCode.DONE: "done; of wait: every inference is Completed",
-    ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or of another status",
+    ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed",
     ExitCode.USAGE: "the call is wrong, or the service refuses a parameter",
     ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer",
     ExitCode.TIMED_OUT: "not ended in time",
-    ExitCode.NO_ANSWER: (
-        "not allowed, not reached, on several endpoints, no output, or a file cannot be written"
-    ),
+    ExitCode.NO_ANSWER: "no answer: not allowed, not reached, ambiguous, no output to be had",
     ExitCode.INTERRUPTED: "ended by Ctrl-C",
     ExitCode.PIPE_CLOSED: "whoever reads the output has gone",
 }
 
 
 _NAMED: Final = 10
+"""Ids in one line, at most."""
 
 
 class WrongCall(InferenceResultsError):
@@ -86,7 +86,7 @@ def exit_code(error: Exception) -> ExitCode:
             return ExitCode.NOT_FOUND
         case WaitTimeout():
             return ExitCode.TIMED_OUT
-        case InferenceFailed():
+        case InferenceFailed() | NoOutput():
             return ExitCode.NOT_COMPLETED
         case WrongCall() | InvalidRequest():
             return ExitCode.USAGE
@@ -109,7 +109,7 @@ def _line(error: Exception) -> str:
     match error:
         case AmbiguousInference():
             return f"{error}; choose with --endpoint"
-        case WaitTimeout(pending=[_, _, *_]):
+        case WaitTimeout() if len(error.pending) > 1 or error.done:
             return f"{error}: {_some(error.pending)}"
         case OSError(strerror=str(why), filename=str(name)):
             return f"{name}: {why}"

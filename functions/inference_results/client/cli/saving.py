@@ -3,7 +3,7 @@
 import codecs
 import sys
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from unicodedata import category
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from inference_results.client import Client
 from inference_results.client.cli.exits import WrongCall
 from inference_results.client.cli.terminal import console, is_terminal
+from inference_results.client.download import Sink
 
 LARGE_BYTES: Final = 1024 * 1024
 """A smaller output is there before a bar would be seen."""
@@ -43,9 +44,8 @@ def write_to_stdout(
     client: Client, inference_id: str, endpoint: str | None, *, force: bool
 ) -> None:
     """Raises WrongCall for bytes that would steer a terminal, unless forced."""
-    target: BinaryIO = sys.stdout.buffer
-    if is_terminal(sys.stdout) and not force:
-        target = _TextOnly(target)
+    guarded = is_terminal(sys.stdout) and not force
+    target = _TextOnly(sys.stdout.buffer) if guarded else sys.stdout.buffer
     client.save_output(inference_id, target, endpoint=endpoint)
     sys.stdout.buffer.flush()
 
@@ -53,18 +53,18 @@ def write_to_stdout(
 class _TextOnly:
     """Passes UTF-8 text on to a terminal; raises WrongCall at anything else."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: Sink) -> None:
         self._target = target
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, /) -> None:
         try:
             text = self._decoder.decode(data)
         except UnicodeDecodeError as error:
             raise _binary() from error
         if any(category(each) == "Cc" and each not in _LAYOUT for each in text):
             raise _binary()
-        return self._target.write(data)
+        self._target.write(data)
 
 
 def _binary() -> WrongCall:

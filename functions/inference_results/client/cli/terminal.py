@@ -15,10 +15,11 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def console(stream: TextIO) -> Console:
+def console(stream: TextIO, *, width: int | None = None) -> Console:
     """Writes control codes to a terminal only; colours according to NO_COLOR."""
     return Console(
         file=stream,
+        width=width,
         force_terminal=is_terminal(stream),
         markup=False,
         emoji=False,

@@ -18,6 +18,7 @@ from inference_results.domain.timestamp import timestamp
 _STYLES: Final[dict[str, str]] = {Status.COMPLETED: "green", Status.IN_PROGRESS: "yellow"}
 _LONGEST_VALUE: Final = 400
 _BAR_WIDTH: Final = 40
+_ANY_WIDTH: Final = 10_000
 
 
 def print_record(inference: Inference) -> None:
@@ -57,7 +58,7 @@ def print_rows(inferences: Iterable[Inference]) -> None:
     for inference in inferences:
         time, status, *others = map(shown, _row(inference))
         table.add_row(time, Text(status, style=_style(status)), *others)
-    console(sys.stdout).print(table)
+    _print_table(table)
 
 
 def print_summary(days: Sequence[DaySummary]) -> None:
@@ -72,22 +73,26 @@ def print_summary(days: Sequence[DaySummary]) -> None:
     for day in days:
         counts = (str(day.counts.get(status, 0)) for status in statuses)
         table.add_row(day.day.isoformat(), *counts, *_latencies(day.latency))
-    screen = console(sys.stdout)
-    screen.print(table)
+    _print_table(table)
     for line in _histogram(days):
-        screen.print(line, soft_wrap=True)
+        console(sys.stdout).print(line, soft_wrap=True)
 
 
 def _table(*names: str, right: bool = False) -> Table:
-    """Nothing in it is ever cut: what does not fit goes on in the next line."""
     first, *others = names
     return Table(
         Column(first, no_wrap=True),
-        *(Column(name, overflow="fold", justify="right" if right else "left") for name in others),
+        *(Column(name, no_wrap=True, justify="right" if right else "left") for name in others),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
+        show_edge=False,
     )
+
+
+def _print_table(table: Table) -> None:
+    """As wide as it is: the terminal wraps the lines, and an id can be copied in one piece."""
+    console(sys.stdout, width=_ANY_WIDTH).print(table)
 
 
 def _fields(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

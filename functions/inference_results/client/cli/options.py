@@ -1,0 +1,117 @@
+"""Options and arguments of the commands, and how their texts are read."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inference_results.client.cli.moments import moment
+from inference_results.domain.inference import Status
+
+
+def _point_in_time(text: str) -> datetime:
+    try:
+        return moment(text, datetime.now(UTC))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _status(text: str) -> str:
+    """A known status in any case; another as it is, for the vocabulary is open."""
+    return {str(status).lower(): str(status) for status in Status}.get(text.lower(), text)
+
+
+def _statuses(incomplete: str) -> list[str]:
+    return [str(status) for status in Status if status.lower().startswith(incomplete.lower())]
+
+
+ApiUrl = Annotated[
+    str | None,
+    typer.Option(envvar="INFERENCE_RESULTS_API_URL", metavar="URL", help="URL of the HTTP API."),
+]
+TableName = Annotated[
+    str | None,
+    typer.Option(
+        envvar="INFERENCE_RESULTS_TABLE",
+        metavar="NAME",
+        help="Name of the table, to read it without the API.",
+    ),
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(
+        envvar="INFERENCE_RESULTS_SHARDS",
+        min=1,
+        metavar="NUMBER",
+        help="Shards of the table's indexes, as deployed.",
+    ),
+]
+SummariesTableName = Annotated[
+    str | None,
+    typer.Option(
+        envvar="INFERENCE_RESULTS_SUMMARIES_TABLE",
+        metavar="NAME",
+        help="Name of the table of summaries, beside --table.",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="INFERENCE_RESULTS_TOKEN",
+        metavar="JWT",
+        help="Token for the API; without it requests are signed with AWS credentials."
+        " Others can see it on a command line: set the variable.",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="AWS profile with the credentials and the region."),
+]
+
+InferenceId = Annotated[
+    str, typer.Argument(metavar="ID", help="The inference id; after -- if it begins with -.")
+]
+InferenceIds = Annotated[
+    list[str], typer.Argument(metavar="ID...", help="Inference ids; after -- if one begins with -.")
+]
+EndpointName = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The name of the endpoint.")]
+Endpoint = Annotated[str | None, typer.Option(metavar="NAME", help="Only this endpoint.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, as the API answers it.")]
+Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait.")]
+StatusFilter = Annotated[
+    str | None,
+    typer.Option(
+        parser=_status,
+        autocompletion=_statuses,
+        metavar="STATUS",
+        help="InProgress, Completed, Failed, Expired, Lost or another.",
+    ),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=_point_in_time, metavar="TIME", help="From this time on."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(parser=_point_in_time, metavar="TIME", help="Before this time."),
+]
+Limit = Annotated[
+    int,
+    typer.Option(min=0, metavar="NUMBER", help="How many at most; of --follow: to begin with."),
+]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records.")]
+Every = Annotated[float, typer.Option(min=0.5, metavar="SECONDS", help="How often --follow looks.")]
+Target = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False,
+        allow_dash=True,
+        metavar="FILE",
+        help="Where to save it, replacing what is there; - is the standard output.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write to a terminal what is not text.")]
+Days = Annotated[
+    int, typer.Option(min=1, max=31, metavar="NUMBER", help="Days of UTC, with today; at most 31.")
+]
