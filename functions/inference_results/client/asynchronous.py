@@ -149,7 +149,7 @@ class Driver:
                 if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                     return download.refused(answer.status_code, await answer.aread())
                 download.begin(answer.headers)
-                async for chunk in answer.aiter_raw(sync.CHUNK_BYTES):
+                async for chunk in answer.aiter_raw():
                     # It may write to a disk, which blocks.
                     await asyncio.to_thread(download.receive, chunk)
                     download.report()

@@ -25,8 +25,9 @@ def parsed(content: bytes, content_type: str | None) -> Any:
     Anything else stays as it is. Raises ValueError if the content is not what the type says.
     """
     header = Message()
-    header["content-type"] = content_type or "application/octet-stream"
-    read = _reader(header.get_content_type())
+    header["content-type"] = content_type or ""
+    # Not get_content_type, which takes what is no type for text.
+    read = _reader((content_type or "").partition(";")[0].strip().lower())
     try:
         return read(content, header.get_content_charset("utf-8"))
     # LookupError: an unknown character set. RecursionError: nesting beyond what json follows.

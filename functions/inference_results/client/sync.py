@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
@@ -17,8 +17,6 @@ from inference_results.client.questions import Question, Reply
 from inference_results.client.steps import Ask, Fetch, Found, Operation, Pause, Search
 from inference_results.client.waiting import MAX_IN_FLIGHT
 from inference_results.domain.errors import InferenceResultsError
-
-CHUNK_BYTES: Final = 256 * 1024
 
 _T = TypeVar("_T")
 
@@ -137,7 +135,8 @@ class Driver:
                 if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                     return download.refused(answer.status_code, answer.read())
                 download.begin(answer.headers)
-                for chunk in answer.iter_raw(CHUNK_BYTES):
+                # In pieces as they come: a larger one, half filled, is lost with the connection.
+                for chunk in answer.iter_raw():
                     download.receive(chunk)
                     download.report()
                 download.end()

@@ -1,0 +1,270 @@
+"""The service in memory, time that is simulated, and both clients over them."""
+
+import asyncio
+import heapq
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from inference_results.client import AsyncClient, Client, asynchronous, sync
+from inference_results.client.api import Api, understood
+from inference_results.client.pace import Pace
+from inference_results.client.steps import Ask, Found, Pause
+from inference_results.client.waiting import MAX_IN_FLIGHT
+from inference_results.contract import Problem
+
+API_URL = "https://api.test"
+OUTPUT_URL = "https://storage.test/output"
+START = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Seconds that pass only when somebody sleeps, or is waited for."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+    async def sleep_in_loop(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+@dataclass
+class Invocation:
+    """What becomes of an inference: at `ends_at` it has `status`.
+
+    Before, it is InProgress if it is `registered`, else nobody knows of it.
+    """
+
+    inference_id: str
+    ends_at: float = 0.0
+    status: str = "Completed"
+    registered: bool = False
+    members: dict[str, Any] = field(default_factory=dict)
+
+    def record(self, now: float) -> dict[str, Any] | None:
+        known = {"inference_id": self.inference_id, "endpoint_name": "speech"}
+        if now >= self.ends_at:
+            event_time = (START + timedelta(seconds=self.ends_at)).isoformat()
+            return known | {"status": self.status, "event_time": event_time} | self.members
+        return known | {"status": "InProgress"} if self.registered else None
+
+
+class FakeService:
+    """Speaks the HTTP API. `failures` are answers, or errors, that come before the true ones."""
+
+    def __init__(self, clock: Clock, *invocations: Invocation) -> None:
+        self.invocations = {each.inference_id: each for each in invocations}
+        self.missing: dict[str, dict[str, Any]] = {}
+        self.failures: list[httpx.Response | Exception] = []
+        self.output: httpx.Response | None = None
+        self.pages: list[dict[str, Any]] = []
+        self.requests: list[httpx.Request] = []
+        self.calls_by_id = Counter[str]()
+        self.holds_questions_open = True
+        self.seconds_for_an_answer = 0.0
+        self._clock = clock
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self._clock.now += self.seconds_for_an_answer
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            return again(failure)
+        match request.url.path:
+            case "/inference":
+                return self._one(request.url.params)
+            case "/inferences:batchGet":
+                return self._many(json.loads(request.content))
+            case "/inference/output":
+                return self._output(request.url.params["id"])
+            case "/inferences":
+                return httpx.Response(200, json=self.pages.pop(0))
+            case "/endpoints/speech/summary":
+                return httpx.Response(200, json={"endpoint_name": "speech", "days": SUMMARY})
+        raise AssertionError(request.url.path)
+
+    def _one(self, params: httpx.QueryParams) -> httpx.Response:
+        inference_id = params["id"]
+        self.calls_by_id[inference_id] += 1
+        if why := self.missing.get(inference_id):
+            return problem(**why)
+        self._hold([inference_id], float(params.get("wait", 0)))
+        record = self._record(inference_id)
+        return httpx.Response(200, json=record) if record else problem(Problem.UNKNOWN_INFERENCE)
+
+    def _many(self, asked: dict[str, Any]) -> httpx.Response:
+        ids = asked["inference_ids"]
+        assert 1 <= len(ids) <= 100
+        self.calls_by_id.update(ids)
+        self._hold(ids, asked.get("wait", 0))
+        found = {each: self._record(each) for each in ids}
+        unknown = {"reason": "unknown"}
+        missing = [
+            {"inference_id": each} | self.missing.get(each, unknown)
+            for each, record in found.items()
+            if record is None
+        ]
+        return httpx.Response(
+            200, json={"inferences": [each for each in found.values() if each], "missing": missing}
+        )
+
+    def _output(self, inference_id: str) -> httpx.Response:
+        if self.output:
+            return again(self.output)
+        record = self._record(inference_id)
+        assert record
+        if record["status"] != "Completed":
+            return problem(Problem.NO_OUTPUT, 409, inference_status=record["status"])
+        return httpx.Response(307, headers={"location": OUTPUT_URL})
+
+    def _record(self, inference_id: str) -> dict[str, Any] | None:
+        invocation = self.invocations.get(inference_id)
+        return invocation.record(self._clock.now) if invocation else None
+
+    def _hold(self, ids: list[str], wait: float) -> None:
+        assert 0 <= wait <= 20
+        if not self.holds_questions_open:
+            return
+        ends = [self.invocations[each].ends_at for each in ids if each in self.invocations]
+        all_ended = max(ends) if len(ends) == len(ids) else float("inf")
+        self._clock.now = max(self._clock.now, min(self._clock.now + wait, all_ended))
+
+
+def again(response: httpx.Response) -> httpx.Response:
+    """A response that can be sent: one can be once."""
+    return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+
+def problem(type: str, status: int = 404, **members: Any) -> httpx.Response:
+    document = {"type": str(type), "status": status, "detail": "as it is"} | members
+    return httpx.Response(status, json=document)
+
+
+SUMMARY = [
+    {
+        "day": "2026-01-25",
+        "counts": {"Completed": 12, "Failed": 1},
+        "latency": {
+            "count": 13,
+            "p50_ms": 812,
+            "p90_ms": 2210,
+            "p99_ms": 5400,
+            "histogram": [{"up_to_ms": 900, "count": 7}, {"up_to_ms": 6000, "count": 6}],
+        },
+    },
+    {"day": "2026-01-24", "counts": {"Expired": 2}},
+]
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def no_storage(_request: httpx.Request) -> httpx.Response:
+    raise AssertionError("no output is to be read")
+
+
+def blocking_client(
+    service: Handler, clock: Clock | None = None, storage: Handler = no_storage
+) -> Client:
+    clock = clock or Clock()
+    api = sync.HttpBackend(Api(API_URL), httpx.Client(transport=httpx.MockTransport(service)))
+    store = httpx.Client(transport=httpx.MockTransport(storage))
+    pace = Pace(clock, lambda: 0.5)
+    return Client.driven_by(sync.Driver(api, store, pace=pace, sleep=clock.sleep))
+
+
+def asyncio_client(
+    service: Handler, clock: Clock | None = None, storage: Handler = no_storage
+) -> AsyncClient:
+    clock = clock or Clock()
+    http = httpx.AsyncClient(transport=httpx.MockTransport(service))
+    api = asynchronous.HttpBackend(Api(API_URL), http)
+    store = httpx.AsyncClient(transport=httpx.MockTransport(storage))
+    pace = Pace(clock, lambda: 0.5)
+    driver = asynchronous.Driver(api, store, pace=pace, sleep=clock.sleep_in_loop)
+    return AsyncClient.driven_by(driver)
+
+
+class InLoop:
+    """An AsyncClient, called as a Client is: each call runs in an event loop."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._runner = asyncio.Runner()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            answer = getattr(self._client, name)(*arguments, **named)
+            if isinstance(answer, AsyncIterator):
+                return self._each(answer)
+            return self._runner.run(answer)
+
+        return call
+
+    def _each(self, found: AsyncIterator[Any]) -> Iterator[Any]:
+        async def following() -> Any:
+            return await anext(found, None)
+
+        while (value := self._runner.run(following())) is not None:
+            yield value
+
+    def close_loop(self) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+
+class SimulatedDriver:
+    """Does the steps in simulated time, ten questions side by side as the true drivers do."""
+
+    def __init__(self, clock: Clock, service: Handler) -> None:
+        self.pauses: list[float] = []
+        self.found: list[tuple[float, Any]] = []
+        self._clock = clock
+        self._service = service
+
+    def result(self, operation: Any) -> Any:
+        reply = None
+        while True:
+            try:
+                step = operation.send(reply)
+            except StopIteration as end:
+                return end.value
+            reply = self._do(step)
+
+    def _do(self, step: Any) -> Any:
+        match step:
+            case Ask():
+                return self._ask(step)
+            case Pause(seconds):
+                self.pauses.append(seconds)
+                self._clock.sleep(seconds)
+            case Found(value):
+                self.found.append((self._clock.now, value))
+        return None
+
+    def _ask(self, step: Ask) -> list[Any]:
+        lanes = [self._clock.now] * MAX_IN_FLIGHT
+        replies = []
+        for question in step.questions:
+            self._clock.now = heapq.heappop(lanes)
+            if self._clock.now > step.until:
+                replies.append(None)
+            else:
+                response = self._service(Api(API_URL).request(question))
+                replies.append(understood(question, response))
+            heapq.heappush(lanes, self._clock.now)
+        self._clock.now = max(lanes)
+        return replies

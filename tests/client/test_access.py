@@ -1,0 +1,209 @@
+import asyncio
+import hashlib
+import hmac
+import re
+import ssl
+from urllib.parse import quote
+
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import TokenRetrievalError
+
+from inference_results.client import Client, InvalidRequest, NotAuthorized, asynchronous, sync
+from inference_results.client.access import Signature, authentication, trust
+from inference_results.client.api import Api
+from inference_results.client.questions import ManyRecords, OneRecord
+
+SECRET = "a secret"
+URL = "https://gateway.test:8443/stage"
+
+
+@pytest.fixture
+def session():
+    return boto3.Session("an-id", SECRET, "a-session-token", region_name="eu-west-1")
+
+
+def ask_blocking(auth, question, handler):
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(handler)) as http:
+        return sync.HttpBackend(Api(URL), http).reply(question)
+
+
+def ask_in_loop(auth, question, handler):
+    async def ask():
+        transport = httpx.MockTransport(handler)
+        async with httpx.AsyncClient(auth=auth, transport=transport) as http:
+            return await asynchronous.HttpBackend(Api(URL), http).reply(question)
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture(params=[ask_blocking, ask_in_loop])
+def ask(request):
+    return request.param
+
+
+def accepts(request):
+    """Verify a signature as AWS describes it, from nothing but what was sent."""
+    authorization = request.headers["authorization"]
+    found = re.fullmatch(
+        r"AWS4-HMAC-SHA256 Credential=an-id/(.+), SignedHeaders=(.+), Signature=(.+)",
+        authorization,
+    )
+    scope, signed_headers, signature = found.groups()
+    path, _, query = request.url.raw_path.decode().partition("?")
+    headers = "".join(f"{each}:{request.headers[each]}\n" for each in signed_headers.split(";"))
+    canonical = "\n".join(
+        (
+            request.method,
+            quote(path, safe="/~"),
+            "&".join(sorted(query.split("&"))),
+            headers,
+            signed_headers,
+            hashlib.sha256(request.content).hexdigest(),
+        )
+    )
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{request.headers['x-amz-date']}\n{scope}\n{digest}"
+    key = f"AWS4{SECRET}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    assert {"host", "x-amz-date", "x-amz-security-token"} <= set(signed_headers.split(";"))
+    assert "/execute-api/aws4_request" in scope
+    return hmac.digest(key, to_sign.encode(), "sha256").hex() == signature
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        OneRecord("one", "speech", 20.0),
+        OneRecord("a b/c?d=e&f#g%h+i~'()*!:@"),
+        ManyRecords(("one", "two"), None, 1.0),
+    ],
+)
+def test_what_is_sent_is_what_is_signed(ask, session, question):
+    verdicts = []
+
+    def handler(request):
+        verdicts.append(accepts(request))
+        return httpx.Response(200, json={})
+
+    ask(authentication(URL, session, None, None), question, handler)
+    assert verdicts == [True]
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "region"),
+    [
+        ("https://abc123.execute-api.ap-south-1.amazonaws.com", None, "ap-south-1"),
+        ("https://abc123.execute-api.cn-north-1.amazonaws.com.cn/x", None, "cn-north-1"),
+        ("https://abc123.execute-api.ap-south-1.amazonaws.com", "us-west-2", "us-west-2"),
+        ("https://results.example.com", None, "eu-west-1"),
+        ("https://results.example.com/x.execute-api.ap-south-1.amazonaws.com", None, "eu-west-1"),
+    ],
+)
+def test_the_region_is_that_given_or_of_the_url_or_of_the_session(ask, session, url, given, region):
+    scopes = []
+
+    def handler(request):
+        scopes.append(request.headers["authorization"])
+        return httpx.Response(200, json={})
+
+    ask(authentication(url, session, None, given), OneRecord("one"), handler)
+    assert f"/{region}/execute-api/" in scopes[0]
+
+
+def without_region(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("PROFILE", "REGION", "DEFAULT_REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+
+
+def test_without_a_region_nothing_is_signed(monkeypatch, tmp_path):
+    without_region(monkeypatch, tmp_path)
+    with pytest.raises(InvalidRequest, match="region"):
+        Client("https://results.example.com")
+
+
+def test_without_credentials_nothing_is_asked(ask, monkeypatch, tmp_path):
+    without_region(monkeypatch, tmp_path)
+    reply = ask(Signature(boto3.Session(), "eu-west-1"), OneRecord("one"), pytest.fail)
+    assert isinstance(reply, NotAuthorized)
+    assert "no AWS credentials" in str(reply)
+
+
+def test_credentials_that_cannot_be_renewed_are_told(ask, session, monkeypatch):
+    def refuse():
+        raise TokenRetrievalError(provider="sso", error_msg="expired")
+
+    monkeypatch.setattr(session, "get_credentials", refuse)
+    reply = ask(Signature(session, "eu-west-1"), OneRecord("one"), pytest.fail)
+    assert isinstance(reply, NotAuthorized)
+    assert "TokenRetrievalError" in str(reply)
+
+
+class Gate:
+    """Lets one token in."""
+
+    def __init__(self, accepted):
+        self.accepted = accepted
+        self.shown = []
+
+    def __call__(self, request):
+        self.shown.append(request.headers["authorization"])
+        accepted = request.headers["authorization"] == f"Bearer {self.accepted}"
+        return httpx.Response(200 if accepted else 401, json={"message": "Unauthorized"})
+
+
+def test_a_token_is_sent_and_not_asked_for_again_while_it_is_accepted(ask):
+    gate, asked = Gate("first"), []
+
+    def token():
+        asked.append("first")
+        return "first\n"
+
+    auth = authentication(URL, None, token, None)
+    ask(auth, OneRecord("one"), gate)
+    ask(auth, OneRecord("two"), gate)
+    assert gate.shown == ["Bearer first"] * 2
+    assert asked == ["first"]
+
+
+def test_a_refused_token_is_asked_for_anew_once(ask):
+    gate, tokens = Gate("second"), iter(["first", "second"])
+    auth = authentication(URL, None, lambda: next(tokens), None)
+    assert ask(auth, OneRecord("one"), gate) == {"message": "Unauthorized"}
+    assert gate.shown == ["Bearer first", "Bearer second"]
+
+
+def test_a_token_that_stays_refused_is_not_sent_for_ever(ask):
+    gate = Gate("other")
+    assert isinstance(
+        ask(authentication(URL, None, lambda: "mine", None), OneRecord("one"), gate), NotAuthorized
+    )
+    assert gate.shown == ["Bearer mine"] * 2
+    assert isinstance(
+        ask(authentication(URL, None, "fixed", None), OneRecord("one"), gate), NotAuthorized
+    )
+    assert gate.shown[2:] == ["Bearer fixed"]
+
+
+def test_a_context_is_taken_as_it_is():
+    context = ssl.create_default_context()
+    assert trust(context) is context
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE", None])
+def test_certificates_that_cannot_be_read_are_told(variable, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    missing = str(tmp_path / "missing.pem")
+    if variable:
+        monkeypatch.setenv(variable, missing)
+    with pytest.raises(InvalidRequest, match=r"verify: .*missing\.pem"):
+        trust(None if variable else missing)
+
+
+def test_a_folder_of_certificates_is_taken(tmp_path):
+    assert trust(tmp_path).verify_mode is ssl.CERT_REQUIRED

@@ -1,0 +1,190 @@
+"""Both clients over true connections, threads and event loops."""
+
+import asyncio
+import gc
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from inference_results.client import (
+    AsyncClient,
+    Client,
+    NotAuthorized,
+    ServiceUnavailable,
+    WaitTimeout,
+)
+from tests.client.service import InLoop, asyncio_client, blocking_client, no_storage
+
+CONTENT = b"0123456789" * 100_000
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        match self.path.partition("?")[0]:
+            case "/inference":
+                self._answer(200, b'{"inference_id": "one", "endpoint_name": "a", "status": "b"}')
+            case "/inference/output":
+                self._answer(307, b"", location=f"http://{self.headers['host']}/object")
+            case "/object":
+                self._object()
+
+    def _object(self):
+        first = "range" not in self.headers
+        start = 0 if first else int(self.headers["range"][6:-1])
+        body = CONTENT[start:]
+        headers = {"etag": '"one"'}
+        if not first:
+            headers["content-range"] = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+        self._answer(200 if first else 206, body[:300_000], length=len(body), **headers)
+        self.close_connection = True
+
+    def _answer(self, status, body, length=None, **headers):
+        self.server.tokens[self.headers.get("authorization")] += 1
+        self.send_response(status)
+        self.send_header("content-length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments):
+        """Nothing: tests are quiet."""
+
+
+@pytest.fixture
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.tokens = Counter()
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+def client(request, server):
+    client = request.param(server.url, token="a-token")
+    if isinstance(client, Client):
+        with client:
+            yield client
+    else:
+        in_loop = InLoop(client)
+        yield in_loop
+        in_loop.close_loop()
+
+
+def test_connections_that_break_again_and_again_yield_the_whole_output(client, server, tmp_path):
+    size = client.save_output("one", tmp_path / "out")
+    assert size == len(CONTENT)
+    assert (tmp_path / "out").read_bytes() == CONTENT
+    assert server.tokens == {"Bearer a-token": 4, None: 4}
+
+
+def test_a_wait_ends(client):
+    assert client.wait("one", 5).status == "b"
+
+
+def test_a_service_that_is_gone_ends_a_wait_in_time():
+    with Client("http://127.0.0.1:9", token="a-token") as client:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout) as timed_out:
+            client.wait("one", 0.5)
+        assert time.monotonic() - began < 2
+        assert isinstance(timed_out.value.__cause__, ServiceUnavailable)
+
+
+class Crowd:
+    """Counts how many ask at the same time, and from how many threads."""
+
+    def __init__(self):
+        self.most = 0
+        self.threads = set()
+        self._now = 0
+        self._counting = threading.Lock()
+
+    def __enter__(self):
+        with self._counting:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self.threads.add(threading.get_ident())
+
+    def __exit__(self, *_error):
+        with self._counting:
+            self._now -= 1
+
+
+IDS = [f"inference-{number}" for number in range(3000)]
+EMPTY = {"inferences": [], "missing": []}
+
+
+def test_questions_are_put_side_by_side_in_at_most_ten_threads():
+    crowd = Crowd()
+
+    def service(_request):
+        with crowd:
+            time.sleep(0.01)
+        return httpx.Response(200, json=EMPTY)
+
+    with blocking_client(service) as client:
+        client.batch_get(IDS)
+    assert 2 <= crowd.most <= 10
+    assert 2 <= len(crowd.threads) <= 10
+
+
+def test_at_most_ten_questions_are_in_flight_in_an_event_loop():
+    crowd = Crowd()
+
+    class Service(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _request):
+            with crowd:
+                await asyncio.sleep(0.01)
+            return httpx.Response(200, json=EMPTY)
+
+    async def ask():
+        transport = httpx.AsyncClient(transport=Service())
+        client = asyncio_client(no_storage)
+        client._driver._backend._http = transport
+        async with client:
+            await asyncio.gather(client.batch_get(IDS), client.batch_get(IDS))
+
+    asyncio.run(ask())
+    assert crowd.most == 10
+    assert len(crowd.threads) == 1
+
+
+def test_a_waiting_task_can_be_cancelled():
+    async def service_in_loop():
+        async with asyncio_client(lambda _request: httpx.Response(403)) as client:
+            with pytest.raises(NotAuthorized):
+                await client.wait_all(IDS, 60)
+            task = asyncio.create_task(client.wait_all(IDS, 60))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(service_in_loop())
+
+
+def test_an_iteration_that_is_given_up_leaves_nothing_behind():
+    record = {"inference_id": "one", "endpoint_name": "a", "status": "b"}
+
+    def service(_request):
+        return httpx.Response(200, json={"inferences": [record], "missing": []})
+
+    async def give_up():
+        async with asyncio_client(service) as client:
+            async for each in client.as_completed(["one", "two"], 60):
+                assert each.inference_id == "one"
+                break
+
+    asyncio.run(give_up())
+    gc.collect()
