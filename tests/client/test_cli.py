@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from io import BytesIO
 
 import pytest
 from botocore.exceptions import ProfileNotFound
@@ -23,10 +24,12 @@ from inference_results.client import (
     RecordExpired,
     ServiceUnavailable,
     UnexpectedAnswer,
+    WaitTimeout,
 )
 from inference_results.client.cli import app
 from inference_results.client.cli.following import LATENESS, Following
 from inference_results.client.cli.moments import moment
+from inference_results.client.cli.saving import _Whole
 from tests.client.cli_service import FAILED, FakeClient, FakeClients, record
 
 API = {"INFERENCE_RESULTS_API_URL": "https://api.example"}
@@ -324,6 +327,15 @@ def test_wait_names_the_only_pending_id_among_others(run):
     assert stderr == "1 of 2 not ended within 900 s; 1 never recorded: a\n"
 
 
+def test_wait_says_that_the_service_did_not_answer_in_the_end(run, client):
+    error = WaitTimeout(900, pending=["one"])
+    error.__cause__ = ServiceUnavailable("no answer: ConnectError")
+    client.error = error
+    result = run("wait", "one")
+    assert result.exit_code == 4
+    assert result.stderr.endswith("; no answer: ConnectError\n")
+
+
 def test_wait_names_ten_of_many_pending_ids(run):
     result = run("wait", *(f"id-{number}" for number in range(100)))
     assert result.stderr.count("id-") == 10
@@ -596,6 +608,16 @@ def test_output_goes_to_a_file_and_nothing_to_the_streams(run, client, tmp_path)
     assert (result.exit_code, result.output) == (0, "")
     assert (tmp_path / "out").read_bytes() == BINARY
     assert client.calls[0] == ("output", "one", "speech")
+
+
+def test_output_is_whole_on_a_stream_that_takes_a_part_of_it_at_a_time():
+    class Unbuffered(BytesIO):
+        def write(self, data):
+            return super().write(data[:3])
+
+    stream = Unbuffered()
+    _Whole(stream).write(b"0123456789")
+    assert stream.getvalue() == b"0123456789"
 
 
 def test_a_large_output_shows_a_bar_on_the_error_stream(run, client, terminal, tmp_path):

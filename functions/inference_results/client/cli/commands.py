@@ -1,7 +1,9 @@
 """The commands and their help."""
 
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,9 @@ app = typer.Typer(
 
 
 def main() -> None:
+    # Not every console can show every name.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()
 
 

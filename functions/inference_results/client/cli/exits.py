@@ -109,11 +109,20 @@ def _line(error: Exception) -> str:
     match error:
         case AmbiguousInference():
             return f"{error}; choose with --endpoint"
-        case WaitTimeout() if len(error.pending) > 1 or error.done:
-            return f"{error}: {_some(error.pending)}"
+        case WaitTimeout():
+            return _line_of_timeout(error)
         case OSError(strerror=str(why), filename=str(name)):
             return f"{name}: {why}"
+        case OSError(strerror=str(why)):
+            return why
     return str(error)
+
+
+def _line_of_timeout(error: WaitTimeout) -> str:
+    line = str(error)
+    if len(error.pending) > 1 or error.done:
+        line += f": {_some(error.pending)}"
+    return f"{line}; {error.__cause__}" if error.__cause__ else line
 
 
 def _some(names: Sequence[str]) -> str:

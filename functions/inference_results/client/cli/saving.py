@@ -3,7 +3,7 @@
 import codecs
 import sys
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from unicodedata import category
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -37,17 +37,34 @@ def save_to_file(client: Client, inference_id: str, endpoint: str | None, path: 
             visible = max(done, total or 0) >= LARGE_BYTES
             bar.update(task, completed=done, total=total, visible=visible)
 
-        return client.save_output(inference_id, path, endpoint=endpoint, progress=show)
+        try:
+            return client.save_output(inference_id, path, endpoint=endpoint, progress=show)
+        except OSError as error:
+            # Not the temporary file, which nobody has asked for.
+            error.filename = str(path)
+            raise
 
 
 def write_to_stdout(
     client: Client, inference_id: str, endpoint: str | None, *, force: bool
 ) -> None:
     """Raises WrongCall for bytes that would steer a terminal, unless forced."""
-    guarded = is_terminal(sys.stdout) and not force
-    target = _TextOnly(sys.stdout.buffer) if guarded else sys.stdout.buffer
+    whole = _Whole(sys.stdout.buffer)
+    target = _TextOnly(whole) if is_terminal(sys.stdout) and not force else whole
     client.save_output(inference_id, target, endpoint=endpoint)
     sys.stdout.buffer.flush()
+
+
+class _Whole:
+    """Writes all of what it is given: a stream without a buffer (PYTHONUNBUFFERED) may not."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes, /) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._stream.write(left) :]
 
 
 class _TextOnly:
