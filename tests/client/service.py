@@ -180,8 +180,8 @@ def blocking_client(
     service: Handler, clock: Clock | None = None, storage: Handler = no_storage
 ) -> Client:
     clock = clock or Clock()
-    api = sync.HttpBackend(Api(API_URL), httpx.Client(transport=httpx.MockTransport(service)))
-    store = httpx.Client(transport=httpx.MockTransport(storage))
+    api = sync.HttpBackend(Api(API_URL), httpx.Client(transport=httpx.MockTransport(service), trust_env=False))
+    store = httpx.Client(transport=httpx.MockTransport(storage), trust_env=False)
     pace = Pace(clock, lambda: 0.5)
     return Client.driven_by(sync.Driver(api, store, pace=pace, sleep=clock.sleep))
 
@@ -190,9 +190,9 @@ def asyncio_client(
     service: Handler, clock: Clock | None = None, storage: Handler = no_storage
 ) -> AsyncClient:
     clock = clock or Clock()
-    http = httpx.AsyncClient(transport=httpx.MockTransport(service))
+    http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
     api = asynchronous.HttpBackend(Api(API_URL), http)
-    store = httpx.AsyncClient(transport=httpx.MockTransport(storage))
+    store = httpx.AsyncClient(transport=httpx.MockTransport(storage), trust_env=False)
     pace = Pace(clock, lambda: 0.5)
     driver = asynchronous.Driver(api, store, pace=pace, sleep=clock.sleep_in_loop)
     return AsyncClient.driven_by(driver)
