@@ -1,34 +1,25 @@
-"""Signed questions to the HTTP API, as any downstream service would send them."""
+"""The HTTP API as any downstream service reaches it: signed requests, under a role's rights."""
 
 import os
 from typing import Any
 from urllib.parse import quote
 
 import boto3
-import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+import httpx
+
+from inference_results.client.access import Signature, trust
 
 
 class StatusApi:
-    """Asks under the rights of a profile of the AWS configuration."""
+    """Asks under the rights of a profile of the AWS configuration, and shows answers as they are."""
 
     def __init__(self, api_url: str, profile: str) -> None:
-        self._api_url = api_url
         session = boto3.Session(profile_name=profile)
-        credentials = session.get_credentials()
-        assert credentials
-        self._signer = SigV4Auth(credentials, "execute-api", session.region_name)
+        auth = Signature(session, os.environ["AWS_REGION"])
+        self.http = httpx.Client(base_url=api_url, auth=auth, verify=trust(None), timeout=30)
 
     def get(self, inference_id: str, **query: str) -> tuple[int, dict[str, Any]]:
         """HTTP status and document: the record, or a problem."""
-        url = f"{self._api_url}/inferences/{quote(inference_id, safe='')}"
-        request = AWSRequest("GET", url, params=query)
-        self._signer.add_auth(request)
-        answer = requests.get(
-            request.prepare().url,
-            headers=dict(request.headers.items()),
-            verify=os.environ["AWS_CA_BUNDLE"],
-            timeout=30,
-        )
+        path = f"inferences/{quote(inference_id, safe='')}"
+        answer = self.http.get(path, params=query)
         return answer.status_code, answer.json()

@@ -41,7 +41,7 @@ class InferencesTable:
 
     def record(self, outcome: Outcome) -> Disposition:
         """One conditional UpdateItem: any order and duplication of events ends in one record."""
-        values = self._item(outcome)
+        values = self.item(outcome)
         key = {str(name): values.pop(name) for name in _KEY}
         removed = [name for name in _OUTCOME if name not in values]
         wins = [_NEVER_RECORDED, _RECORDED_WITH_LOWER_ORDER]
@@ -80,7 +80,8 @@ class InferencesTable:
         location: str | None = submission.get("failure_location")
         return location
 
-    def _item(self, outcome: Outcome) -> dict[str, Any]:
+    def item(self, outcome: Outcome) -> dict[str, Any]:
+        """What is written of an outcome: its attributes, and its places in the indexes."""
         shard = zlib.crc32(outcome.inference_id.encode()) % self._shards
         # Below a key of an index no two sort keys are the same, so a list can go on after any.
         place = f"{outcome.event_time}#{outcome.inference_id}"

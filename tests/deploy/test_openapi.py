@@ -1,0 +1,70 @@
+"""What the API answers, whatever it is asked, is what its document says."""
+
+import os
+
+import boto3
+import pytest
+import requests
+import schemathesis
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from inference_results.contract import StackOutput
+from inference_results.handlers.openapi import document
+from local.environment import READER_ROLE
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+schema = schemathesis.openapi.from_dict(document())
+
+
+class Signature(requests.auth.AuthBase):
+    """SigV4 for the library that schemathesis sends with."""
+
+    def __init__(self):
+        session = boto3.Session(profile_name=READER_ROLE)
+        self.signer = SigV4Auth(session.get_credentials(), "execute-api", session.region_name)
+
+    def __call__(self, request):
+        signed = AWSRequest(request.method, request.url, data=request.body)
+        self.signer.add_auth(signed)
+        request.headers.update(signed.headers.items())
+        return request
+
+
+@pytest.fixture(scope="module")
+def session(folder):
+    with requests.Session() as session:
+        session.auth = Signature()
+        session.verify = os.environ["AWS_CA_BUNDLE"]
+        yield session
+
+
+@schema.parametrize()
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_answer_is_one_that_the_document_names(case, session, folder):
+    without_waiting(case)
+    url = folder.outputs()[StackOutput.API_URL]
+    answer = case.call(base_url=url, session=session, allow_redirects=False)
+    case.validate_response(answer, checks=CHECKS)
+
+
+def without_waiting(case):
+    """Nothing that is asked for here ever comes."""
+    for asked in (case.query, case.body):
+        if isinstance(asked, dict) and isinstance(asked.get("wait"), int | float):
+            asked["wait"] = 0 if 0 <= asked["wait"] <= 20 else asked["wait"]
