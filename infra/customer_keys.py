@@ -16,7 +16,7 @@ _WRITE_ACTIONS = (
 
 
 class CustomerKeys(Construct):
-    """A key each for topics (if any is created), queues and table; rotated yearly, and kept.
+    """A key each for topics (if any is created), queues and tables; rotated yearly, and kept.
 
     Topics and queues have one each: with one for both, the key's policy names the topic that the
     key encrypts, and CloudFormation sees a circle.

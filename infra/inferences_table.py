@@ -1,11 +1,12 @@
 """The table of inferences."""
 
-import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from inference_results.contract import Attribute, Index
+
+from .table import expiring_table, text
 
 _LISTED = [
     Attribute.STATUS,
@@ -19,10 +20,6 @@ _LISTED = [
 """What a list shows. The rest would make the index as large as the table; see decision 0003."""
 
 
-def _text(name: str) -> dynamodb.Attribute:
-    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
-
-
 class InferencesTable(Construct):
     """One item an inference; docs/record.md describes it."""
 
@@ -30,41 +27,28 @@ class InferencesTable(Construct):
         self, scope: Construct, id: str, *, retain: bool, key: kms.IKey | None = None
     ) -> None:
         super().__init__(scope, id)
-        self.table = dynamodb.TableV2(
+        self.table = expiring_table(
             self,
             "Table",
-            partition_key=_text(Attribute.INFERENCE_ID),
-            sort_key=_text(Attribute.ENDPOINT_NAME),
-            billing=dynamodb.Billing.on_demand(),
-            time_to_live_attribute=Attribute.EXPIRES_AT,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
+            partition_key=Attribute.INFERENCE_ID,
+            sort_key=Attribute.ENDPOINT_NAME,
+            expiry=Attribute.EXPIRES_AT,
+            retain=retain,
+            key=key,
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
-            deletion_protection=retain,
-            removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_ENDPOINT,
-                    partition_key=_text(Attribute.ENDPOINT_SHARD),
-                    sort_key=_text(Attribute.ENDPOINT_SORT),
+                    partition_key=text(Attribute.ENDPOINT_SHARD),
+                    sort_key=text(Attribute.ENDPOINT_SORT),
                     projection_type=dynamodb.ProjectionType.INCLUDE,
                     non_key_attributes=[str(name) for name in _LISTED],
                 ),
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_STATUS,
-                    partition_key=_text(Attribute.STATUS_SHARD),
-                    sort_key=_text(Attribute.STATUS_SORT),
+                    partition_key=text(Attribute.STATUS_SHARD),
+                    sort_key=text(Attribute.STATUS_SORT),
                     projection_type=dynamodb.ProjectionType.ALL,
                 ),
             ],
         )
-        if key:
-            self._encrypt_with(key)
-
-    def _encrypt_with(self, key: kms.IKey) -> None:
-        """What TableEncryptionV2.customer_managed_key does, but without a region at synth."""
-        table = self.table.node.default_child
-        assert isinstance(table, dynamodb.CfnGlobalTable)
-        table.add_property_override("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS"})
-        table.add_property_override("Replicas.0.SSESpecification.KMSMasterKeyId", key.key_arn)
