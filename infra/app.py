@@ -41,6 +41,10 @@ class InferenceResultsStack(cdk.Stack):
             ),
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
+        if results.summaries_table and results.summarizer:
+            dead_letter_queue = results.summarizer.dead_letter_queue
+            outputs[StackOutput.SUMMARIES_TABLE_NAME] = results.summaries_table.table_name
+            outputs[StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL] = dead_letter_queue.queue_url
         if results.api:
             outputs[StackOutput.API_URL] = results.api.api.api_endpoint
         for name, value in outputs.items():

@@ -1,6 +1,7 @@
 """The whole service as one construct, for this app's stack and for other CDK apps."""
 
 from aws_cdk import Aws
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -13,10 +14,11 @@ from .result_channel import ResultChannel, encrypted_queue
 from .result_recorder import ResultRecorder, queue_visibility_timeout
 from .settings import Settings
 from .status_api import StatusApi
+from .summaries import SummariesTable, Summarizer
 
 
 class InferenceResults(Construct):
-    """Topics, queues, functions, table and API, connected.
+    """Topics, queues, functions, tables and API, connected.
 
     Give `completed.topic` to an endpoint config as SuccessTopic and `failed.topic` as ErrorTopic.
     Both channels are one where the settings name the same topic twice.
@@ -46,6 +48,8 @@ class InferenceResults(Construct):
             retain=settings.retain,
             key=self._keys.table if self._keys else None,
         ).table
+        self.summaries_table = self._summaries_table() if settings.summary else None
+        self.summarizer = self._summarizer(self.summaries_table) if self.summaries_table else None
         self.unprocessable_queue = encrypted_queue(
             self, "UnprocessableQueue", key=self._keys.queues if self._keys else None
         )
@@ -94,6 +98,29 @@ class InferenceResults(Construct):
             roles=[role],
             statements=statements,
         )
+
+    def _summaries_table(self) -> dynamodb.TableV2:
+        return SummariesTable(
+            self,
+            "Summaries",
+            retain=self._settings.retain,
+            key=self._keys.table if self._keys else None,
+        ).table
+
+    def _summarizer(self, summaries_table: dynamodb.TableV2) -> Summarizer:
+        assert self.table.table_stream_arn
+        summarizer = Summarizer(
+            self,
+            "Summarizer",
+            stream_arn=self.table.table_stream_arn,
+            table=summaries_table,
+            dead_letter_key=self._keys.queues if self._keys else None,
+            code=self._code,
+            settings=self._settings,
+        )
+        if self._keys:
+            self._keys.allow_recording(summarizer.role)
+        return summarizer
 
     def _channel(self, id: str, topic_arn: str | None) -> ResultChannel:
         channel = ResultChannel(

@@ -27,18 +27,26 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def table_name(aws, template):
-    """The table as the template describes it, so that no name can drift."""
-    (described,) = resources(template, "AWS::DynamoDB::GlobalTable").values()
-    properties = described["Properties"]
+    return create_table(template, "inferences")
+
+
+@pytest.fixture
+def summaries_table_name(aws, template):
+    return create_table(template, "summaries")
+
+
+def create_table(template: dict[str, Any], name: str) -> str:
+    """A table as the template describes it, so that no name can drift."""
+    (properties,) = [
+        each["Properties"]
+        for logical_id, each in resources(template, "AWS::DynamoDB::GlobalTable").items()
+        if f"{name.capitalize()}Table" in logical_id
+    ]
+    described = ("AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes")
     boto3.client("dynamodb").create_table(
-        TableName="inferences",
-        BillingMode=properties["BillingMode"],
-        **{
-            name: properties[name]
-            for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        },
+        TableName=name, **{each: properties[each] for each in described if each in properties}
     )
-    return "inferences"
+    return name
 
 
 def resources(template: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Variable(StrEnum):
     """Environment variables of the functions."""
 
     TABLE_NAME = "TABLE_NAME"
+    SUMMARIES_TABLE_NAME = "SUMMARIES_TABLE_NAME"
     UNPROCESSABLE_QUEUE_URL = "UNPROCESSABLE_QUEUE_URL"
     OUTPUT_PREFIXES = "OUTPUT_PREFIXES"
     """JSON list of `s3://bucket/prefix/`."""
@@ -50,7 +51,7 @@ class Variable(StrEnum):
 
 
 class Attribute(StrEnum):
-    """Attributes of an item of the table; docs/record.md says what each holds."""
+    """Attributes of an item of the table of inferences; docs/record.md says what each holds."""
 
     INFERENCE_ID = "inference_id"
     ENDPOINT_NAME = "endpoint_name"
@@ -79,8 +80,19 @@ class Attribute(StrEnum):
     STATUS_SORT = "status_sort"
 
 
+class SummaryAttribute(StrEnum):
+    """Attributes of an item of the table of summaries, besides its counters."""
+
+    ENDPOINT_NAME = "endpoint_name"
+    DAY_WRITER = "day_writer"
+    """`<day>#<writer>`: each shard of the stream writes items of its own."""
+    LAST_SEQUENCE = "last_sequence"
+    """Of the last change that the counters include."""
+    EXPIRES_AT = "expires_at"
+
+
 class Index(StrEnum):
-    """Secondary indexes of the table."""
+    """Secondary indexes of the table of inferences."""
 
     BY_ENDPOINT = "by-endpoint"
     BY_STATUS = "by-status"
@@ -93,6 +105,7 @@ class StackOutput(StrEnum):
     ERROR_TOPIC_ARN = "ErrorTopicArn"
     TABLE_NAME = "TableName"
     SHARDS = "Shards"
+    SUMMARIES_TABLE_NAME = "SummariesTableName"
     API_URL = "ApiUrl"
     COMPLETED_QUEUE_URL = "CompletedQueueUrl"
     FAILED_QUEUE_URL = "FailedQueueUrl"
@@ -101,3 +114,4 @@ class StackOutput(StrEnum):
     COMPLETED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL = "CompletedSubscriptionDeadLetterQueueUrl"
     FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL = "FailedSubscriptionDeadLetterQueueUrl"
     UNPROCESSABLE_QUEUE_URL = "UnprocessableQueueUrl"
+    SUMMARY_DEAD_LETTER_QUEUE_URL = "SummaryDeadLetterQueueUrl"

@@ -44,13 +44,15 @@ def s3(aws):
 
 
 @pytest.fixture
-def load_handler(template, table_name, unprocessable_queue_url, monkeypatch):
+def load_handler(template, table_name, summaries_table_name, unprocessable_queue_url, monkeypatch):
     """Import `inference_results.handlers.<name>` anew, in its own function's environment."""
 
     def resolved(value):
         match value:
-            case {"Ref": logical_id} if "Table" in logical_id:
+            case {"Ref": logical_id} if "InferencesTable" in logical_id:
                 return table_name
+            case {"Ref": logical_id} if "SummariesTable" in logical_id:
+                return summaries_table_name
             case {"Ref": logical_id} if "UnprocessableQueue" in logical_id:
                 return unprocessable_queue_url
             case {"Ref": "AWS::StackId"}:

@@ -118,7 +118,7 @@ def test_topics_and_queues_are_reached_over_tls_only(template):
 
 
 def test_the_table_has_the_keys_and_indexes_of_the_contract(template):
-    table = properties(template, "AWS::DynamoDB::GlobalTable", "Table")
+    table = properties(template, "AWS::DynamoDB::GlobalTable", "InferencesTable")
     assert keys(table) == [Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME]
     indexes = {each["IndexName"]: each for each in table["GlobalSecondaryIndexes"]}
     assert {name: keys(each) for name, each in indexes.items()} == {
@@ -132,21 +132,31 @@ def keys(described):
     return [key["AttributeName"] for key in described["KeySchema"]]
 
 
-def test_the_table_expires_streams_and_is_restorable(template):
-    table = properties(template, "AWS::DynamoDB::GlobalTable", "Table")
+def test_the_table_streams_what_was_and_what_is(template):
+    table = properties(template, "AWS::DynamoDB::GlobalTable", "InferencesTable")
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+TABLES = ("InferencesTable", "SummariesTable")
+
+
+@pytest.mark.parametrize("part", TABLES)
+def test_a_table_expires_and_is_restorable(template, part):
+    table = properties(template, "AWS::DynamoDB::GlobalTable", part)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {
         "AttributeName": Attribute.EXPIRES_AT,
         "Enabled": True,
     }
-    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     (replica,) = table["Replicas"]
     assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_the_table_outlives_the_stack_unless_told_otherwise(template, not_retained):
+@pytest.mark.parametrize("part", TABLES)
+def test_a_table_outlives_the_stack_unless_told_otherwise(template, not_retained, part):
     for stack, policy, protected in ((template, "Retain", True), (not_retained, "Delete", False)):
-        (table,) = resources(stack, "AWS::DynamoDB::GlobalTable").values()
+        tables = resources(stack, "AWS::DynamoDB::GlobalTable")
+        table = tables[named(tables, part)]
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == policy
         (replica,) = table["Properties"]["Replicas"]
         assert replica["DeletionProtectionEnabled"] is protected
@@ -166,9 +176,9 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own(template):
     functions = [
         each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
     ]
-    assert len(functions) == 3
+    assert len(functions) == 4
     for own in ("Role", "LoggingConfig"):
-        assert len({json.dumps(each[own]) for each in functions}) == 3
+        assert len({json.dumps(each[own]) for each in functions}) == 4
     for group in resources(template, "AWS::Logs::LogGroup").values():
         assert group["Properties"]["RetentionInDays"] == 30
 
@@ -197,7 +207,7 @@ def test_recording_may_do_what_it_does_and_nothing_else(template):
         "sqs:ReceiveMessage",
         "sqs:SendMessage",
     ]
-    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "Table")
+    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "InferencesTable")
     on_table = next(each for each in policy if "dynamodb:GetItem" in actions(each))
     assert on_table["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
 
@@ -273,7 +283,7 @@ def test_the_outputs_have_the_names_of_the_contract(template):
 def test_without_the_api_there_is_no_trace_of_it():
     template = synthesised("no api")["InferenceResults"]
     assert not resources(template, "AWS::ApiGatewayV2::Api")
-    assert len(resources(template, "AWS::Lambda::Function")) == 2
+    assert len(resources(template, "AWS::Lambda::Function")) == 3
     assert set(template["Outputs"]) == set(StackOutput) - {StackOutput.API_URL}
 
 
@@ -293,7 +303,7 @@ def test_existing_topics_are_subscribed_to_and_not_created(existing_topics):
 def test_one_topic_for_both_outcomes_has_one_queue(one_topic):
     """Two subscriptions would deliver, and charge for, every notification twice."""
     assert len(resources(one_topic, "AWS::SNS::Subscription")) == 1
-    assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 1
+    assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 2  # and the stream's
     outputs = one_topic["Outputs"]
     assert outputs["CompletedQueueUrl"]["Value"] == outputs["FailedQueueUrl"]["Value"]
 
@@ -333,16 +343,17 @@ def test_existing_topics_need_no_key_for_topics():
     assert len(resources(template, "AWS::KMS::Key")) == 2
 
 
-def test_customer_keys_encrypt_topics_queues_and_table(customer_keys):
+def test_customer_keys_encrypt_topics_queues_and_tables(customer_keys):
     found = resources(customer_keys, "AWS::KMS::Key")
     key = {kind: {"Fn::GetAtt": [named(found, f"Keys{kind}"), "Arn"]} for kind in KEYS}
     for each in resources(customer_keys, "AWS::SNS::Topic").values():
         assert each["Properties"]["KmsMasterKeyId"] == key["Topics"]
     for each in resources(customer_keys, "AWS::SQS::Queue").values():
         assert each["Properties"]["KmsMasterKeyId"] == key["Queues"]
-    table = properties(customer_keys, "AWS::DynamoDB::GlobalTable", "Table")
-    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
-    assert table["Replicas"][0]["SSESpecification"] == {"KMSMasterKeyId": key["Table"]}
+    for part in TABLES:
+        table = properties(customer_keys, "AWS::DynamoDB::GlobalTable", part)
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+        assert table["Replicas"][0]["SSESpecification"] == {"KMSMasterKeyId": key["Table"]}
     assert all(each["Properties"]["EnableKeyRotation"] for each in found.values())
 
 
@@ -368,6 +379,7 @@ def test_the_key_of_the_queues_admits_sns(customer_keys):
     [
         ("CompletedRecorder", {"Topics": False, "Queues": True, "Table": True}),
         ("StatusApi", {"Topics": False, "Queues": False, "Table": True}),
+        ("Summarizer", {"Topics": False, "Queues": True, "Table": True}),
         ("MayPublish", {"Topics": True, "Queues": False, "Table": False}),
     ],
 )

@@ -1,0 +1,80 @@
+"""What would hurt if it were missing around the summaries."""
+
+import json
+
+import pytest
+
+from inference_results.contract import StackOutput, SummaryAttribute
+from tests.conftest import resources
+from tests.infra.test_stack import actions, keys, named, properties, statements
+from tests.synthesis import synthesised
+
+
+@pytest.fixture(scope="module")
+def no_summary():
+    return synthesised("no summary")["InferenceResults"]
+
+
+@pytest.fixture
+def mapping(template):
+    return properties(template, "AWS::Lambda::EventSourceMapping", "Summarizer")
+
+
+def test_the_table_has_the_keys_of_the_contract_and_no_stream(template):
+    table = properties(template, "AWS::DynamoDB::GlobalTable", "SummariesTable")
+    assert keys(table) == [SummaryAttribute.ENDPOINT_NAME, SummaryAttribute.DAY_WRITER]
+    assert not table.keys() & {"StreamSpecification", "GlobalSecondaryIndexes"}
+
+
+def test_counting_reads_the_stream_of_the_inferences_from_its_beginning(template, mapping):
+    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "InferencesTable")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_events_name_their_shard(mapping):
+    """Lambda tells it under a tumbling window only, and each shard writes items of its own."""
+    assert mapping["TumblingWindowInSeconds"] > 0
+
+
+def test_a_shard_is_counted_in_order(mapping):
+    assert mapping.get("ParallelizationFactor", 1) == 1
+
+
+def test_what_fails_is_halved_and_given_up_while_the_stream_still_has_it(template, mapping):
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRecordAgeInSeconds"] <= 12 * 3600
+    assert mapping.get("MaximumRetryAttempts", -1) == -1
+    queue = named(resources(template, "AWS::SQS::Queue"), "SummarizerDeadLetterQueue")
+    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+def test_one_call_gathers_many_results(mapping):
+    assert mapping["BatchSize"] == 1000
+    assert mapping["MaximumBatchingWindowInSeconds"] == 5
+
+
+def test_counting_may_read_the_stream_and_add_and_nothing_else(template):
+    policy = statements(template, "AWS::IAM::Policy", "Summarizer")
+    assert sorted(action for each in policy for action in actions(each)) == [
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:SendMessage",
+    ]
+    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "SummariesTable")
+    (writing,) = [each for each in policy if "dynamodb:UpdateItem" in actions(each)]
+    assert writing["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
+
+
+def test_without_the_summary_there_is_no_trace_of_it(no_summary):
+    assert "Summar" not in json.dumps(no_summary)
+    assert set(no_summary["Outputs"]) == set(StackOutput) - {
+        StackOutput.SUMMARIES_TABLE_NAME,
+        StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL,
+    }

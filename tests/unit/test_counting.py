@@ -1,0 +1,226 @@
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference_results.domain.counting import Change, CountResults, EndpointDay, added_by
+
+NOON = "2026-01-25T12:00:00.000Z"
+DAY = EndpointDay("here", "2026-01-25")
+
+
+@dataclass
+class FakeCounts:
+    """A table of summaries: counters and last sequence by endpoint, day and writer."""
+
+    counters: dict[tuple[EndpointDay, str], Counter[str]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    last: dict[tuple[EndpointDay, str], str] = field(default_factory=dict)
+    additions: list = field(default_factory=list)
+
+    def add(self, addition):
+        self.additions.append(addition)
+        key = (addition.of, addition.writer)
+        if self.last.get(key, "") >= addition.first_sequence:
+            return self.last[key]
+        self.counters[key].update(addition.counters)
+        self.last[key] = addition.last_sequence
+        return addition.last_sequence
+
+    def of(self, day=DAY, writer="shard"):
+        return {name: n for name, n in self.counters[day, writer].items() if n}
+
+
+def record(status="Completed", event_time=NOON, **more):
+    return {"endpoint_name": "here", "status": status, "event_time": event_time, **more}
+
+
+def change(before, after, sequence="1"):
+    return Change(sequence=sequence, before=before, after=after)
+
+
+def test_a_new_result_counts_by_its_status_and_its_latency():
+    result = record(received_at="2026-01-25T11:59:50.000Z")
+    assert added_by(change(None, result)) == {DAY: {"status#Completed": 1, "latency#93": 1}}
+
+
+def test_a_result_without_a_time_of_receipt_counts_by_its_status_only():
+    assert added_by(change(None, record("Failed"))) == {DAY: {"status#Failed": 1}}
+
+
+def test_an_unknown_status_counts_as_it_is():
+    assert added_by(change(None, record("Pre#empted: 50 %"))) == {
+        DAY: {"status#Pre#empted: 50 %": 1}
+    }
+
+
+def test_what_replaces_a_result_takes_away_what_that_one_counted():
+    before = record("Failed", received_at="2026-01-25T11:59:59.000Z")
+    after = record(received_at="2026-01-25T11:59:50.000Z")
+    assert added_by(change(before, after)) == {
+        DAY: {"status#Failed": -1, "status#Completed": 1, "latency#70": -1, "latency#93": 1}
+    }
+
+
+def test_a_result_of_another_day_moves_there():
+    after = record(event_time="2026-01-26T00:00:00.000Z")
+    assert added_by(change(record(), after)) == {
+        DAY: {"status#Completed": -1},
+        EndpointDay("here", "2026-01-26"): {"status#Completed": 1},
+    }
+
+
+def test_the_day_is_that_of_utc():
+    late = record(event_time="2026-01-25T23:30:00-02:00")
+    assert list(added_by(change(None, late))) == [EndpointDay("here", "2026-01-26")]
+
+
+def test_a_result_that_becomes_a_submission_again_no_longer_counts():
+    assert added_by(change(record(), record("InProgress"))) == {DAY: {"status#Completed": -1}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, record("InProgress")),
+        (None, {"endpoint_name": "here", "status": "Completed"}),
+        (record(), record(output="filled in", recorded_at=NOON)),
+        (record("InProgress"), record("InProgress")),
+        (record(), None),
+    ],
+    ids=["a submission", "without a time", "the same result", "still running", "deleted, expired"],
+)
+def test_what_is_no_new_result_adds_nothing(before, after):
+    assert added_by(change(before, after)) == {}
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {},
+        record(status=""),
+        record(status="x" * 65),
+        record(event_time="yesterday"),
+        record(event_time=""),
+        record(event_time="2026-01-25T12:00:00"),
+        record(event_time="0001-01-01T00:00:00+10:00"),
+    ],
+    ids=str,
+)
+def test_a_malformed_record_counts_nothing_and_stops_nothing(malformed):
+    assert added_by(change(None, malformed)) == {}
+    assert added_by(change(malformed, record())) == {DAY: {"status#Completed": 1}}
+    assert added_by(change(record(), malformed)) == {DAY: {"status#Completed": -1}}
+
+
+@pytest.mark.parametrize("received_at", ["", "soon", "2026-01-25T12:00:00"])
+def test_a_malformed_time_of_receipt_leaves_the_status_counted(received_at):
+    assert added_by(change(None, record(received_at=received_at))) == {DAY: {"status#Completed": 1}}
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_result_of_any_year_counts(day):
+    counts = FakeCounts()
+    counted(counts)("shard", [change(None, record(event_time=f"{day}T12:00:00.000Z"))])
+    assert counts.of(EndpointDay("here", day)) == {"status#Completed": 1}
+
+
+def counted(counts):
+    return CountResults(counts=counts, retention=timedelta(days=90))
+
+
+def test_a_day_is_kept_for_the_retention_after_its_end():
+    counts = FakeCounts()
+    counted(counts)("shard", [change(None, record())])
+    (addition,) = counts.additions
+    assert addition.expires_at == 1_777_161_600  # 2026-04-26, midnight: 90 days after the 26th
+
+
+def test_many_results_of_an_endpoint_and_day_are_one_addition():
+    counts = FakeCounts()
+    changes = [change(None, record(), f"{number:03}") for number in range(200)]
+    counted(counts)("shard", changes)
+    (addition,) = counts.additions
+    assert addition.counters == {"status#Completed": 200}
+    assert (addition.first_sequence, addition.last_sequence) == ("000", "199")
+
+
+def test_changes_that_add_nothing_cause_no_addition():
+    counts = FakeCounts()
+    counted(counts)("shard", [change(record(), record()), change(record(), None)])
+    counted(counts)("shard", [])
+    assert counts.additions == []
+
+
+def test_no_addition_has_more_counters_than_an_expression_has_room_for():
+    counts = FakeCounts()
+    changes = [change(None, record(f"status {number}"), f"{number:03}") for number in range(600)]
+    counted(counts)("shard", changes)
+    assert [len(each.counters) for each in counts.additions] == [250, 250, 100]
+    assert sum(counts.of().values()) == 600
+
+
+def test_a_batch_that_was_counted_in_part_is_counted_for_the_rest():
+    """Lambda may cut the stream in another way when it tells it again."""
+    counts = FakeCounts()
+    first, second = (change(None, record(), sequence) for sequence in ("1", "2"))
+    counted(counts)("shard", [first])
+    counted(counts)("shard", [first, second])
+    assert counts.of() == {"status#Completed": 2}
+
+
+def test_a_rest_that_cancels_what_was_counted_is_counted_too():
+    """Together they add nothing; but the first was added before."""
+    counts = FakeCounts()
+    came, went = change(None, record(), "1"), change(record(), record("InProgress"), "2")
+    counted(counts)("shard", [came])
+    counted(counts)("shard", [came, went])
+    assert counts.of() == {}
+
+
+def test_each_writer_has_counters_of_its_own():
+    counts = FakeCounts()
+    for writer in ("one", "two"):
+        counted(counts)(writer, [change(None, record())])
+    assert counts.of(writer="one") == counts.of(writer="two") == {"status#Completed": 1}
+
+
+OUTCOMES = st.builds(
+    record,
+    status=st.sampled_from(["InProgress", "Completed", "Failed", "Preempted"]),
+    event_time=st.sampled_from([NOON, "2026-01-26T00:00:00.000Z", "never"]),
+    endpoint_name=st.sampled_from(["here", "there"]),
+    received_at=st.sampled_from([NOON, "2026-01-25T11:00:00.000Z", "2026-01-27T00:00:00.000Z"]),
+)
+
+
+@given(st.data(), st.lists(st.tuples(st.integers(0, 3), OUTCOMES), min_size=1, max_size=30))
+def test_any_batches_and_any_repetition_count_each_change_once(data, writes):
+    """Lambda goes back to what it did not acknowledge, and cuts it anew; it skips nothing."""
+    records, changes = {}, []
+    for number, (key, after) in enumerate(writes):
+        after = after | {"endpoint_name": records.get(key, after)["endpoint_name"]}
+        changes.append(change(records.get(key), after, f"{number:03}"))
+        records[key] = after
+    at_once, in_pieces = FakeCounts(), FakeCounts()
+    for each in changes:
+        counted(at_once)("shard", [each])
+    position = told = 0
+    while told < len(changes):
+        end = data.draw(st.integers(position + 1, len(changes)))
+        counted(in_pieces)("shard", changes[position:end])
+        told = max(told, end)
+        position = data.draw(st.integers(0, told)) if end < len(changes) else told
+    days = {day for day, _ in at_once.counters} | {day for day, _ in in_pieces.counters}
+    assert {day: in_pieces.of(day) for day in days} == {day: at_once.of(day) for day in days}
+    standing = Counter(
+        name
+        for each in records.values()
+        for counters in added_by(change(None, each)).values()
+        for name in counters
+    )
+    assert sum((Counter(at_once.of(day)) for day in days), Counter()) == standing
