@@ -1,0 +1,65 @@
+"""Results are counted by the deployed system."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import boto3
+import pytest
+
+from inference_results.adapters.summaries import SummariesTable
+from inference_results.contract import StackOutput
+from inference_results.domain.summary import SummarizeEndpoint
+from inference_results.domain.timestamp import timestamp
+from tests.deploy.conftest import eventually
+from tests.samples import body, completed, failed
+
+
+@pytest.fixture
+def days(outputs):
+    table = SummariesTable(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
+    summarize = SummarizeEndpoint(summaries=table, now=partial(datetime.now, UTC))
+    return lambda endpoint_name: summarize(endpoint_name)["days"]
+
+
+@pytest.fixture
+def endpoint_name():
+    """Of these results only."""
+    return f"summarised-{uuid.uuid4()}"
+
+
+def counts(days):
+    return {day["day"]: day["counts"] for day in days}
+
+
+def test_results_of_an_endpoint_are_counted_with_their_latencies(invoke, days, endpoint_name):
+    today = datetime.now(UTC).date().isoformat()
+    wishes = ["", "", "pretend-duplicate", "pretend-failure=503", "pretend-expiry"]
+    for each in [*wishes, "pretend-delay=2"]:
+        invoke(wishes=each, EndpointName=endpoint_name)
+    expected = {"Completed": 4, "Failed": 1, "Expired": 1}
+    eventually(lambda: counts(days(endpoint_name)).get(today) == expected, seconds=30)
+    (day,) = days(endpoint_name)
+    assert day["latency"]["count"] == 6
+    assert day["latency"]["p50_ms"] < 2000 <= day["latency"]["p99_ms"] * 1.05
+
+
+def test_a_result_that_replaces_another_replaces_it_in_the_counts(outputs, days, endpoint_name):
+    inference_id = str(uuid.uuid4())
+    now = datetime.now(UTC)
+    yesterday, today = now - timedelta(days=1), now
+    for event, expected in [
+        (failed(inference_id, eventTime=timestamp(yesterday)), (yesterday, {"Failed": 1})),
+        (completed(inference_id, eventTime=timestamp(today)), (today, {"Completed": 1})),
+    ]:
+        event["requestParameters"] = {"endpointName": endpoint_name}
+        boto3.client("sns").publish(
+            TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=body(event)
+        )
+        day, by_status = expected
+        counted = {day.date().isoformat(): by_status}
+        eventually(partial(_are, counted, days, endpoint_name), seconds=30)
+
+
+def _are(expected, days, endpoint_name):
+    return counts(days(endpoint_name)) == expected
