@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -26,7 +29,7 @@ from inference_results.client import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from inference_results.client.cli import app
+from inference_results.client.cli.commands import app
 from inference_results.client.cli.following import LATENESS, Following
 from inference_results.client.cli.moments import moment
 from inference_results.client.cli.saving import _Whole
@@ -258,7 +261,7 @@ def test_get_in_a_pipe_writes_a_line_for_each_field(run):
         "status\tFailed",
         "event_time\t2026-11-23T10:00:00.000Z",
         "failure.code\tMODEL_TIMEOUT",
-        "failure.retryable\tTrue",
+        "failure.retryable\ttrue",
         "failure.reason\tserver error (0)",
     ]
 
@@ -718,6 +721,18 @@ def test_the_help_lists_the_exit_codes(run):
 
 def test_a_token_in_the_environment_is_not_in_the_help(run):
     assert "secret" not in run("--help", env={"INFERENCE_RESULTS_TOKEN": "secret"}).stdout
+
+
+def test_without_the_extra_the_command_says_what_to_install():
+    code = "import sys; sys.modules['typer'] = None; from inference_results.client import cli"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; cli.main()"],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "async-inference-results[cli]" in result.stderr
 
 
 def test_a_wrong_call_ends_with_2(run):

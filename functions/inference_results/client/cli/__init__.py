@@ -1,9 +1,18 @@
 """The command `inference-results`: what became of inferences, from a shell.
 
-`commands` has the commands and their help, `exits` what ends them, `connection` whom they ask,
-`views` what they show, `following` the list without an end, `saving` the outputs.
+`commands` has the commands and their help, `options` their options, `exits` what ends them,
+`connection` whom they ask, `views` what they show, `following` the list without an end, `waiting`
+and `saving` what takes time.
 """
 
-from inference_results.client.cli.commands import app, main
+import sys
 
-__all__ = ["app", "main"]
+
+def main() -> None:
+    try:
+        from inference_results.client.cli import commands
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.exit("the command needs an extra: pip install 'async-inference-results[cli]'")
+    commands.main()

@@ -23,7 +23,7 @@ def _status(text: str) -> str:
 
 
 def _statuses(incomplete: str) -> list[str]:
-    return [str(status) for status in Status if status.lower().startswith(incomplete.lower())]
+    return [str(status) for status in Status if status.startswith(incomplete)]
 
 
 ApiUrl = Annotated[

@@ -1,5 +1,6 @@
 """What the commands show of records and summaries."""
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -96,12 +97,12 @@ def _print_table(table: Table) -> None:
 
 
 def _fields(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Names with dots, and values as text."""
+    """Names with dots; texts as they are, other values as JSON."""
     for name, value in document.items():
         if isinstance(value, Mapping):
             yield from _fields(value, f"{path}{name}.")
         else:
-            yield path + name, str(value)
+            yield path + name, value if isinstance(value, str) else json.dumps(value)
 
 
 def _row(inference: Inference) -> tuple[str, str, str, str, str]:
