@@ -29,6 +29,10 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.ERROR_TOPIC_ARN: failed.topic.topic_arn,
             StackOutput.TABLE_NAME: results.table.table_name,
             StackOutput.SHARDS: str(settings.shards),
+            StackOutput.SUMMARIES_TABLE_NAME: results.summaries_table.table_name,
+            StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL: (
+                results.summarizer.dead_letter_queue.queue_url
+            ),
             StackOutput.COMPLETED_QUEUE_URL: completed.queue.queue_url,
             StackOutput.FAILED_QUEUE_URL: failed.queue.queue_url,
             StackOutput.COMPLETED_DEAD_LETTER_QUEUE_URL: completed.dead_letter_queue.queue_url,
@@ -41,10 +45,6 @@ class InferenceResultsStack(cdk.Stack):
             ),
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
-        if results.summaries_table and results.summarizer:
-            dead_letter_queue = results.summarizer.dead_letter_queue
-            outputs[StackOutput.SUMMARIES_TABLE_NAME] = results.summaries_table.table_name
-            outputs[StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL] = dead_letter_queue.queue_url
         if results.api:
             outputs[StackOutput.API_URL] = results.api.api.api_endpoint
         for name, value in outputs.items():

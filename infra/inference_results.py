@@ -1,7 +1,6 @@
 """The whole service as one construct, for this app's stack and for other CDK apps."""
 
 from aws_cdk import Aws
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -48,8 +47,13 @@ class InferenceResults(Construct):
             retain=settings.retain,
             key=self._keys.table if self._keys else None,
         ).table
-        self.summaries_table = self._summaries_table() if settings.summary else None
-        self.summarizer = self._summarizer(self.summaries_table) if self.summaries_table else None
+        self.summaries_table = SummariesTable(
+            self,
+            "Summaries",
+            retain=settings.retain,
+            key=self._keys.table if self._keys else None,
+        ).table
+        self.summarizer = self._summarizer()
         self.unprocessable_queue = encrypted_queue(
             self, "UnprocessableQueue", key=self._keys.queues if self._keys else None
         )
@@ -99,21 +103,13 @@ class InferenceResults(Construct):
             statements=statements,
         )
 
-    def _summaries_table(self) -> dynamodb.TableV2:
-        return SummariesTable(
-            self,
-            "Summaries",
-            retain=self._settings.retain,
-            key=self._keys.table if self._keys else None,
-        ).table
-
-    def _summarizer(self, summaries_table: dynamodb.TableV2) -> Summarizer:
+    def _summarizer(self) -> Summarizer:
         assert self.table.table_stream_arn
         summarizer = Summarizer(
             self,
             "Summarizer",
             stream_arn=self.table.table_stream_arn,
-            table=summaries_table,
+            table=self.summaries_table,
             dead_letter_key=self._keys.queues if self._keys else None,
             code=self._code,
             settings=self._settings,
@@ -154,7 +150,12 @@ class InferenceResults(Construct):
 
     def _api(self) -> StatusApi:
         api = StatusApi(
-            self, "StatusApi", table=self.table, code=self._code, settings=self._settings
+            self,
+            "StatusApi",
+            table=self.table,
+            summaries_table=self.summaries_table,
+            code=self._code,
+            settings=self._settings,
         )
         if self._keys:
             self._keys.allow_asking(api.role)

@@ -146,7 +146,6 @@ class Settings(_Group):
     api: bool = True
     jwt_issuer: HttpsUrl | None = None
     jwt_audience: Audience = ()
-    summary: bool = True
     customer_keys: bool = False
     runtime: Runtime = NEWEST_RUNTIME
     architecture: Literal["arm64", "x86_64"] = "arm64"

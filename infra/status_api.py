@@ -38,6 +38,7 @@ class StatusApi(Construct):
         id: str,
         *,
         table: dynamodb.ITableV2,
+        summaries_table: dynamodb.ITableV2,
         code: lambda_.Code,
         settings: Settings,
     ) -> None:
@@ -50,6 +51,7 @@ class StatusApi(Construct):
             settings=settings,
             environment={
                 Variable.TABLE_NAME: table.table_name,
+                Variable.SUMMARIES_TABLE_NAME: summaries_table.table_name,
                 Variable.SHARDS: str(settings.shards),
                 # Unknown to callers, and it stays. More is not needed: a cursor gives no rights.
                 Variable.CURSOR_KEY: cdk.Aws.STACK_ID,
@@ -61,7 +63,10 @@ class StatusApi(Construct):
                 ),
                 iam.PolicyStatement(
                     actions=["dynamodb:Query"],
-                    resources=[f"{table.table_arn}/index/{index}" for index in Index],
+                    resources=[
+                        *(f"{table.table_arn}/index/{index}" for index in Index),
+                        summaries_table.table_arn,
+                    ],
                 ),
             ],
         )

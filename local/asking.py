@@ -11,7 +11,7 @@ from inference_results.client.access import Signature, trust
 
 
 class StatusApi:
-    """Asks under the rights of a profile of the AWS configuration, and shows answers as they are."""
+    """Asks under the rights of a profile of the AWS configuration; shows answers as they come."""
 
     def __init__(self, api_url: str, profile: str) -> None:
         session = boto3.Session(profile_name=profile)

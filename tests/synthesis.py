@@ -40,7 +40,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "endpoint": {"endpoint": json.dumps(ENDPOINT | {"create_endpoint": True})},
     "no api": {"api": "false"},
     "tokens": {"jwt_issuer": "https://login.example.com/tenant", "jwt_audience": "one,two"},
-    "no summary": {"summary": "false"},
     "e-mail, boundary, older runtime": {
         "success_emails": "team@example.com",
         "error_emails": "team@example.com,oncall@example.com",

@@ -18,6 +18,7 @@ class Route(StrEnum):
     GET_INFERENCE_BY_QUERY = "GET /inference"
     """For any id: API Gateway decodes a path before it routes, but not a query."""
     GET_OUTPUT_BY_QUERY = "GET /inference/output"
+    SUMMARIZE_ENDPOINT = "GET /endpoints/{endpoint_name}/summary"
     GET_OPENAPI = "GET /openapi.json"
 
 

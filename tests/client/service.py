@@ -180,7 +180,8 @@ def blocking_client(
     service: Handler, clock: Clock | None = None, storage: Handler = no_storage
 ) -> Client:
     clock = clock or Clock()
-    api = sync.HttpBackend(Api(API_URL), httpx.Client(transport=httpx.MockTransport(service), trust_env=False))
+    http = httpx.Client(transport=httpx.MockTransport(service), trust_env=False)
+    api = sync.HttpBackend(Api(API_URL), http)
     store = httpx.Client(transport=httpx.MockTransport(storage), trust_env=False)
     pace = Pace(clock, lambda: 0.5)
     return Client.driven_by(sync.Driver(api, store, pace=pace, sleep=clock.sleep))

@@ -1,18 +1,10 @@
 """What would hurt if it were missing around the summaries."""
 
-import json
-
 import pytest
 
-from inference_results.contract import StackOutput, SummaryAttribute
+from inference_results.contract import SummaryAttribute
 from tests.conftest import resources
 from tests.infra.test_stack import actions, keys, named, properties, statements
-from tests.synthesis import synthesised
-
-
-@pytest.fixture(scope="module")
-def no_summary():
-    return synthesised("no summary")["InferenceResults"]
 
 
 @pytest.fixture
@@ -70,11 +62,3 @@ def test_counting_may_read_the_stream_and_add_and_nothing_else(template):
     table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "SummariesTable")
     (writing,) = [each for each in policy if "dynamodb:UpdateItem" in actions(each)]
     assert writing["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
-
-
-def test_without_the_summary_there_is_no_trace_of_it(no_summary):
-    assert "Summar" not in json.dumps(no_summary)
-    assert set(no_summary["Outputs"]) == set(StackOutput) - {
-        StackOutput.SUMMARIES_TABLE_NAME,
-        StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL,
-    }

@@ -82,12 +82,17 @@ MAX_BATCH: Final = 100
 _ID: Final = "The id of the inference, exactly as SageMaker gave it."
 INFERENCE_ID: Final = TextParameter("inference_id", 64, _ID, ascii_only=True)
 ID: Final = TextParameter("id", 64, _ID, ascii_only=True)
+ENDPOINT_NAME: Final = TextParameter("endpoint_name", 256, "The name of the endpoint.")
 ENDPOINT: Final = TextParameter("endpoint", 256, "The name of the endpoint.")
 STATUS: Final = TextParameter("status", 64, "InProgress, Completed, Failed, Expired or Lost.")
 SINCE: Final = TextParameter(
     "since", 64, "Not before this time: ISO 8601 with an offset, like 2026-01-25T12:00:00Z."
 )
 UNTIL: Final = TextParameter("until", 64, "Before this time: ISO 8601 with an offset.")
+SINCE_DAY: Final = TextParameter(
+    "since", 10, "First day, YYYY-MM-DD, of UTC; at most 31 days in all. By default the last 7."
+)
+UNTIL_DAY: Final = TextParameter("until", 10, "Last day, included.")
 LIMIT: Final = NumberParameter("limit", 1, 200, 50, "The most records on a page.", whole=True)
 CURSOR: Final = TextParameter(
     "cursor", 1024, "`next_cursor` of the page before, of the same question, at most a day old."

@@ -10,6 +10,7 @@ from inference_results.contract import SummaryAttribute
 from inference_results.domain.counting import LATENCY_PREFIX, STATUS_PREFIX
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.latency import described
+from inference_results.domain.parameters import ENDPOINT_NAME
 
 _DEFAULT_DAYS: Final = 7
 _MOST_DAYS: Final = 31
@@ -33,8 +34,7 @@ class SummarizeEndpoint:
         self, endpoint_name: str, since: str | None = None, until: str | None = None
     ) -> dict[str, Any]:
         """Days are `YYYY-MM-DD`, of UTC. Raises InvalidParameter or Unavailable."""
-        if not 1 <= len(endpoint_name) <= 256:
-            raise InvalidParameter("endpoint_name", "1 to 256 characters")
+        ENDPOINT_NAME.check(endpoint_name)
         first, last = self._days(since, until)
         now = int(self.now().timestamp())
         totals = defaultdict[str, Counter[str]](Counter)

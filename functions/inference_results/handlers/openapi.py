@@ -12,7 +12,14 @@ from typing import Any, Final
 from inference_results.contract import Attribute, Problem, Route
 from inference_results.domain.inference import Status
 from inference_results.domain.output import LINK_SECONDS
-from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID, MAX_BATCH, WAIT
+from inference_results.domain.parameters import (
+    ENDPOINT,
+    ENDPOINT_NAME,
+    ID,
+    INFERENCE_ID,
+    MAX_BATCH,
+    WAIT,
+)
 from inference_results.handlers.questions import QUERY, Parameter
 
 _JSON: Final = "application/json"
@@ -107,6 +114,10 @@ def _operations() -> dict[Route, dict[str, Any]]:
             "What became of these inferences?",
             {"200": _answer("Those that were found, and the others.", _ref("Batch"))},
         ),
+        Route.SUMMARIZE_ENDPOINT: _operation(
+            "How many results an endpoint had on each day, and how long they took.",
+            {"200": _answer("The days with results, newest first.", _ref("Summary"))},
+        ),
         Route.GET_OPENAPI: _operation(
             "This document.", {"200": _answer("The document.", {"type": "object"})}
         ),
@@ -114,7 +125,8 @@ def _operations() -> dict[Route, dict[str, Any]]:
     for route, operation in operations.items():
         operation["operationId"] = route.name.lower()
         operation["parameters"] = [
-            *([_path_parameter()] if "{" in route else []),
+            *([_id_in_path()] if INFERENCE_ID.name in route else []),
+            *([_endpoint_in_path()] if ENDPOINT_NAME.name in route else []),
             *(_query_parameter(parameter) for parameter in QUERY[route]),
         ]
     for route in (Route.GET_INFERENCE, Route.GET_INFERENCE_BY_QUERY):
@@ -152,21 +164,24 @@ def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {_JSON: {"schema": schema}}}
 
 
-def _path_parameter() -> dict[str, Any]:
-    return {
-        "name": INFERENCE_ID.name,
-        "in": "path",
-        "required": True,
-        "description": "An id without `/`, `?` or `%`: API Gateway decodes a path before routing.",
-        "schema": INFERENCE_ID.schema,
-    }
+def _id_in_path() -> dict[str, Any]:
+    why = "An id without `/`, `?` or `%`: API Gateway decodes a path before it routes."
+    return _parameter(INFERENCE_ID, "path", required=True) | {"description": why}
+
+
+def _endpoint_in_path() -> dict[str, Any]:
+    return _parameter(ENDPOINT_NAME, "path", required=True)
 
 
 def _query_parameter(parameter: Parameter) -> dict[str, Any]:
+    return _parameter(parameter, "query", required=parameter.name == ID.name)
+
+
+def _parameter(parameter: Parameter, place: str, *, required: bool) -> dict[str, Any]:
     return {
         "name": parameter.name,
-        "in": "query",
-        "required": parameter.name == "id",
+        "in": place,
+        "required": required,
         "description": parameter.description,
         "schema": parameter.schema,
     }
@@ -240,6 +255,34 @@ def _schemas() -> dict[str, Any]:
                     reason={"type": "string", "enum": ["unknown", "expired", "ambiguous"]},
                     endpoints=endpoints,
                 ),
+            },
+        ),
+        "Summary": _object(
+            ("endpoint_name", "days"),
+            endpoint_name=_TEXT,
+            days={
+                "type": "array",
+                "items": _object(
+                    ("day", "counts"),
+                    day={"type": "string", "format": "date"},
+                    counts={
+                        "type": "object",
+                        "additionalProperties": whole,
+                        "description": "How many results had each status.",
+                    },
+                    latency=_ref("Latency"),
+                ),
+            },
+        ),
+        "Latency": _object(
+            ("count", "p50_ms", "p90_ms", "p99_ms", "histogram"),
+            count=whole,
+            p50_ms=whole,
+            p90_ms=whole,
+            p99_ms=whole,
+            histogram={
+                "type": "array",
+                "items": _object(("up_to_ms", "count"), up_to_ms=whole, count=whole),
             },
         ),
         "Problem": _object(

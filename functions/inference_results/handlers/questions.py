@@ -13,8 +13,10 @@ from inference_results.domain.parameters import (
     ID,
     LIMIT,
     SINCE,
+    SINCE_DAY,
     STATUS,
     UNTIL,
+    UNTIL_DAY,
     WAIT,
     NumberParameter,
     TextParameter,
@@ -29,6 +31,7 @@ QUERY: Final[Mapping[Route, tuple[Parameter, ...]]] = {
     Route.GET_OUTPUT_BY_QUERY: (ID, ENDPOINT),
     Route.LIST_INFERENCES: (ENDPOINT, STATUS, SINCE, UNTIL, LIMIT, CURSOR),
     Route.BATCH_GET: (),
+    Route.SUMMARIZE_ENDPOINT: (SINCE_DAY, UNTIL_DAY),
     Route.GET_OPENAPI: (),
 }
 """The parameters that each route takes in its query; `id` is required, all others are not."""

@@ -19,6 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from inference_results.adapters.aws import PRESIGNING, client_config
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
+from inference_results.adapters.summaries import SummariesTable
 from inference_results.contract import Problem, Route, Variable
 from inference_results.domain.errors import (
     AmbiguousInference,
@@ -33,6 +34,7 @@ from inference_results.domain.errors import (
 from inference_results.domain.listing import ListInferences
 from inference_results.domain.lookup import FindInference, FindInferences
 from inference_results.domain.output import Link, LocateOutput
+from inference_results.domain.summary import SummarizeEndpoint
 from inference_results.domain.waiting import AwaitInference, AwaitInferences
 from inference_results.handlers.questions import read_batch, read_query
 
@@ -44,8 +46,9 @@ _WORKERS: Final = 16
 
 _now = partial(datetime.now, UTC)
 _config = client_config(connections=_WORKERS)
+_dynamodb = boto3.client("dynamodb", config=_config)
 _inferences = InferenceQueries(
-    boto3.client("dynamodb", config=_config),
+    _dynamodb,
     os.environ[Variable.TABLE_NAME],
     int(os.environ[Variable.SHARDS]),
     ThreadPoolExecutor(_WORKERS),
@@ -57,6 +60,9 @@ _await_inferences = AwaitInferences(
 )
 _list_inferences = ListInferences(
     inferences=_inferences, now=_now, cursor_key=os.environ[Variable.CURSOR_KEY].encode()
+)
+_summarize_endpoint = SummarizeEndpoint(
+    summaries=SummariesTable(_dynamodb, os.environ[Variable.SUMMARIES_TABLE_NAME]), now=_now
 )
 _locate_output = LocateOutput(
     find=_find_inference,
@@ -106,6 +112,11 @@ def batch_get() -> Response[Any]:
     return _json(
         _await_inferences(asked["inference_ids"], asked.get("endpoint"), asked.get("wait", 0))
     )
+
+
+@_on(Route.SUMMARIZE_ENDPOINT)
+def summarize_endpoint() -> Response[Any]:
+    return _json(_summarize_endpoint(_path("endpoint_name"), **_query(Route.SUMMARIZE_ENDPOINT)))
 
 
 @_on(Route.GET_OPENAPI)
