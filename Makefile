@@ -10,7 +10,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test up down check unit openapi install lock clean
+.PHONY: help demo test up down check unit openapi install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,7 @@ help:  ## list the commands
 demo: install  ## watch results of a pretended endpoint travel into the table, and ask for them
 	$(BIN)/python -m local demo
 
-test: check  ## check, then every test, those of the deployed system included
+test: check sdks  ## check, then every test, those of the deployed system included
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
@@ -56,6 +56,14 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-ministack/bin/python $<
 	touch $@
 
+# Not part of `install`: only tests need them, and they take 200 and 700 MB.
+sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the SageMaker SDKs
+
+.venv-sagemaker-%/installed: tests/sdk/requirements-%.txt | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	touch $@
+
 node_modules/installed: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
@@ -64,7 +72,11 @@ lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requir
 	for folder in functions . local; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
+	for version in v2 v3; do \
+		(cd tests/sdk && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+			--generate-hashes --no-header --no-annotate \
+			requirements-$$version.in -o requirements-$$version.txt); done
 
 clean:  ## stop what runs, and remove everything that was installed or written
 	test ! -x $(BIN)/python || $(BIN)/python -m local down
-	rm -rf .venv .venv-ministack node_modules .local cdk.out
+	rm -rf .venv .venv-ministack .venv-sagemaker-v2 .venv-sagemaker-v3 node_modules .local cdk.out
