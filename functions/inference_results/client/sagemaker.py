@@ -66,7 +66,7 @@ class NothingArrived(WaitTimeout):
     `pending` holds the output's location. `__cause__` is what S3 said of it the last time.
     """
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return (
             f"{self.pending[0]}: neither an output nor a failure within {self.timeout:g} s; "
             "whether the inference has ended can only be told by its inference_id"
