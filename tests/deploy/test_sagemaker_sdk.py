@@ -79,7 +79,7 @@ def test_version_2_gives_an_expired_inference_up(asked):
 
 
 def test_version_3_waits_for_an_expired_inference_for_ever(asked):
-    """Three times as long as its WaiterConfig says; the error would have to come in between."""
+    """Seen for three times as long as its WaiterConfig allows; the script then ends it."""
     assert "waits" in asked["v3"]["expiry"]["theirs"]
 
 
