@@ -45,7 +45,9 @@ def outputs(folder):
 
 @pytest.fixture
 def api(outputs):
-    return StatusApi(outputs[StackOutput.API_URL], READER_ROLE)
+    api = StatusApi(outputs[StackOutput.API_URL], READER_ROLE)
+    yield api
+    api.close()
 
 
 @pytest.fixture

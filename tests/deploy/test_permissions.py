@@ -2,11 +2,9 @@
 
 import boto3
 import pytest
-import requests
 from botocore.exceptions import ClientError
 
 from inference_results.contract import StackOutput
-from local.asking import StatusApi
 from local.deployment import OUTPUT_BUCKET
 from local.environment import EXECUTION_ROLE, READER_ROLE
 
@@ -41,12 +39,3 @@ def test_an_execution_role_can_publish_and_write_and_nothing_else(outputs):
         session.client("s3").put_object(Bucket=OUTPUT_BUCKET, Key="elsewhere", Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
         session.client("dynamodb").scan(TableName=outputs[StackOutput.TABLE_NAME])
-    status, _ = StatusApi(outputs[StackOutput.API_URL], EXECUTION_ROLE).get("any")
-    assert status == 403
-
-
-def test_an_unsigned_question_is_refused(outputs, folder):
-    answer = requests.get(
-        f"{outputs[StackOutput.API_URL]}/inferences/any", verify=folder.ca_bundle, timeout=10
-    )
-    assert answer.status_code == 403

@@ -17,9 +17,11 @@ from tests.deploy.conftest import eventually
 from tests.samples import body, failed
 
 
-@pytest.fixture
-def http(api):
-    return api.http
+def fetched(answer):
+    """What is at the place that an answer redirects to."""
+    assert answer.status_code == 307
+    with httpx.Client(verify=trust(None)) as anybody:
+        return anybody.get(answer.headers["location"]).content
 
 
 @pytest.fixture
@@ -35,70 +37,69 @@ def ended(invoke, record_of):
 @pytest.mark.parametrize(
     "inference_id", ["page 18 #2", "s3://bucket/a b?c=d", "100% %2F +", "a,b&c=d;e"]
 )
-def test_any_id_is_asked_for_in_the_query(http, invoke, inference_id):
+def test_any_id_is_asked_for_in_the_query(api, invoke, inference_id):
     inference_id = f"{inference_id} {uuid.uuid4().hex[:8]}"
     invoke(b"hello", InferenceId=inference_id)
-    record = http.get("inference", params={"id": inference_id, "wait": "20"}).json()
+    record = api.ask("inference", query={"id": inference_id, "wait": "20"}).json()
     assert (record["inference_id"], record["status"]) == (inference_id, "Completed")
-    redirect = http.get("inference/output", params={"id": inference_id})
-    assert redirect.status_code == 307
-    plain = httpx.Client(verify=trust(None))
-    assert plain.get(redirect.headers["location"]).content == b"hello"
+    assert fetched(api.ask("inference/output", query={"id": inference_id})) == b"hello"
 
 
-def test_a_wait_ends_soon_after_the_inference(http, invoke):
+def test_a_wait_ends_soon_after_the_inference(api, invoke):
     inference_id = invoke(wishes="pretend-delay=4")["InferenceId"]
     begun = time.monotonic()
-    answer = http.get("inference", params={"id": inference_id, "wait": "20"})
+    answer = api.ask("inference", query={"id": inference_id, "wait": "20"})
     assert answer.json()["status"] == "Completed"
     assert 3 < time.monotonic() - begun < 15
 
 
-def test_a_wait_for_what_never_comes_ends(http):
+def test_a_wait_for_what_never_comes_ends(api):
     begun = time.monotonic()
-    answer = http.get("inference", params={"id": str(uuid.uuid4()), "wait": "1"})
+    answer = api.ask("inference", query={"id": str(uuid.uuid4()), "wait": "1"})
     assert answer.status_code == 404
     assert 1 <= time.monotonic() - begun < 10
 
 
-def test_an_unchanged_record_is_not_sent_again(http, ended):
+def test_an_unchanged_record_is_not_sent_again(api, ended):
     path = f"inferences/{ended()['inference_id']}"
-    etag = http.get(path).headers["etag"]
-    assert http.get(path, headers={"if-none-match": etag}).status_code == 304
-    assert http.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+    etag = api.ask(path).headers["etag"]
+    assert api.ask(path, headers={"if-none-match": etag}).status_code == 304
+    assert api.ask(path, headers={"if-none-match": '"other"'}).status_code == 200
 
 
-def test_the_recorded_version_is_read_though_another_was_written_since(http, ended):
+def test_the_recorded_version_is_read_though_another_was_written_since(api, ended):
     record = ended(b"first")
     output = record["output"]
     boto3.client("s3").put_object(Bucket=output["bucket"], Key=output["key"], Body=b"another")
-    redirect = http.get(f"inferences/{record['inference_id']}/output")
-    plain = httpx.Client(verify=trust(None))
-    assert plain.get(redirect.headers["location"]).content == b"first"
+    assert fetched(api.ask(f"inferences/{record['inference_id']}/output")) == b"first"
 
 
-def test_an_output_that_was_removed_is_gone_and_its_record_is_not(http, ended):
+def test_an_output_that_was_removed_is_gone_and_its_record_is_not(api, ended):
     record = ended(b"first")
     output = record["output"]
     boto3.client("s3").delete_object(
         Bucket=output["bucket"], Key=output["key"], VersionId=output["version_id"]
     )
-    answer = http.get(f"inferences/{record['inference_id']}/output")
+    answer = api.ask(f"inferences/{record['inference_id']}/output")
     assert (answer.status_code, answer.json()["type"]) == (410, Problem.OUTPUT_REMOVED)
-    assert http.get(f"inferences/{record['inference_id']}").json() == record
+    assert api.ask(f"inferences/{record['inference_id']}").json() == record
 
 
-def test_a_batch_is_answered_over_endpoints_and_outcomes(http, invoke):
+def test_a_batch_is_answered_over_endpoints_and_outcomes(api, invoke):
     ids = [invoke()["InferenceId"], invoke(wishes="pretend-failure=500")["InferenceId"], "none"]
-    answer = http.post("inferences:batchGet", json={"inference_ids": ids[:2], "wait": 20}).json()
+    answer = api.ask(
+        "/inferences:batchGet", "POST", json={"inference_ids": ids[:2], "wait": 20}
+    ).json()
     statuses = {each["inference_id"]: each["status"] for each in answer["inferences"]}
     assert statuses == {ids[0]: "Completed", ids[1]: "Failed"}
-    answer = http.post("inferences:batchGet", json={"inference_ids": ids, "endpoint": "speech"})
+    answer = api.ask(
+        "/inferences:batchGet", "POST", json={"inference_ids": ids, "endpoint": "speech"}
+    )
     assert len(answer.json()["inferences"]) == 2
     assert answer.json()["missing"] == [{"inference_id": "none", "reason": "unknown"}]
 
 
-def test_lists_hold_what_was_published_page_by_page(http, outputs):
+def test_lists_hold_what_was_published_page_by_page(api, outputs):
     endpoint = f"listed-{uuid.uuid4().hex[:8]}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
     ids = [f"{endpoint} #{number}" for number in range(12)]
@@ -113,7 +114,7 @@ def test_lists_hold_what_was_published_page_by_page(http, outputs):
     def listed(**query):
         found, more = [], {}
         while more is not None:
-            page = http.get("inferences", params={"endpoint": endpoint, **query, **more}).json()
+            page = api.ask("inferences", query={"endpoint": endpoint, **query, **more}).json()
             found += [each["inference_id"] for each in page["inferences"]]
             more = {"cursor": page["next_cursor"]} if "next_cursor" in page else None
         return found
@@ -135,14 +136,14 @@ def test_lists_hold_what_was_published_page_by_page(http, outputs):
         ("GET", "inference?id=any"),
         ("GET", "inference/output?id=any"),
         ("GET", "inferences?endpoint=any"),
-        ("POST", "inferences:batchGet"),
+        ("POST", "/inferences:batchGet"),
         ("GET", "endpoints/any/summary"),
         ("GET", "openapi.json"),
     ],
 )
 def test_no_route_is_open_to_the_unsigned_or_the_not_allowed(outputs, method, path):
-    url = f"{outputs[StackOutput.API_URL]}/{path}"
-    unsigned = httpx.Client(verify=trust(None))
-    assert unsigned.request(method, url).status_code == 403
-    not_allowed = StatusApi(outputs[StackOutput.API_URL], EXECUTION_ROLE).http
-    assert not_allowed.request(method, path).status_code == 403
+    with httpx.Client(base_url=outputs[StackOutput.API_URL], verify=trust(None)) as unsigned:
+        assert unsigned.request(method, path).status_code == 403
+    not_allowed = StatusApi(outputs[StackOutput.API_URL], EXECUTION_ROLE)
+    assert not_allowed.ask(path, method).status_code == 403
+    not_allowed.close()
