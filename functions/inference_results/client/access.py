@@ -23,6 +23,7 @@ from botocore.exceptions import (
 )
 
 from inference_results.client.errors import InvalidRequest, NotAuthorized, ServiceUnavailable
+from inference_results.domain.errors import InferenceResultsError
 
 SERVICE: Final = "execute-api"
 _API_HOST: Final = re.compile(rf"[a-z0-9-]+\.{SERVICE}\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
@@ -63,12 +64,8 @@ class Signature(httpx.Auth):
                 if self._found is None:
                     raise NotAuthorized("no AWS credentials were found")
                 return self._found.get_frozen_credentials()
-        except (EndpointConnectionError, HTTPClientError) as error:
-            name = type(error).__name__
-            raise ServiceUnavailable(f"AWS credentials cannot be had: {name}") from error
         except (BotoCoreError, ClientError) as error:
-            name = type(error).__name__
-            raise NotAuthorized(f"AWS credentials cannot be had: {name}") from error
+            raise credentials_trouble(error) from error
 
     def _sign(self, request: httpx.Request, credentials: ReadOnlyCredentials) -> None:
         signed = AWSRequest(request.method, str(request.url), data=request.content)
@@ -123,15 +120,31 @@ def authentication(
 ) -> httpx.Auth:
     """A bearer token if one is given, else a signature.
 
-    Raises InvalidRequest if there is no region: given, in the URL, or in the session.
+    Raises InvalidRequest if there is no region: given, in the URL, or in the session; NotAuthorized
+    if there is no such profile.
     """
     if token is not None:
         return BearerToken(token)
-    session = session or boto3.Session()
+    try:
+        session = session or boto3.Session()
+    except BotoCoreError as error:
+        raise credentials_trouble(error) from error
     found = region or _region_in(url) or session.region_name
     if not found:
         raise InvalidRequest("expected, as neither the URL nor the session has one", "region")
     return Signature(session, found)
+
+
+def credentials_trouble(error: BotoCoreError | ClientError) -> InferenceResultsError:
+    """What it means that boto3 cannot tell who asks."""
+    told: InferenceResultsError
+    detail = f"AWS credentials cannot be had: {type(error).__name__}"
+    if isinstance(error, EndpointConnectionError | HTTPClientError):
+        told = ServiceUnavailable(detail)
+    else:
+        told = NotAuthorized(detail)
+    told.__cause__ = error
+    return told
 
 
 def _region_in(url: str) -> str | None:

@@ -12,7 +12,7 @@ import httpx
 from inference_results.client import asking, outputs, waiting
 from inference_results.client.access import authentication, trust
 from inference_results.client.api import Api
-from inference_results.client.asynchronous import Driver, HttpBackend
+from inference_results.client.asynchronous import Driver, HttpBackend, ThreadedBackend
 from inference_results.client.download import Progress as BytesProgress
 from inference_results.client.download import Sink
 from inference_results.client.inference import Batch, DaySummary, Inference
@@ -50,6 +50,30 @@ class AsyncClient:
         trusted = trust(verify)
         backend = HttpBackend(api, httpx.AsyncClient(auth=auth, verify=trusted))
         self._driver = Driver(backend, httpx.AsyncClient(verify=trusted))
+
+    @classmethod
+    def on_table(
+        cls,
+        table_name: str,
+        *,
+        shards: int,
+        summaries_table_name: str | None = None,
+        session: boto3.Session | None = None,
+    ) -> Self:
+        """Over the table itself, with the rights of `session` (Query and GetItem on the table and
+        its indexes; to read outputs, GetObject on them).
+
+        `shards` is the setting of the stack. Summaries need their own table's name.
+        """
+        # Not at the top: most ask the API, and do not need what this loads.
+        from inference_results.client.table import TableBackend
+
+        backend = TableBackend(
+            table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
+        )
+        return cls.driven_by(
+            Driver(ThreadedBackend(backend), httpx.AsyncClient(verify=trust(None)))
+        )
 
     @classmethod
     def driven_by(cls, driver: Driver) -> Self:

@@ -53,6 +53,28 @@ class Client:
         self._driver = Driver(backend, httpx.Client(verify=trusted))
 
     @classmethod
+    def on_table(
+        cls,
+        table_name: str,
+        *,
+        shards: int,
+        summaries_table_name: str | None = None,
+        session: boto3.Session | None = None,
+    ) -> Self:
+        """Over the table itself, with the rights of `session` (Query and GetItem on the table and
+        its indexes; to read outputs, GetObject on them).
+
+        `shards` is the setting of the stack. Summaries need their own table's name.
+        """
+        # Not at the top: most ask the API, and do not need what this loads.
+        from inference_results.client.table import TableBackend
+
+        backend = TableBackend(
+            table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
+        )
+        return cls.driven_by(Driver(backend, httpx.Client(verify=trust(None))))
+
+    @classmethod
     def driven_by(cls, driver: Driver) -> Self:
         """A client with a driver of its own: another backend, clock or transport."""
         client = cls.__new__(cls)
