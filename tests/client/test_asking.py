@@ -1,3 +1,4 @@
+import ssl
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import httpx
@@ -107,6 +108,17 @@ def test_a_call_is_tried_four_more_times(client, service, clock, failure):
         client.get("one")
     assert not service.failures
     assert clock.now == 2 * sum(0.5 * pause for pause in (0.5, 1, 2, 4))
+
+
+def test_a_server_that_is_not_trusted_is_not_tried_again(client, service, clock):
+    failure = httpx.ConnectError("no trust")
+    failure.__cause__ = ssl.SSLCertVerificationError("self-signed")
+    service.failures = [failure, failure]
+    with pytest.raises(InvalidRequest, match="verify"):
+        client.get("one")
+    with pytest.raises(InvalidRequest, match="verify"):
+        client.wait("one", 60)
+    assert clock.now == 0
 
 
 def test_a_service_that_wants_a_long_pause_is_reported_rather_than_awaited(client, service, clock):

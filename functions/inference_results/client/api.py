@@ -130,10 +130,10 @@ def unreached(error: Exception) -> InferenceResultsError:
 
 
 def _is_distrust(error: BaseException | None) -> bool:
-    """Whether TLS failed because of a certificate: no retry helps. httpx hides it in a cause."""
-    while error and not isinstance(error, ssl.SSLCertVerificationError):
+    """Whether a certificate is why: no retry helps. What the socket raised lies below httpx's."""
+    while error and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return isinstance(error, ssl.SSLCertVerificationError)
 
 
 def _error(
