@@ -76,7 +76,8 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
     shutil.copytree(
         FUNCTIONS / "inference_results",
         output / "inference_results",
-        ignore=shutil.ignore_patterns("__pycache__"),
+        # What services install to ask is not asked for here: a change of it deploys nothing.
+        ignore=shutil.ignore_patterns("__pycache__", "client"),
     )
     for pattern in _LEFT_OUT:
         for path in output.glob(pattern):

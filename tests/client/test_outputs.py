@@ -350,6 +350,24 @@ def test_an_invocation_that_does_not_end_is_waited_for_until_the_timeout(client,
         client.get_output("s3://bucket/one.out", 60, inference_id="one")
 
 
+def test_the_output_of_an_earlier_invocation_is_not_taken_for_this_ones(client, service, clock):
+    """An id may be used again."""
+    record_has(service, output={"location": "s3://bucket/earlier.out"})
+    response = {"InferenceId": "one", "OutputLocation": "s3://bucket/one.out"}
+    with pytest.raises(WaitTimeout, match="recorded of an earlier invocation only"):
+        client.get_output(response, 60)
+    assert clock.now == 60
+    assert len(service.requests) < 12
+    record_has(service, output={"location": "s3://bucket/one.out"})
+    assert client.get_output(response, 60) == CONTENT
+
+
+def test_a_location_that_is_none_is_refused(client, service):
+    with pytest.raises(InvalidRequest, match="response: expected an OutputLocation in S3"):
+        client.get_output({"InferenceId": "one", "OutputLocation": "elsewhere"}, 60)
+    assert service.requests == []
+
+
 @pytest.mark.parametrize(
     ("response", "told"),
     [

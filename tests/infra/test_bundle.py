@@ -30,6 +30,10 @@ def test_the_bundle_holds_the_package_and_what_it_needs(bundled):
     assert (bundled / "aws_lambda_powertools/__init__.py").exists()
 
 
+def test_what_only_callers_use_is_not_shipped(bundled):
+    assert not (bundled / "inference_results/client").exists()
+
+
 def test_what_the_runtime_has_is_not_shipped(bundled):
     assert not {"boto3", "botocore", "s3transfer"} & {each.name for each in bundled.iterdir()}
 

@@ -16,6 +16,7 @@ from inference_results.client.download import Progress as BytesProgress
 from inference_results.client.download import Sink
 from inference_results.client.inference import Batch, DaySummary, Inference
 from inference_results.client.questions import EndpointSummary, RecordPage
+from inference_results.client.sagemaker import AsyncInferenceResponse, PredictorResponse
 from inference_results.client.sync import Driver, HttpBackend
 
 Days: TypeAlias = list[DaySummary]
@@ -203,8 +204,9 @@ class Client:
         """Wait for an invocation, and read its output.
 
         `response` is what invoke_endpoint_async returned. An output location alone needs
-        `inference_id` with it: a failure leaves no trace there. Raises what `wait` and `output`
-        raise.
+        `inference_id` with it: a failure leaves no trace there. Of an id that was used before, the
+        output of the earlier invocation is not taken for this one's; its failure would be. Raises
+        what `wait` and `output` raise.
         """
         reading = outputs.awaited_output(
             response, timeout, inference_id, endpoint, max_bytes, self._driver.pace
@@ -220,6 +222,22 @@ class Client:
         """
         question = EndpointSummary(endpoint, asking.day(since), asking.day(until))
         return self._driver.result(asking.summary(question, self._driver.pace))
+
+    def from_predictor_response(
+        self,
+        response: AsyncInferenceResponse,
+        *,
+        inference_id: str | None = None,
+        endpoint: str | None = None,
+    ) -> PredictorResponse:
+        """For what `predict_async` of the SageMaker SDK returned: has a `get_result` that ends.
+
+        Give the `inference_id` that predict_async was given: the SDK drops the one of SageMaker.
+        Without it only the two promised objects can be looked at; see PredictorResponse.
+        """
+        return PredictorResponse(
+            service=self, response=response, inference_id=inference_id, endpoint=endpoint
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -120,11 +120,16 @@ class WaitTimeout(InferenceResultsError, TimeoutError):
         within = f"not ended within {self.timeout:g} s"
         if len(self.pending) == 1 and not self.done:
             (inference_id,) = self.pending
-            known = self.seen.get(inference_id)
-            return f"{inference_id}: {within}; {known.status if known else 'never recorded'}"
+            return f"{inference_id}: {within}; {_last_seen(self.seen.get(inference_id))}"
         total = len(self.pending) + len(self.done)
         unseen = len(self.pending) - len(self.seen)
         return f"{len(self.pending)} of {total} {within}; {unseen} never recorded"
+
+
+def _last_seen(inference: "Inference | None") -> str:
+    if inference is None:
+        return "never recorded"
+    return "recorded of an earlier invocation only" if inference.is_terminal else inference.status
 
 
 class InferenceFailed(InferenceResultsError):

@@ -18,7 +18,8 @@ from inference_results.client.pace import Pace
 from inference_results.client.questions import OutputInline, OutputPlace
 from inference_results.client.steps import Fetch, Operation, Pause
 from inference_results.client.waiting import wait
-from inference_results.domain.errors import InferenceResultsError
+from inference_results.domain.errors import InferenceResultsError, LocationRefused
+from inference_results.domain.location import parse_location
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """What is taken into memory unless the caller says otherwise."""
@@ -71,7 +72,8 @@ def awaited_output(
 ) -> Operation[bytes]:
     """`response`: what invoke_endpoint_async returned, or only its OutputLocation."""
     waited_for = inference_id or _inference_id(response)
-    inference = yield from wait(waited_for, timeout, endpoint, pace).only()
+    location = _output_location(response)
+    inference = yield from wait(waited_for, timeout, endpoint, pace, location).only()
     content, _ = yield from _content_of(inference, max_bytes, pace)
     return content
 
@@ -87,6 +89,15 @@ def _inference_id(response: Mapping[str, Any] | str) -> str:
         return str(response["InferenceId"])
     except KeyError as error:
         raise InvalidRequest("expected InferenceId in it", "response") from error
+
+
+def _output_location(response: Mapping[str, Any] | str) -> str | None:
+    """As records have it: `s3://bucket/key`."""
+    text = response if isinstance(response, str) else response.get("OutputLocation")
+    try:
+        return None if text is None else parse_location(text).uri
+    except LocationRefused as error:
+        raise InvalidRequest(f"expected an OutputLocation in S3: {error}", "response") from error
 
 
 def _content_of(

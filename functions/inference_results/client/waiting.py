@@ -41,9 +41,19 @@ _NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
 Progress = Callable[[int, int], None]
 
 
-def wait(inference_id: str, timeout: float, endpoint: str | None, pace: Pace) -> "_Wait":
-    """A wait for one id: the service holds each question open for as long as it can."""
-    return _Wait([inference_id], timeout, endpoint, pace, one=True)
+def wait(
+    inference_id: str,
+    timeout: float,
+    endpoint: str | None,
+    pace: Pace,
+    output_location: str | None = None,
+) -> "_Wait":
+    """A wait for one id: the service holds each question open for as long as it can.
+
+    An id may be used again. With an `output_location` (`s3://bucket/key`) a record whose output is
+    elsewhere is taken for that of an earlier invocation, and not for the end of this one.
+    """
+    return _Wait([inference_id], timeout, endpoint, pace, one=True, output_location=output_location)
 
 
 def wait_many(ids: Iterable[str], timeout: float, endpoint: str | None, pace: Pace) -> "_Wait":
@@ -59,7 +69,14 @@ class _Wait:
     """The time runs from when it is made."""
 
     def __init__(
-        self, ids: list[str], timeout: float, endpoint: str | None, pace: Pace, *, one: bool
+        self,
+        ids: list[str],
+        timeout: float,
+        endpoint: str | None,
+        pace: Pace,
+        *,
+        one: bool,
+        output_location: str | None = None,
     ) -> None:
         if not timeout >= 0:
             raise InvalidRequest("expected seconds, 0 or more", "timeout")
@@ -67,6 +84,7 @@ class _Wait:
         self._endpoint = endpoint
         self._pace = pace
         self._one = one
+        self._output_location = output_location
         self._deadline = pace.clock() + timeout
         self._longest_wait = _FIRST_WAIT_SECONDS
         self._failures = 0
@@ -164,13 +182,17 @@ class _Wait:
 
     def _take(self, inference: Inference) -> bool:
         """Keep it; whether it has ended."""
-        if not inference.is_terminal:
+        if not inference.is_terminal or self._is_earlier(inference):
             self._seen[inference.inference_id] = inference
             return False
         self._pending.pop(inference.inference_id, None)
         self._seen.pop(inference.inference_id, None)
         self._done[inference.inference_id] = inference
         return True
+
+    def _is_earlier(self, inference: Inference) -> bool:
+        found = inference.output.location if inference.output else None
+        return None not in (found, self._output_location) and found != self._output_location
 
 
 def _raise_if_hopeless(missing: list[Missing]) -> None:

@@ -69,6 +69,8 @@ def read_batch(body: str) -> dict[str, Any]:
     for name in members:
         if name not in BATCH_GET_BODY:
             raise InvalidParameter(name, f"one of {', '.join(BATCH_GET_BODY)}")
+    if ENDPOINT.name in members:
+        ENDPOINT.check(members[ENDPOINT.name])  # null is none of its values
     if "inference_ids" not in members:
         raise InvalidParameter("inference_ids", "a list of ids")
     return members
