@@ -49,6 +49,7 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 
 .venv/installed: requirements.txt | .venv/bin/uv
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $@
 
 .venv-ministack/installed: local/requirements.txt | .venv/bin/uv

@@ -1,10 +1,14 @@
-"""The main job before one's eyes: invocations of every kind, read back through the HTTP API."""
+"""The whole way before one's eyes: invocations of every kind, asked for by client and command."""
 
 import json
+import shlex
+import subprocess
+import sys
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import boto3
 from rich import box
@@ -12,8 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
+from inference_results.client import Client, Inference, WaitTimeout
 from inference_results.contract import StackOutput
-from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import EXECUTION_ROLE, READER_ROLE, LocalFolder
 
@@ -73,30 +77,57 @@ def run_demo(folder: LocalFolder, console: Console) -> bool:
         for each in sent:
             _invoke(each)
             progress.advance(sending)
-        marker = _publish_what_is_no_result(outputs)
-        reading = progress.add_task("reading records over HTTP", total=len(sent))
-        api = StatusApi(outputs[StackOutput.API_URL], READER_ROLE)
-        records: dict[str, dict[str, Any]] = {}
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while len(records) < len(sent) and time.monotonic() < deadline:
-            for each in sent:
-                if each.inference_id not in records:
-                    status, document = api.get(each.inference_id)
-                    if status == 200:
-                        records[each.inference_id] = document
-                        progress.advance(reading)
-            time.sleep(0.2)
-    wrong = {each.inference_id: differences(each, records) for each in sent}
+    marker = _publish_what_is_no_result(outputs)
+    session = boto3.Session(profile_name=READER_ROLE)
+    with Client(outputs[StackOutput.API_URL], session=session) as client:
+        records = _awaited(client, sent, console)
+        wrong = {each.inference_id: differences(each, records, client) for each in sent}
     console.print(_table(sent, records, wrong))
     parked = _parked(outputs, marker)
     ignored = not any("TestNotification" in body for body in parked)
     console.print(f"the message that is no notification was parked: {parked.get(marker, 'NO')}")
     console.print(f"the test notification was ignored: {'yes' if ignored else 'NO'}")
+    asked = [_command(console, *words) for words in _questions(sent)]
     count = sum(map(bool, wrong.values()))
     console.print(
         f"{len(sent)} invocations, {len(records)} records, {count} that differ from what was sent"
     )
-    return not count and marker in parked and ignored
+    return not count and marker in parked and ignored and all(asked)
+
+
+def _awaited(client: Client, sent: list[Sent], console: Console) -> dict[str, Inference]:
+    """The records by id, as far as they come in time."""
+    with Progress(console=console) as progress:
+        waiting = progress.add_task("waiting for the results", total=len(sent))
+        try:
+            return client.wait_all(
+                [each.inference_id for each in sent],
+                _WAIT_SECONDS,
+                progress=lambda done, total: progress.update(waiting, completed=done),
+            )
+        except WaitTimeout as timeout:
+            return timeout.done
+
+
+def _questions(sent: list[Sent]) -> list[list[str]]:
+    """What a person would ask at a terminal, as arguments of the command."""
+    completed = next(each for each in sent if each.wishes == "pretend-inline")
+    return [
+        ["wait", sent[0].inference_id],
+        ["output", completed.inference_id],
+        ["list", "--status", "Failed", "--limit", "3"],
+        ["summary", completed.endpoint_name],
+    ]
+
+
+def _command(console: Console, *words: str) -> bool:
+    """Run the command under the reader's rights, on the terminal if there is one."""
+    console.print(f"\n$ inference-results {shlex.join(words)}", style="bold", markup=False)
+    command = [str(Path(sys.executable).with_name("inference-results")), "--profile", READER_ROLE]
+    stdout = None if console.is_terminal else subprocess.PIPE
+    done = subprocess.run([*command, *words], stdout=stdout, text=True, check=False)
+    console.print(done.stdout or "", markup=False, highlight=False, soft_wrap=True, end="")
+    return done.returncode == 0
 
 
 def _invoke(sent: Sent) -> None:
@@ -121,8 +152,8 @@ def _publish_what_is_no_result(outputs: dict[str, str]) -> str:
     return marker
 
 
-def differences(sent: Sent, records: dict[str, dict[str, Any]]) -> list[str]:
-    """The names of what is not as it was sent."""
+def differences(sent: Sent, records: dict[str, Inference], client: Client) -> list[str]:
+    """The names of what is not as it was sent; the output is read as any consumer would."""
     record = records.get(sent.inference_id)
     if record is None:
         return ["no record"]
@@ -133,21 +164,12 @@ def differences(sent: Sent, records: dict[str, dict[str, Any]]) -> list[str]:
         "input_location": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}{sent.inference_id}",
         "output_error": None,
     }
-    found = [name for name, value in expected.items() if record.get(name) != value]
-    if record.get("failure", {}).get("code") != sent.failure_code:
+    found = [name for name, value in expected.items() if getattr(record, name) != value]
+    if (record.failure.code if record.failure else None) != sent.failure_code:
         found.append("failure.code")
-    if sent.has_output and _output(record["output"]) != sent.body:
+    if sent.has_output and client.output(sent.inference_id) != sent.body:
         found.append("output")
     return found
-
-
-def _output(output: dict[str, Any]) -> bytes:
-    """The output as a consumer gets it: from the record if it is whole there, else from S3."""
-    if inline := output.get("inline"):
-        return str(inline["content"]).encode()
-    version = {"VersionId": output["version_id"]} if "version_id" in output else {}
-    answer = boto3.client("s3").get_object(Bucket=output["bucket"], Key=output["key"], **version)
-    return answer["Body"].read()
 
 
 def _parked(outputs: dict[str, str], marker: str) -> dict[str, str]:
@@ -168,9 +190,7 @@ def _parked(outputs: dict[str, str], marker: str) -> dict[str, str]:
     return parked
 
 
-def _table(
-    sent: list[Sent], records: dict[str, dict[str, Any]], wrong: dict[str, list[str]]
-) -> Table:
+def _table(sent: list[Sent], records: dict[str, Inference], wrong: dict[str, list[str]]) -> Table:
     columns = ("inference", "on", "status", "output", "failure", "sent")
     table = Table(
         *(Column(name, no_wrap=True) for name in columns),
@@ -179,16 +199,23 @@ def _table(
         pad_edge=False,
     )
     for each in sent:
-        record = records.get(each.inference_id, {})
-        output, failure = record.get("output"), record.get("failure", {})
-        where = "inline" if output and "inline" in output else "in S3"
         names = ", ".join(wrong[each.inference_id])
         table.add_row(
             each.inference_id,
-            record.get("endpoint_name"),
-            record.get("status"),
-            f"{output['size']} B {where}" if output else "",
-            failure.get("code"),
+            *_shown(records.get(each.inference_id)),
             f"[red]{names}" if names else "yes",
         )
     return table
+
+
+def _shown(record: Inference | None) -> tuple[str, str, str, str]:
+    if record is None:
+        return ("", "", "", "")
+    output, failure = record.output, record.failure
+    where = "inline" if output and output.inline is not None else "in S3"
+    return (
+        record.endpoint_name,
+        record.status,
+        f"{output.size} B {where}" if output else "",
+        failure.code if failure else "",
+    )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from inference_results.contract import StackOutput
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
@@ -62,11 +64,16 @@ class LocalFolder:
         return ports
 
     def variables(self) -> dict[str, str]:
-        """What a client (boto3, the CDK, the SageMaker SDK) needs to reach this system only."""
+        """What a client (boto3, the CDK, the SageMaker SDK, ours) needs to reach this system only.
+
+        Where the API is, is known once it is deployed.
+        """
         ports = self.ports()
+        api_url = self.outputs()[StackOutput.API_URL] if self.outputs_file.exists() else ""
         return {
             "AWS_ENDPOINT_URL": f"https://127.0.0.1:{ports['aws']}",
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
+            "INFERENCE_RESULTS_API_URL": api_url,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
             "SSL_CERT_FILE": str(self.ca_bundle),
             "NODE_EXTRA_CA_CERTS": str(self.certificate),

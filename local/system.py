@@ -37,6 +37,8 @@ def up(folder: LocalFolder, tell: Callable[[str], None]) -> None:
     tell("deploying with cdk deploy")
     create_account_resources()
     deploy(folder)
+    folder.write_env()
+    folder.enter()
     tell("starting the pretend SageMaker endpoint")
     _start_endpoint(folder, processes)
 

@@ -20,6 +20,7 @@ def test_the_environment_and_the_outputs_are_written_for_others(folder, outputs)
     env = (folder.path / "env").read_text()
     for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_ACCESS_KEY_ID", "AWS_REGION"):
         assert f"export {name}=" in env
+    assert f"export INFERENCE_RESULTS_API_URL='{outputs[StackOutput.API_URL]}'" in env
     assert set(outputs) == {*StackOutput, "OutputBucket", "OutputPrefix"}
 
 

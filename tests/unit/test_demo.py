@@ -1,5 +1,6 @@
 import pytest
 
+from inference_results.client import Inference
 from local.demo import Sent, differences
 
 SENT = Sent(
@@ -10,15 +11,30 @@ SENT = Sent(
     status="Completed",
 )
 RECORD = {
+    "inference_id": "one",
     "endpoint_name": "speech",
     "status": "Completed",
     "input_location": "s3://async-inference-results-local/async-input/one",
-    "output": {"inline": {"encoding": "utf-8", "content": "hello"}},
 }
 
 
+class FakeClient:
+    """Has the same output for every inference."""
+
+    def __init__(self, output=b"hello"):
+        self._output = output
+
+    def output(self, inference_id):
+        return self._output
+
+
+def differ(output=b"hello", **change):
+    record = Inference.from_document(RECORD | change)
+    return differences(SENT, {"one": record}, FakeClient(output))
+
+
 def test_a_record_as_sent_has_no_differences():
-    assert differences(SENT, {"one": RECORD}) == []
+    assert differ() == []
 
 
 @pytest.mark.parametrize(
@@ -26,15 +42,18 @@ def test_a_record_as_sent_has_no_differences():
     [
         ({"status": "Failed"}, ["status"]),
         ({"endpoint_name": "vision"}, ["endpoint_name"]),
-        ({"output": {"inline": {"content": "other"}}}, ["output"]),
-        ({"output_error": {"code": "NoSuchKey"}}, ["output_error"]),
-        ({"failure": {"code": "UNKNOWN"}}, ["failure.code"]),
+        ({"output_error": {"code": "NoSuchKey", "message": ""}}, ["output_error"]),
+        ({"failure": {"code": "UNKNOWN", "retryable": False}}, ["failure.code"]),
         ({"custom_attributes": "x"}, ["custom_attributes"]),
     ],
 )
 def test_the_demo_notices_a_record_that_differs(change, found):
-    assert differences(SENT, {"one": RECORD | change}) == found
+    assert differ(**change) == found
+
+
+def test_the_demo_notices_an_output_that_differs():
+    assert differ(b"other") == ["output"]
 
 
 def test_the_demo_notices_a_missing_record():
-    assert differences(SENT, {}) == ["no record"]
+    assert differences(SENT, {}, FakeClient()) == ["no record"]
