@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/operations.md do what they say."""
+"""The commands of README.md, docs/operations.md and docs/querying.md do what they say."""
 
 import json
 import os
@@ -10,16 +10,23 @@ import uuid
 import boto3
 import pytest
 
+from inference_results.client import Client
 from inference_results.contract import StackOutput
 from tests.deploy.conftest import eventually
 from tests.samples import body, failed
 from tests.synthesis import ROOT
 
 
+def blocks(document):
+    """Language and text of each fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
+
+
 def block(document, language, start):
-    """The only fenced block of a document that begins with a text."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
-    (found,) = [text for name, text in blocks if name == language and text.startswith(start)]
+    """The only block of a document that begins with a text."""
+    (found,) = [
+        text for name, text in blocks(document) if (name, text[: len(start)]) == (language, start)
+    ]
     return found
 
 
@@ -78,3 +85,61 @@ def test_what_was_parked_is_shown_with_its_reason(outputs):
         return lines and lines[0]
 
     assert "body: expected JSON" in eventually(shown)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The commands of an environment with nothing in it but the package, installed as documented."""
+    environment = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    command = block("docs/querying.md", "sh", "pip install")
+    path = f"{environment}/bin:{os.environ['PATH']}"
+    subprocess.run(["bash", "-ec", command], cwd=ROOT, env=os.environ | {"PATH": path}, check=True)
+    return environment / "bin"
+
+
+@pytest.fixture(scope="module")
+def asked_for(folder):
+    """The variables that the examples use. The output is JSON, on the endpoint of the examples."""
+    outputs = folder.outputs()
+    inference_id = f"{uuid.uuid4()}"
+    boto3.client("sagemaker-runtime").invoke_endpoint_async(
+        EndpointName="speech",
+        InferenceId=inference_id,
+        Body=b'{"text": "good morning"}',
+        ContentType="application/json",
+    )
+    failing = boto3.client("sagemaker-runtime").invoke_endpoint_async(
+        EndpointName="speech", Body=b"x", CustomAttributes="pretend-failure=500"
+    )
+    with Client(outputs[StackOutput.API_URL]) as client:
+        client.wait_all([inference_id, failing["InferenceId"]], timeout=60)
+    return {
+        "ID": inference_id,
+        "API_URL": outputs[StackOutput.API_URL],
+        "TABLE_NAME": outputs[StackOutput.TABLE_NAME],
+        "SUMMARIES_TABLE_NAME": outputs[StackOutput.SUMMARIES_TABLE_NAME],
+        "SHARDS": outputs[StackOutput.SHARDS],
+    }
+
+
+EXAMPLES = [each for each in blocks("docs/querying.md") if each[0] and "pip install" not in each[1]]
+
+
+@pytest.mark.parametrize(("language", "text"), EXAMPLES)
+def test_an_example_of_asking_works_where_the_package_is_installed(
+    installed, asked_for, tmp_path, language, text
+):
+    run = {
+        "sh": ["bash", "-e", "-o", "pipefail", "-c", text],
+        "python": [installed / "python", "-W", "error", "-c", text],
+    }
+    environment = os.environ | asked_for
+    environment["PATH"] = f"{installed}:{environment['PATH']}"
+    environment["CURL_CA_BUNDLE"] = environment["AWS_CA_BUNDLE"]
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        run[language], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
