@@ -57,13 +57,13 @@ class Processes:
             time.sleep(0.1)
 
     def running(self, name: str) -> bool:
-        return self._process(name) is not None
+        return self.process(name) is not None
 
     def stop_all(self) -> list[str]:
         """Stop what was started here, with its children; answers with the names."""
         stopped = []
         for name in reversed(self._read()):
-            if process := self._process(name):
+            if process := self.process(name):
                 family = [*process.children(recursive=True), process]
                 for each in family:
                     with suppress(psutil.NoSuchProcess):
@@ -75,7 +75,7 @@ class Processes:
         self._write({})
         return stopped
 
-    def _process(self, name: str) -> psutil.Process | None:
+    def process(self, name: str) -> psutil.Process | None:
         """None if it is gone; a pid alone may belong to another process by now."""
         known = self._read().get(name)
         if known is None:

@@ -89,7 +89,7 @@ def test_what_was_parked_is_shown_with_its_reason(outputs):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The commands of an environment with nothing in it but the package, installed as documented."""
+    """The commands of an environment with nothing but the package in it, as the document says."""
     environment = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     command = block("docs/querying.md", "sh", "pip install")

@@ -1,0 +1,154 @@
+"""Callers with JWTs: an API with such an authorizer, before the deployed function.
+
+The stack with `jwt_issuer` needs an issuer over https, which nothing here can be; what it sets up
+is asserted on the template.
+"""
+
+import base64
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import boto3
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from inference_results.client import Client, NotAuthorized, NotFound
+from inference_results.client.access import trust
+from inference_results.contract import Route, StackOutput
+from local.environment import ACCOUNT, REGION
+
+AUDIENCE = "inference-results"
+
+
+def encoded(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+class Issuer:
+    """An OpenID provider: one key, its document, and tokens."""
+
+    def __init__(self):
+        self._key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def token(self, *, audience=AUDIENCE, expires_in=600):
+        now = int(time.time())
+        claims = {"iss": self.url, "aud": audience, "iat": now, "exp": now + expires_in}
+        header = {"alg": "RS256", "kid": "one"}
+        signed = ".".join(encoded(json.dumps(each).encode()) for each in (header, claims))
+        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{encoded(signature)}"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self):
+        public = self._key.public_key().public_numbers()
+        numbers = {"n": public.n, "e": public.e}
+        key = {
+            name: encoded(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+            for name, number in numbers.items()
+        }
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802 - the name that http.server looks for
+                documents = {
+                    "/.well-known/openid-configuration": {"jwks_uri": f"{issuer.url}/keys"},
+                    "/keys": {"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", **key}]},
+                }
+                body = json.dumps(documents[self.path]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format, *args):
+                """Silent."""
+
+        return Handler
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    issuer = Issuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture(scope="module")
+def api_url(folder, issuer):
+    """An API like the deployed one, with its integration, but for callers with tokens."""
+    deployed_url = folder.outputs()[StackOutput.API_URL]
+    deployed_id = deployed_url.split("/")[-2]
+    gateway = boto3.client("apigatewayv2")
+    (integration,) = gateway.get_integrations(ApiId=deployed_id)["Items"]
+    api_id = gateway.create_api(Name="tokens", ProtocolType="HTTP")["ApiId"]
+    target = gateway.create_integration(
+        ApiId=api_id,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=integration["IntegrationUri"],
+        PayloadFormatVersion="2.0",
+    )["IntegrationId"]
+    authorizer = gateway.create_authorizer(
+        ApiId=api_id,
+        Name="jwt",
+        AuthorizerType="JWT",
+        IdentitySource=["$request.header.Authorization"],
+        JwtConfiguration={"Issuer": issuer.url, "Audience": [AUDIENCE]},
+    )["AuthorizerId"]
+    gateway.create_route(
+        ApiId=api_id,
+        RouteKey=Route.GET_INFERENCE_BY_QUERY,
+        AuthorizationType="JWT",
+        AuthorizerId=authorizer,
+        Target=f"integrations/{target}",
+    )
+    gateway.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+    boto3.client("lambda").add_permission(
+        FunctionName=integration["IntegrationUri"].split("/functions/")[-1].split("/")[0],
+        StatementId="tokens",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/*",
+    )
+    yield deployed_url.replace(deployed_id, api_id)
+    gateway.delete_api(ApiId=api_id)
+
+
+def test_a_token_of_the_issuer_is_let_in(api_url, issuer, invoke):
+    inference_id = invoke(b"hello")["InferenceId"]
+    with Client(api_url, token=issuer.token()) as client:
+        assert client.wait(inference_id, 30).status == "Completed"
+        with pytest.raises(NotFound):
+            client.get("unknown")
+
+
+@pytest.mark.parametrize("why", ["expired", "for another audience", "none at all"])
+def test_a_token_that_is_not_good_is_refused_at_once_and_clearly(api_url, issuer, why):
+    token = {
+        "expired": issuer.token(expires_in=-3600),
+        "for another audience": issuer.token(audience="others"),
+        "none at all": "not a token",
+    }[why]
+    with Client(api_url, token=token) as client, pytest.raises(NotAuthorized, match="token"):
+        client.wait("one", 60)
+
+
+def test_a_token_that_expires_is_renewed_by_whom_it_came_from(api_url, issuer):
+    tokens = iter([issuer.token(expires_in=-3600), issuer.token()])
+    with Client(api_url, token=lambda: next(tokens)) as client, pytest.raises(NotFound):
+        client.get("unknown")
+
+
+def test_without_a_token_there_is_no_answer(api_url):
+    with httpx.Client(verify=trust(None)) as anybody:
+        assert anybody.get(f"{api_url}/inference?id=one").status_code == 401
