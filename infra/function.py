@@ -29,6 +29,7 @@ class HandlerFunction(Construct):
         settings: Settings,
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
+        reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, id)
         log_group = logs.LogGroup(
@@ -51,6 +52,7 @@ class HandlerFunction(Construct):
             role=self.role,
             log_group=log_group,
             timeout=TIMEOUT,
+            reserved_concurrent_executions=reserved_concurrency,
             memory_size=512,
             environment={
                 "POWERTOOLS_SERVICE_NAME": handler,

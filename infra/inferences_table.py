@@ -45,6 +45,13 @@ class InferencesTable(Construct):
                     non_key_attributes=[str(name) for name in _LISTED],
                 ),
                 dynamodb.GlobalSecondaryIndexPropsV2(
+                    index_name=Index.BY_ENDPOINT_AND_STATUS,
+                    partition_key=text(Attribute.ENDPOINT_STATUS_SHARD),
+                    sort_key=text(Attribute.STATUS_SORT),
+                    projection_type=dynamodb.ProjectionType.INCLUDE,
+                    non_key_attributes=[str(name) for name in (*_LISTED, Attribute.FAILURE)],
+                ),
+                dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_STATUS,
                     partition_key=text(Attribute.STATUS_SHARD),
                     sort_key=text(Attribute.STATUS_SORT),

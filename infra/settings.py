@@ -144,6 +144,7 @@ class Settings(_Group):
     maximum_concurrency: int = Field(10, ge=2, le=1000)
     workers: int = Field(10, ge=1, le=64)
     api: bool = True
+    api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None
     jwt_audience: Audience = ()
     customer_keys: bool = False

@@ -22,6 +22,8 @@ _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTime",
     "caller": "$context.identity.caller",
+    "subject": "$context.authorizer.claims.sub",
+    "authorizerError": "$context.authorizer.error",
     "routeKey": "$context.routeKey",
     "status": "$context.status",
     "responseLatency": "$context.responseLatency",
@@ -49,11 +51,12 @@ class StatusApi(Construct):
             handler="status_api",
             code=code,
             settings=settings,
+            reserved_concurrency=settings.api_concurrency,
             environment={
                 Variable.TABLE_NAME: table.table_name,
                 Variable.SUMMARIES_TABLE_NAME: summaries_table.table_name,
                 Variable.SHARDS: str(settings.shards),
-                # Unknown to callers, and it stays. More is not needed: a cursor gives no rights.
+                # No secret, but not told to callers either, and it stays; see decision 0008.
                 Variable.CURSOR_KEY: cdk.Aws.STACK_ID,
             },
             statements=[

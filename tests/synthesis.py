@@ -45,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "error_emails": "team@example.com,oncall@example.com",
         "permissions_boundary_arn": "arn:aws:iam::123456789012:policy/boundary",
         "runtime": "python3.12",
+        "api_concurrency": "50",
         "architecture": "x86_64",
         "retain": "false",
     },

@@ -22,6 +22,10 @@ class Route(StrEnum):
     GET_OPENAPI = "GET /openapi.json"
 
 
+INLINE_OUTPUT_HEADER = "inference-results-output"
+"""Of the API's answers that are the output itself, with the value `inline`: no proxy adds it."""
+
+
 class Problem(StrEnum):
     """Types of the problem documents (RFC 9457) that the HTTP API answers with."""
 
@@ -79,6 +83,7 @@ class Attribute(StrEnum):
     ENDPOINT_SORT = "endpoint_sort"
     STATUS_SHARD = "status_shard"
     STATUS_SORT = "status_sort"
+    ENDPOINT_STATUS_SHARD = "endpoint_status_shard"
 
 
 class SummaryAttribute(StrEnum):
@@ -97,6 +102,7 @@ class Index(StrEnum):
 
     BY_ENDPOINT = "by-endpoint"
     BY_STATUS = "by-status"
+    BY_ENDPOINT_AND_STATUS = "by-endpoint-and-status"
 
 
 class StackOutput(StrEnum):

@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -166,11 +167,49 @@ def test_keys_that_dynamodb_left_out_are_asked_for_again(aws, pool):
         stub.assert_no_pending_responses()
 
 
-def test_keys_that_stay_left_out_are_throttling(aws, pool):
+def test_keys_that_stay_left_out_are_throttling(aws, pool, monkeypatch):
+    monkeypatch.setattr("inference_results.adapters.queries._ANSWER_SECONDS", 0.2)
     client = boto3.client("dynamodb")
     nothing = {"Responses": {"inferences": []}, "UnprocessedKeys": left_out("one")}
     with Stubber(client) as stub:
-        for _ in range(4):
+        for _ in range(20):
             stub.add_response("batch_get_item", nothing)
-        with pytest.raises(Unavailable, match="UnprocessedKeys"):
+        with pytest.raises(Unavailable, match="SlowAnswers"):
             InferenceQueries(client, "inferences", 4, pool).find_many(["one"], "here")
+        with pytest.raises(AssertionError):  # it paused between the calls: some are left
+            stub.assert_no_pending_responses()
+
+
+class Slow:
+    """Answers each query after a while, and always has more."""
+
+    def query(self, **_):
+        time.sleep(0.1)
+        return {"Items": [], "LastEvaluatedKey": {"inference_id": {"S": "one"}}}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda queries: queries.find_many([str(number) for number in range(100)]),
+        lambda queries: list(newest(queries)),
+    ],
+    ids=["a batch", "a list"],
+)
+def test_many_slow_answers_are_given_up_in_time(monkeypatch, ask):
+    monkeypatch.setattr("inference_results.adapters.queries._ANSWER_SECONDS", 0.3)
+    with ThreadPoolExecutor(2) as pool, pytest.raises(Unavailable, match="SlowAnswers"):
+        ask(InferenceQueries(Slow(), "inferences", 4, pool))
+
+
+def test_a_status_on_an_endpoint_is_listed_without_reading_others(queries, record):
+    for number in range(30):
+        record(f"other-{number}", "there", "Failed", number)
+    record("mine", "here", "Failed")
+    record("done", "here", "Completed")
+    answered = []
+    queries._client.meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: answered.append(parsed["ScannedCount"])
+    )
+    assert ids(newest(queries, Index.BY_ENDPOINT_AND_STATUS, "here#Failed")) == ["mine"]
+    assert sum(answered) == 1

@@ -1,5 +1,7 @@
 import io
+from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -9,10 +11,10 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError
 
+from inference_results.adapters.aws import PRESIGNING
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.location import Location
-from inference_results.domain.output import ObjectVersion
 
 BUCKET = "customer-outputs"
 
@@ -164,14 +166,29 @@ def test_a_version_is_looked_up_and_not_what_replaced_it(s3):
     written = put(s3, b"first")
     put(s3, b"another")
     found = S3Objects(s3).look_up(Location(BUCKET, "key"), written["VersionId"])
-    assert found == ObjectVersion(written["ETag"], 5, written["VersionId"])
+    assert (found.etag, found.size, found.version_id) == (
+        written["ETag"],
+        5,
+        written["VersionId"],
+    )
+    assert datetime.now(UTC) - found.last_modified < timedelta(minutes=5)
 
 
 def test_without_a_version_the_present_one_is_looked_up(s3):
     put(s3, b"first")
     written = put(s3, b"another")
     found = S3Objects(s3).look_up(Location(BUCKET, "key"), None)
-    assert found == ObjectVersion(written["ETag"], 7, written["VersionId"])
+    assert (found.size, found.version_id) == (7, written["VersionId"])
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-south-1", "me-central-1"])
+def test_a_link_leads_to_the_host_of_the_buckets_region(aws, region):
+    """Newer regions do not serve the host without one."""
+    client = boto3.client("s3", region_name=region, config=PRESIGNING)
+    link = urlsplit(S3Objects(client).link(Location("bucket", "a b#1.out"), "v1", 300))
+    assert (link.hostname, link.path) == (f"bucket.s3.{region}.amazonaws.com", "/a%20b%231.out")
+    query = parse_qs(link.query)
+    assert (query["versionId"], query["X-Amz-Expires"]) == (["v1"], ["300"])
 
 
 def test_a_version_that_was_deleted_is_missing(s3):

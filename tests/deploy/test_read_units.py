@@ -38,12 +38,15 @@ def table_of_its_own(outputs):
     client.delete_table(TableName="many")
 
 
-def write(table_name, endpoint_name, numbers):
+def write(table_name, endpoint_name, numbers, status):
     client = boto3.client("dynamodb")
     table = InferencesTable(client, table_name, SHARDS)
 
     def put(first):
-        items = [table.item(outcome(endpoint_name, number)) for number in range(first, first + 25)]
+        items = [
+            table.item(outcome(endpoint_name, number, status))
+            for number in range(first, first + 25)
+        ]
         requests = [{"PutRequest": {"Item": item}} for item in items]
         answer = client.batch_write_item(RequestItems={table_name: requests})
         assert not answer["UnprocessedItems"]
@@ -52,12 +55,12 @@ def write(table_name, endpoint_name, numbers):
         list(pool.map(put, numbers[::25]))
 
 
-def outcome(endpoint_name, number):
+def outcome(endpoint_name, number, status):
     time = timestamp(START + timedelta(seconds=number))
     return Outcome(
         inference_id=f"{endpoint_name}-{number:06}",
         endpoint_name=endpoint_name,
-        status="Completed",
+        status=status,
         event_time=time,
         event_order=time,
         recorded_at=time,
@@ -65,15 +68,15 @@ def outcome(endpoint_name, number):
     )
 
 
-def read_units(table_name, endpoint_name):
-    """Of a list of fifty: as reported, and as DynamoDB's rule has it for the items that were read.
+def cost(table_name, **question):
+    """How many queries a list of fifty makes, and what they read by DynamoDB's rule: in units.
 
-    Reported are half a unit a query, whatever the items: the emulator does not look at their size.
+    The units that the emulator reports are half a one for each query, whatever it read.
     """
     client = boto3.client("dynamodb")
-    reported, ruled = [], []
+    reported, units = [], []
 
-    def report(params, **_):
+    def ask_for_report(params, **_):
         params["ReturnConsumedCapacity"] = "TOTAL"
 
     def note(parsed, **_):
@@ -83,9 +86,9 @@ def read_units(table_name, endpoint_name):
             for item in parsed["Items"]
             for name, value in item.items()
         )
-        ruled.append(math.ceil(size / 4096) / 2)
+        units.append(math.ceil(size / 4096) / 2)
 
-    client.meta.events.register("before-parameter-build.dynamodb.Query", report)
+    client.meta.events.register("before-parameter-build.dynamodb.Query", ask_for_report)
     client.meta.events.register("after-call.dynamodb.Query", note)
     with ThreadPoolExecutor(SHARDS) as pool:
         list_inferences = ListInferences(
@@ -93,14 +96,18 @@ def read_units(table_name, endpoint_name):
             now=lambda: datetime.now(UTC),
             cursor_key=b"key",
         )
-        page = list_inferences(endpoint_name=endpoint_name, limit=50)
+        page = list_inferences(limit=50, **question)
     assert len(page["inferences"]) == 50
-    return sum(reported), sum(ruled)
+    assert sum(reported) == len(reported) / 2
+    return len(reported), sum(units)
 
 
 def test_fifty_of_a_hundred_thousand_cost_what_fifty_of_a_thousand_cost(table_of_its_own):
-    write(table_of_its_own, "shorter", range(1_000))
-    write(table_of_its_own, "fuller1", range(100_000))  # names of one length: bytes are units
-    few, many = (read_units(table_of_its_own, name) for name in ("shorter", "fuller1"))
-    assert few == many
-    assert few[0] == SHARDS / 2
+    names = ("shorter", "fuller1")  # of one length: bytes are units
+    for name, count in zip(names, (1_000, 100_000), strict=True):
+        write(table_of_its_own, name, range(count), "Completed")
+        write(table_of_its_own, name, range(count, count + 400), "Failed")
+    by_endpoint = [cost(table_of_its_own, endpoint_name=name) for name in names]
+    assert by_endpoint == [(SHARDS, 4.0)] * 2
+    of_status = [cost(table_of_its_own, endpoint_name=name, status="Failed") for name in names]
+    assert of_status == [(SHARDS, 6.0)] * 2

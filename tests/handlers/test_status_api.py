@@ -8,7 +8,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 
 from inference_results.adapters.queries import InferenceQueries
-from inference_results.contract import Problem
+from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from inference_results.domain.errors import Unavailable
 from inference_results.handlers.openapi import document
 from tests.handlers.conftest import BUCKET
@@ -93,6 +93,10 @@ def batch(body):
     return request("POST /inferences:batchGet", body=body)
 
 
+def in_base64(content):
+    return batch(base64.b64encode(content).decode()) | {"isBase64Encoded": True}
+
+
 def listing(query):
     return request("GET /inferences", query=query)
 
@@ -128,6 +132,12 @@ def test_a_recorded_inference_is_answered_whatever_its_id(handler, put, context,
     for asked in (by_path(inference_id), by_query({"id": inference_id})):
         assert answer(handler(asked, context)) == (200, "application/json", record)
     validate("Inference", record)
+
+
+def test_a_custom_domain_may_put_a_path_before_ours(handler, put, context):
+    put("one")
+    asked = by_path("one") | {"rawPath": "/v1/inferences/one"}
+    assert handler(asked, context)["statusCode"] == 200
 
 
 def test_an_unknown_id_is_not_found(handler, context):
@@ -195,6 +205,10 @@ def test_what_goes_on_is_answered_when_the_wait_is_over(handler, put, context):
         (listing("endpoint=here&limit=1000000000"), "limit"),
         (listing(f"endpoint=here&limit={'9' * 5000}"), "limit"),
         (listing("endpoint=here&limit=ten"), "limit"),
+        (listing("endpoint=here&limit=1_0"), "limit"),
+        (listing("endpoint=here&limit=%D9%A5"), "limit"),
+        (listing("endpoint=here&limit=5.0"), "limit"),
+        (by_path("tab\tbed"), "inference_id"),
         (listing("endpoint=here&since=2026-01-25T12:00:00"), "since"),
         (listing("endpoint=here&since=2026-01-26T00:00Z&until=2026-01-25T00:00Z"), "since"),
         (listing("endpoint=here&until=tomorrow"), "until"),
@@ -202,6 +216,9 @@ def test_what_goes_on_is_answered_when_the_wait_is_over(handler, put, context):
         (listing("endpoint=here&order=oldest"), "order"),
         (batch(None), "body"),
         (batch("not JSON"), "body"),
+        (batch("[" * 100_000), "body"),
+        (in_base64(b"\xff\xfe\xfd"), "body"),
+        (batch("!") | {"isBase64Encoded": True}, "body"),
         (batch("[]"), "body"),
         (batch("{}"), "inference_ids"),
         (batch('{"inference_ids": []}'), "inference_ids"),
@@ -230,7 +247,10 @@ def test_an_unchanged_record_is_not_sent_again(handler, put, context):
         again = handler(by_path("one", headers={"if-none-match": known}), context)
         assert (again["statusCode"], again["body"]) == (304, "")
         assert again["headers"]["ETag"] == etag
-    put("one", status="Failed")
+    put("one", output={"M": {"size": {"N": "1"}, "etag": {"S": "e"}}})
+    one = handler(by_path("one"), context)["headers"]["ETag"]
+    put("one", output={"M": {"etag": {"S": "e"}, "size": {"N": "1"}}})
+    assert handler(by_path("one"), context)["headers"]["ETag"] == one
     changed = handler(by_path("one", headers={"if-none-match": etag}), context)
     assert changed["statusCode"] == 200
     assert changed["headers"]["ETag"] != etag
@@ -253,8 +273,7 @@ def test_a_batch_is_answered_with_what_is_missing(handler, put, context):
 
 def test_a_batch_may_come_in_base64(handler, put, context):
     put("one")
-    encoded = base64.b64encode(b'{"inference_ids": ["one"]}').decode()
-    asked = batch(encoded) | {"isBase64Encoded": True}
+    asked = in_base64(b'{"inference_ids": ["one"]}')
     assert len(answer(handler(asked, context))[2]["inferences"]) == 1
 
 
@@ -335,6 +354,7 @@ def test_an_output_that_is_only_in_the_record_is_handed_out(handler, put, contex
     response = handler(OUTPUT["query"], context)
     assert response["statusCode"] == 200
     assert response["headers"]["Content-Type"] == "audio/wav"
+    assert response["headers"][INLINE_OUTPUT_HEADER] == "inline"
     assert response["isBase64Encoded"] is True
     assert base64.b64decode(response["body"]) == b"\xff\x00"
 

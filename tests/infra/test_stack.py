@@ -124,6 +124,7 @@ def test_the_table_has_the_keys_and_indexes_of_the_contract(template):
     assert {name: keys(each) for name, each in indexes.items()} == {
         Index.BY_ENDPOINT: [Attribute.ENDPOINT_SHARD, Attribute.ENDPOINT_SORT],
         Index.BY_STATUS: [Attribute.STATUS_SHARD, Attribute.STATUS_SORT],
+        Index.BY_ENDPOINT_AND_STATUS: [Attribute.ENDPOINT_STATUS_SHARD, Attribute.STATUS_SORT],
     }
     assert Attribute.OUTPUT not in indexes[Index.BY_ENDPOINT]["Projection"]["NonKeyAttributes"]
 
@@ -225,6 +226,24 @@ def test_asking_may_read_and_nothing_else(template):
         "s3:ListBucket",
         "s3:ListBucket",
     ]
+    tables = resources(template, "AWS::DynamoDB::GlobalTable")
+    inferences, summaries = (named(tables, each) for each in ("Inferences", "Summaries"))
+    by_key, by_index = (each for each in policy if "dynamodb:Query" in actions(each))
+    assert by_key["Resource"] == {"Fn::GetAtt": [inferences, "Arn"]}
+    allowed = [
+        {"Fn::Join": ["", [{"Fn::GetAtt": [inferences, "Arn"]}, f"/index/{index}"]]}
+        for index in Index
+    ]
+    assert sorted(by_index["Resource"], key=str) == sorted(
+        [*allowed, {"Fn::GetAtt": [summaries, "Arn"]}], key=str
+    )
+
+
+def test_the_api_may_be_held_to_a_number_of_calls_at_a_time(template, not_retained):
+    function = properties(template, "AWS::Lambda::Function", "StatusApi")
+    assert "ReservedConcurrentExecutions" not in function
+    limited = properties(not_retained, "AWS::Lambda::Function", "StatusApi")
+    assert limited["ReservedConcurrentExecutions"] == 50
 
 
 @pytest.mark.parametrize("part", ["CompletedRecorder", "StatusApi"])

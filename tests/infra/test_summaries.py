@@ -1,5 +1,7 @@
 """What would hurt if it were missing around the summaries."""
 
+import json
+
 import pytest
 
 from inference_results.contract import SummaryAttribute
@@ -45,6 +47,11 @@ def test_what_fails_is_halved_and_given_up_while_the_stream_still_has_it(templat
 def test_one_call_gathers_many_results(mapping):
     assert mapping["BatchSize"] == 1000
     assert mapping["MaximumBatchingWindowInSeconds"] == 5
+
+
+def test_what_expires_is_not_even_delivered(mapping):
+    (wanted,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(wanted["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
 
 
 def test_counting_may_read_the_stream_and_add_and_nothing_else(template):

@@ -14,6 +14,15 @@ SECONDS = int(NOW.timestamp())
 NOON = "2026-01-25T12:00:00.000Z"
 
 
+def key(index, item):
+    endpoint_name, status = item["endpoint_name"], item["status"]
+    return {
+        Index.BY_ENDPOINT: endpoint_name,
+        Index.BY_STATUS: status,
+        Index.BY_ENDPOINT_AND_STATUS: f"{endpoint_name}#{status}",
+    }[index]
+
+
 class FakeListing:
     """The items below one key of an index, newest first; remembers what was asked."""
 
@@ -23,10 +32,8 @@ class FakeListing:
 
     def newest(self, index, of, *, since, before, page_size):
         self.asked = (index, of, since, before)
-        attribute = "endpoint" if index is Index.BY_ENDPOINT else "status"
-        name = {"endpoint": "endpoint_name", "status": "status"}[attribute]
-        sort = f"{attribute}_sort"
-        below = [each for each in self.items if each[name] == of]
+        sort = "endpoint_sort" if index is Index.BY_ENDPOINT else "status_sort"
+        below = [each for each in self.items if key(index, each) == of]
         for each in sorted(below, key=lambda item: item[sort], reverse=True):
             if (since is None or each[sort] >= since) and (before is None or each[sort] < before):
                 self.examined += 1

@@ -8,7 +8,7 @@ from inference_results.domain.errors import (
     RecordExpired,
     UnknownInference,
 )
-from inference_results.domain.lookup import FindInference, FindInferences
+from inference_results.domain.lookup import FindInference, FindInferences, within_limit
 from tests.fakes import NOW
 
 SECONDS = int(NOW.timestamp())
@@ -74,6 +74,10 @@ def test_an_inline_output_is_shown_as_text_if_it_is_text(stored, shown):
         "size": 9,
         "inline": shown,
     }
+
+
+def test_an_expiry_beyond_all_time_does_no_harm():
+    assert find(item(expires_at=10**14))["expires_at"] == "9999-12-31T23:59:59.000Z"
 
 
 def test_an_unknown_id_is_not_found():
@@ -153,15 +157,16 @@ def test_an_id_named_twice_is_answered_once():
     assert len(find_many(item(), inference_ids=["one", "one"])["inferences"]) == 1
 
 
-def test_a_batch_leaves_out_outputs_that_would_make_the_answer_too_large():
-    large = b"\x00" * 65_536  # six characters each in JSON
-    items = [item(inference_id=str(n), output={"inline": large, "size": 65_536}) for n in range(20)]
-    answer = find_many(*items, inference_ids=[str(n) for n in range(20)])
-    assert len(answer["inferences"]) == 20
+@pytest.mark.parametrize("text", ["\0", '"', "é", "x"])
+def test_records_are_cut_down_to_what_a_function_may_answer_with(text):
+    inline = {"encoding": "utf-8", "content": text * 65_536}
+    records = [{"inference_id": str(n), "output": {"size": 1, "inline": inline}} for n in range(99)]
+    kept = within_limit(records)
+    answer = {"statusCode": 200, "body": json.dumps({"inferences": kept})}
     assert len(json.dumps(answer)) < 6_000_000
-    with_output = [each for each in answer["inferences"] if "inline" in each["output"]]
-    assert 5 < len(with_output) < 20
-    assert answer["inferences"][-1]["output"] == {"size": 65_536}
+    assert [each["inference_id"] for each in kept] == [str(n) for n in range(99)]
+    assert "inline" in kept[0]["output"]
+    assert kept[-1]["output"] == {"size": 1}
 
 
 @pytest.mark.parametrize(

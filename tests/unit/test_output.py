@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from inference_results.domain.errors import (
@@ -25,12 +27,19 @@ class FakeVersions:
         return f"https://{location.bucket}/{location.key}?{version_id} for {seconds} s"
 
 
-NOW = ObjectVersion('"etag"', 24, "v1")
+RECORDED_AT = "2026-01-25T12:00:00.000Z"
+
+
+def version(etag='"etag"', size=24, version_id="v1", minute=59):
+    return ObjectVersion(etag, size, version_id, datetime(2026, 1, 25, 11, minute, tzinfo=UTC))
+
+
+NOW = version()
 PINNED = {"version_id": "v1", "etag": '"etag"', "size": 24}
 
 
 def locate(now=NOW, status="Completed", **record):
-    record = {"inference_id": "one", "status": status, **record}
+    record = {"inference_id": "one", "status": status, "recorded_at": RECORDED_AT, **record}
     return LocateOutput(find=lambda *asked: record, objects=FakeVersions(now))("one")
 
 
@@ -43,18 +52,25 @@ def test_the_link_leads_to_the_recorded_version():
 
 
 def test_without_versions_the_object_must_be_the_one_that_was_recorded():
-    now = ObjectVersion('"etag"', 24, None)
+    now = version(version_id=None)
     recorded = output(etag='"etag"', size=24)
     assert locate(now, output=recorded) == Link("https://bucket/key?None for 300 s")
     with pytest.raises(ObjectReplaced):
-        locate(ObjectVersion('"another"', 24, None), output=recorded)
+        locate(version('"another"', version_id=None), output=recorded)
 
 
 def test_a_response_from_inside_the_notification_must_have_the_size_of_the_object():
     """S3 was not asked then, so neither version nor ETag is known."""
     assert locate(output=output(size=24, inline=None)) == Link("https://bucket/key?v1 for 300 s")
     with pytest.raises(ObjectReplaced):
-        locate(ObjectVersion('"etag"', 25, "v2"), output=output(size=24))
+        locate(version(size=25, version_id="v2"), output=output(size=24))
+
+
+@pytest.mark.parametrize("known", [{"size": 24}, {}], ids=["in the notification", "unreadable"])
+def test_an_object_that_was_written_after_an_unread_one_was_recorded_is_another(known):
+    late = ObjectVersion('"etag"', 24, "v2", datetime(2026, 1, 25, 12, 1, tzinfo=UTC))
+    with pytest.raises(ObjectReplaced):
+        locate(late, output=output(**known))
 
 
 def test_an_output_that_is_gone_is_missing():

@@ -52,6 +52,9 @@ class History:
     def many(self, inference_ids, endpoint_name):
         self.asked.append(list(inference_ids))
         found = {each: self.status(each) for each in inference_ids}
+        for each in found.values():
+            if isinstance(each, Exception):
+                raise each
         return {
             "inferences": [record(each, status) for each, status in found.items() if status],
             "missing": [
@@ -120,10 +123,37 @@ def test_a_long_wait_asks_a_bounded_number_of_times(clock):
     assert len(history.asked) <= 16
 
 
-def test_throttling_ends_the_wait_for_the_caller_to_ask_again(clock):
-    history = History(clock, a=[(0, "InProgress"), (1, Unavailable("dynamodb", "Throttled"))])
+THROTTLED = Unavailable("dynamodb", "Throttled")
+
+
+def test_throttling_is_waited_through(clock):
+    history = History(clock, a=[(0, "InProgress"), (1, THROTTLED), (5, "Completed")])
+    assert wait_for_one(clock, history, 20)["status"] == "Completed"
+    answer = wait_for_many(clock, history, ["a"], 0)
+    assert answer["inferences"][0]["status"] == "Completed"
+
+
+def test_throttling_that_lasts_is_told_when_the_time_is_over(clock):
+    history = History(clock, a=[(0, THROTTLED)])
     with pytest.raises(Unavailable):
         wait_for_one(clock, history, 20)
+    assert clock.passed == 20
+    with pytest.raises(Unavailable):
+        wait_for_many(clock, history, ["a"], 20)
+    assert clock.passed == 40
+
+
+@pytest.mark.parametrize("slowness", [1, 5, 6.9])
+def test_slow_answers_prolong_a_wait_by_one_of_them_at_most(clock, slowness):
+    history = History(clock, a=[(0, "InProgress")])
+
+    def slow(*asked):
+        clock.seconds += slowness
+        return history.one(*asked)
+
+    wait = AwaitInference(find=slow, clock=clock, sleep=clock.sleep)
+    assert wait("a", None, 20)["status"] == "InProgress"
+    assert clock.passed <= 20 + slowness
 
 
 @pytest.mark.parametrize("seconds", [-1, 20.1, float("nan"), float("inf"), True, "5"])

@@ -25,8 +25,11 @@ _PASSING: Final = frozenset(
 )
 
 
-PRESIGNING: Final = Config(signature_version="s3v4")
-"""For S3 clients that make links: SigV2, botocore's choice in old regions, reads no KMS object."""
+PRESIGNING: Final = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+"""For S3 clients that make links, in place of what botocore chooses for those.
+
+SigV2 (in old regions) reads no KMS object, and the host without a region is unknown in new ones.
+"""
 
 
 def client_config(connections: int) -> Config:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from inference_results.adapters.aws import unavailability
 from inference_results.adapters.items import plain, serialized
 from inference_results.contract import Attribute
-from inference_results.domain.inference import Outcome, Status
+from inference_results.domain.inference import Outcome, Status, endpoint_and_status
 from inference_results.domain.ports import Disposition
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _OUTCOME: Final = (
     Attribute.ENDPOINT_SORT,
     Attribute.STATUS_SHARD,
     Attribute.STATUS_SORT,
+    Attribute.ENDPOINT_STATUS_SHARD,
 )
 """Every attribute that an outcome owns: written, or removed where the outcome lacks it."""
 
@@ -92,4 +93,6 @@ class InferencesTable:
         if outcome.status != Status.COMPLETED:
             item[Attribute.STATUS_SHARD] = f"{shard}#{outcome.status}"
             item[Attribute.STATUS_SORT] = f"{place}#{outcome.endpoint_name}"
+            of = endpoint_and_status(outcome.endpoint_name, outcome.status)
+            item[Attribute.ENDPOINT_STATUS_SHARD] = f"{shard}#{of}"
         return serialized(item)

@@ -1,6 +1,8 @@
 """The table of inferences, as it is asked."""
 
 import heapq
+import random
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -18,10 +20,16 @@ if TYPE_CHECKING:
 _KEYS: Final = {
     Index.BY_ENDPOINT: (Attribute.ENDPOINT_SHARD, Attribute.ENDPOINT_SORT),
     Index.BY_STATUS: (Attribute.STATUS_SHARD, Attribute.STATUS_SORT),
+    Index.BY_ENDPOINT_AND_STATUS: (Attribute.ENDPOINT_STATUS_SHARD, Attribute.STATUS_SORT),
 }
 
-_UNPROCESSED_ROUNDS: Final = 4
-"""How often BatchGetItem is asked for what it left out, before it counts as throttled."""
+_ANSWER_SECONDS: Final = 6
+"""What the calls for one answer may take together, to be begun: one of them may take 7 s more.
+
+A function that waited 20 s before ends in time all the same.
+"""
+_PAUSE_SECONDS: Final = 0.05
+"""Before BatchGetItem is asked again for what it left out; doubled each time, with jitter."""
 
 
 class InferenceQueries:
@@ -68,7 +76,11 @@ class InferenceQueries:
         With an endpoint the keys are known, and one BatchGetItem has them all; else a query each.
         """
         if endpoint_name is None:
-            return [item for found in self._pool.map(self.find, inference_ids) for item in found]
+            each = self._pool.map(self.find, inference_ids, timeout=_ANSWER_SECONDS)
+            try:
+                return [item for found in each for item in found]
+            except TimeoutError as error:
+                raise Unavailable("dynamodb", "SlowAnswers") from error
         return self._get(
             [
                 serialized({Attribute.INFERENCE_ID: each, Attribute.ENDPOINT_NAME: endpoint_name})
@@ -79,20 +91,27 @@ class InferenceQueries:
     def newest(
         self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
     ) -> Iterator[dict[str, Any]]:
-        """Items of an endpoint or a status by falling sort key, from `since` on and below `before`.
+        """Items below a key of an index by falling sort key, from `since` on and below `before`.
 
         `page_size` is how many are likely to be wanted: the pages of the shards have their share of
         it, with so much to spare that a second page is hardly ever needed.
         """
         share = min(page_size, 2 * page_size // self._shards + 10)
+        end = time.monotonic() + _ANSWER_SECONDS
         shards = [
-            self._shard(index, f"{shard}#{of}", since, before, share)
+            self._shard(index, f"{shard}#{of}", since, before, share, end)
             for shard in range(self._shards)
         ]
         return heapq.merge(*shards, key=itemgetter(_KEYS[index][1]), reverse=True)
 
     def _shard(
-        self, index: Index, key: str, since: str | None, before: str | None, page_size: int
+        self,
+        index: Index,
+        key: str,
+        since: str | None,
+        before: str | None,
+        page_size: int,
+        end: float,
     ) -> Iterator[dict[str, Any]]:
         shard, sort = _KEYS[index]
         condition, values = "#shard = :shard", {":shard": key}
@@ -127,6 +146,7 @@ class InferenceQueries:
                         yield item
                 if "LastEvaluatedKey" not in page:
                     return
+                _check_time(end)
                 with unavailability("dynamodb"):
                     page = query(ExclusiveStartKey=page["LastEvaluatedKey"])
 
@@ -134,7 +154,9 @@ class InferenceQueries:
 
     def _get(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
-        for _ in range(_UNPROCESSED_ROUNDS):
+        end = time.monotonic() + _ANSWER_SECONDS
+        pause = _PAUSE_SECONDS
+        while True:
             with unavailability("dynamodb"):
                 answer = self._client.batch_get_item(
                     RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
@@ -144,4 +166,11 @@ class InferenceQueries:
             if not unprocessed:
                 return [plain(item) for item in items]
             keys = list(unprocessed[self._table_name]["Keys"])
-        raise Unavailable("dynamodb", "UnprocessedKeys")
+            _check_time(end)
+            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - only a jitter
+            pause *= 2
+
+
+def _check_time(end: float) -> None:
+    if time.monotonic() > end:
+        raise Unavailable("dynamodb", "SlowAnswers")

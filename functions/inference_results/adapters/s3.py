@@ -33,7 +33,9 @@ class S3Objects:
         """A version of an object, or the present one."""
         with _refusals():
             answer = self._client.head_object(**_object(location, version_id))
-        return ObjectVersion(answer["ETag"], answer["ContentLength"], answer.get("VersionId"))
+        return ObjectVersion(
+            answer["ETag"], answer["ContentLength"], answer.get("VersionId"), answer["LastModified"]
+        )
 
     def link(self, location: Location, version_id: str | None, seconds: int) -> str:
         """A URL that anyone may read a version with, signed with the rights of this function."""

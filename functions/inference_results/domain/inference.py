@@ -86,6 +86,11 @@ class Outcome:
     """Fields of the event that were not of the expected form, and are missing here."""
 
 
+def endpoint_and_status(endpoint_name: str, status: str) -> str:
+    """A key for the records of one status on one endpoint; names of endpoints hold no `#`."""
+    return f"{endpoint_name}#{status}"
+
+
 def event_order(*, event_time: str, status: str, location: str | None, digest: str) -> str:
     """A text that sorts as events win: later first, then by precedence of status, location, digest.
 

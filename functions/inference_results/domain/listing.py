@@ -11,7 +11,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from inference_results.contract import Attribute, Index
 from inference_results.domain.errors import InvalidParameter
-from inference_results.domain.inference import Status
+from inference_results.domain.inference import Status, endpoint_and_status
 from inference_results.domain.lookup import is_current, shown
 from inference_results.domain.parameters import CURSOR, ENDPOINT, LIMIT, SINCE, STATUS, UNTIL
 from inference_results.domain.timestamp import parse_timestamp
@@ -45,7 +45,7 @@ class Listing(Protocol):
     def newest(
         self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
     ) -> Iterator[dict[str, Any]]:
-        """Items of an endpoint or a status by falling sort key, from `since` on and below `before`.
+        """Items below a key of an index by falling sort key, from `since` on and below `before`.
 
         Reads pages as they are needed, the first of every shard at once. Raises Unavailable.
         """
@@ -95,12 +95,7 @@ class ListInferences:
             if len(page) == limit:
                 return {"inferences": page, "next_cursor": signer.dumps(last)}
             last = item[sort]
-            wanted = (
-                is_current(item, now)
-                and endpoint_name in (None, item[Attribute.ENDPOINT_NAME])
-                and status in (None, item[Attribute.STATUS])
-            )
-            if wanted:
+            if is_current(item, now) and status in (None, item[Attribute.STATUS]):
                 page.append(_listed(item))
         if next(items, None) is not None:
             return {"inferences": page, "next_cursor": signer.dumps(last)}
@@ -111,23 +106,29 @@ class ListInferences:
 
 
 def _way(endpoint_name: str | None, status: str | None) -> tuple[Index, str, Attribute]:
-    """The index to read, the key below which to read it, and the attribute it is sorted by."""
-    if status is not None and status != Status.COMPLETED:
-        return Index.BY_STATUS, status, Attribute.STATUS_SORT
+    """The index to read, the key below which to read it, and the attribute it is sorted by.
+
+    Completed records are in one index only, among the others of their endpoint.
+    """
+    if status in (None, Status.COMPLETED):
+        if endpoint_name is None:
+            raise InvalidParameter("endpoint", "an endpoint, unless status is one but Completed")
+        return Index.BY_ENDPOINT, endpoint_name, Attribute.ENDPOINT_SORT
     if endpoint_name is None:
-        raise InvalidParameter("endpoint", "an endpoint, unless status is one but Completed")
-    return Index.BY_ENDPOINT, endpoint_name, Attribute.ENDPOINT_SORT
+        return Index.BY_STATUS, status, Attribute.STATUS_SORT
+    of = endpoint_and_status(endpoint_name, status)
+    return Index.BY_ENDPOINT_AND_STATUS, of, Attribute.STATUS_SORT
 
 
 def _place(signer: URLSafeTimedSerializer, cursor: str) -> str:
     try:
-        place: str = signer.loads(CURSOR.check(cursor), max_age=_CURSOR_SECONDS)
+        place = signer.loads(CURSOR.check(cursor), max_age=_CURSOR_SECONDS)
     except SignatureExpired:
         raise InvalidParameter(CURSOR.name, "one at most a day old: begin anew") from None
     except BadSignature:
         expected = "the next_cursor of this same question, unchanged"
         raise InvalidParameter(CURSOR.name, expected) from None
-    return place
+    return str(place)
 
 
 def _checked_status(status: str | None) -> str | None:

@@ -38,8 +38,11 @@ _SHOWN: Final = (
     Attribute.EXPIRES_AT,
 )
 
-_MAX_INLINE_BYTES: Final = 4 * 1024 * 1024
-"""Of all the outputs in one answer, as JSON: a function may answer with 6 MB."""
+_MOST_BYTES: Final = 5_000_000
+"""Of all records in one answer, with their outputs: a function may answer with 6 MB."""
+
+_LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999: whoever may write to the table may write anything."""
 
 
 class Inferences(Protocol):
@@ -77,8 +80,7 @@ class FindInferences:
     """Answers with the records of up to a hundred ids, and why the others have none.
 
     `{"inferences": [record, ...], "missing": [{"inference_id", "reason", "endpoints"?}, ...]}`;
-    a reason is `unknown`, `expired` or `ambiguous`. Outputs that make the answer too large are left
-    out of their records; asked for one by one they are there.
+    a reason is `unknown`, `expired` or `ambiguous`.
     """
 
     inferences: Inferences
@@ -102,7 +104,7 @@ class FindInferences:
                 found.append(_only_one(candidates, now))
             except (UnknownInference, RecordExpired, AmbiguousInference) as why:
                 missing.append({"inference_id": each, **_reason(why)})
-        return {"inferences": _within_limit(found), "missing": missing}
+        return {"inferences": found, "missing": missing}
 
 
 def is_terminal(record: dict[str, Any]) -> bool:
@@ -125,6 +127,26 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
     if (inline := output.get("inline")) is not None:
         record[Attribute.OUTPUT] = output | {"inline": _shown_bytes(inline)}
     return record
+
+
+def within_limit(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records, without their outputs where those would make the answer too large."""
+    kept = []
+    room = _MOST_BYTES
+    for record in records:
+        size = _bytes_in_answer(record)
+        if size > room and "inline" in record.get(Attribute.OUTPUT, {}):
+            output = {name: it for name, it in record[Attribute.OUTPUT].items() if name != "inline"}
+            record = record | {str(Attribute.OUTPUT): output}
+            size = _bytes_in_answer(record)
+        room -= size
+        kept.append(record)
+    return kept
+
+
+def _bytes_in_answer(record: dict[str, Any]) -> int:
+    """A function's answer is JSON that holds the body, which is JSON, as a text."""
+    return len(json.dumps(json.dumps(record)))
 
 
 def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
@@ -157,22 +179,8 @@ def _checked_ids(inference_ids: Any) -> list[str]:
     return list(dict.fromkeys(map(INFERENCE_ID.check, inference_ids)))
 
 
-def _within_limit(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    kept = []
-    room = _MAX_INLINE_BYTES
-    for record in records:
-        output = record.get(Attribute.OUTPUT, {})
-        room -= len(json.dumps(output["inline"])) if "inline" in output else 0
-        if room < 0 and "inline" in output:
-            without = {name: each for name, each in output.items() if name != "inline"}
-            kept.append(record | {str(Attribute.OUTPUT): without})
-        else:
-            kept.append(record)
-    return kept
-
-
 def _time(seconds: float) -> str:
-    return timestamp(datetime.fromtimestamp(seconds, UTC))
+    return timestamp(datetime.fromtimestamp(min(seconds, _LAST_SECOND), UTC))
 
 
 def _shown_bytes(content: bytes) -> dict[str, str]:

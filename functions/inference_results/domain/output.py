@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from inference_results.contract import Attribute
@@ -14,6 +15,7 @@ from inference_results.domain.errors import (
 )
 from inference_results.domain.inference import Status
 from inference_results.domain.location import Location
+from inference_results.domain.timestamp import timestamp
 
 LINK_SECONDS: Final = 300
 
@@ -25,6 +27,7 @@ class ObjectVersion:
     etag: str
     size: int
     version_id: str | None
+    last_modified: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ class LocateOutput:
     def __call__(self, inference_id: str, endpoint_name: str | None = None) -> Link | Content:
         """Raises NoOutput, OutputUnreadable, ObjectReplaced, Unavailable, and what `find` raises.
 
-        What was read when the result was recorded is what is linked to. Where S3 was not asked
-        then, it is the object that is there now, if it has the size of the response.
+        What was read when the result was recorded is what is linked to. Where nothing was read,
+        it is the object that is there now, unless it was written since or has another size than the
+        response. A bucket without versions cannot hold on to it while the link lives.
         """
         record = self.find(inference_id, endpoint_name)
         if record[Attribute.STATUS] != Status.COMPLETED:
@@ -78,10 +82,17 @@ class LocateOutput:
             if Attribute.OUTPUT_ERROR not in record:
                 raise
             raise OutputUnreadable(missing.code, "it was not there at the time either") from missing
-        for name, now in (("etag", version.etag), ("size", version.size)):
-            if output.get(name, now) != now:
-                raise ObjectReplaced("ObjectReplaced", "S3 holds another object at the location")
+        if _is_another(version, record):
+            raise ObjectReplaced("ObjectReplaced", "S3 holds another object at the location")
         return Link(self.objects.link(location, version.version_id, LINK_SECONDS))
+
+
+def _is_another(version: ObjectVersion, record: dict[str, Any]) -> bool:
+    output = record[Attribute.OUTPUT]
+    if "etag" in output:
+        return bool(version.etag != output["etag"])
+    written_since = timestamp(version.last_modified) > record[Attribute.RECORDED_AT]
+    return bool(written_since or output.get("size", version.size) != version.size)
 
 
 def _content(record: dict[str, Any], output: dict[str, Any]) -> Content:

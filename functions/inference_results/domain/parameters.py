@@ -1,9 +1,12 @@
 """The parameters of questions: each with its limits, stated once to check and to describe it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from inference_results.domain.errors import InvalidParameter
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class TextParameter:
         """The value. Raises InvalidParameter."""
         if not isinstance(value, str) or not 1 <= len(value) <= self.max_length:
             raise InvalidParameter(self.name, self._expected)
-        if self.ascii_only and not value.isascii():
+        if self.ascii_only and not (value.isascii() and value.isprintable()):
             raise InvalidParameter(self.name, self._expected)
         return value
 
@@ -29,11 +32,13 @@ class TextParameter:
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+        limits = {"type": "string", "minLength": 1, "maxLength": self.max_length}
+        return limits | {"pattern": "^[ -~]+$"} if self.ascii_only else limits
 
     @property
     def _expected(self) -> str:
-        return f"1 to {self.max_length} {'ASCII ' if self.ascii_only else ''}characters"
+        kind = "printable ASCII " if self.ascii_only else ""
+        return f"1 to {self.max_length} {kind}characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,10 @@ class NumberParameter:
 
     def parse(self, text: str) -> float:
         """The value of its text. Raises InvalidParameter."""
-        try:
-            return self.check(int(text) if self.whole else float(text))
-        except ValueError:
-            raise InvalidParameter(self.name, self._expected) from None
+        # Python's own reading takes more: 1_0, spaces, the digits of other scripts.
+        if not _NUMBER.fullmatch(text):
+            raise InvalidParameter(self.name, self._expected)
+        return self.check(int(text) if self.whole and text.isdigit() else float(text))
 
     @property
     def schema(self) -> dict[str, Any]:

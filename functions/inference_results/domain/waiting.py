@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from inference_results.contract import Attribute
-from inference_results.domain.errors import UnknownInference
-from inference_results.domain.lookup import FindInference, FindInferences, is_terminal
+from inference_results.domain.errors import Unavailable, UnknownInference
+from inference_results.domain.lookup import FindInference, FindInferences, is_terminal, within_limit
 from inference_results.domain.parameters import WAIT
 
 _FIRST_PAUSE_SECONDS: Final = 0.25
@@ -21,20 +21,28 @@ class _Patience:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
 
-    def _rounds(self, seconds: float) -> Iterator[bool]:
-        """Yields at once, and then after pauses that grow; True on the last round."""
+    def _rounds(self, seconds: float) -> Iterator[None]:
+        """Yields at once, after pauses that grow, and for the last time when the time is over.
+
+        A round that outlasts the time is the last one.
+        """
         end = self.clock() + WAIT.check(seconds)
         pause = _FIRST_PAUSE_SECONDS
-        while (left := end - self.clock()) > 0:
-            yield False
+        while True:
+            yield
+            left = end - self.clock()
+            if left <= 0:
+                return
             self.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-        yield True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitInference(_Patience):
-    """One inference. A result may come before anything is known, so an unknown id is awaited."""
+    """One inference. A result may come before anything is known, so an unknown id is awaited.
+
+    Throttling is waited through as well.
+    """
 
     find: FindInference
 
@@ -42,21 +50,27 @@ class AwaitInference(_Patience):
         self, inference_id: str, endpoint_name: str | None = None, seconds: float = 0
     ) -> dict[str, Any]:
         """The record, in the end as it stands. Raises what `find` raises."""
-        for last in self._rounds(seconds):
+        for _ in self._rounds(seconds):
+            found: dict[str, Any] | UnknownInference | Unavailable
             try:
-                record = self.find(inference_id, endpoint_name)
-            except UnknownInference:
-                if last:
-                    raise
-                continue
-            if last or is_terminal(record):
-                break
-        return record
+                found = self.find(inference_id, endpoint_name)
+            except (UnknownInference, Unavailable) as why:
+                found = why
+            else:
+                if is_terminal(found):
+                    break
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitInferences(_Patience):
-    """Up to a hundred inferences, until all of them have ended."""
+    """Up to a hundred inferences, until all of them have ended.
+
+    Outputs that make the answer too large are left out of their records; asked for one by one they
+    are there.
+    """
 
     find: FindInferences
 
@@ -70,20 +84,21 @@ class AwaitInferences(_Patience):
         ended: list[dict[str, Any]] = []
         out_of_reach: list[dict[str, Any]] = []
         pending = inference_ids
-        for last in self._rounds(seconds):
-            answer = self.find(pending, endpoint_name)
-            going_on: list[str] = []
-            for record in answer["inferences"]:
-                if last or is_terminal(record):
-                    ended.append(record)
-                else:
-                    going_on.append(record[Attribute.INFERENCE_ID])
-            for each in answer["missing"]:
-                if last or each["reason"] != "unknown":
-                    out_of_reach.append(each)
-                else:
-                    going_on.append(each["inference_id"])
-            if not going_on:
+        for _ in self._rounds(seconds):
+            try:
+                answer = self.find(pending, endpoint_name)
+            except Unavailable as why:
+                trouble: Unavailable | None = why
+                continue
+            trouble = None
+            ended += [each for each in answer["inferences"] if is_terminal(each)]
+            out_of_reach += [each for each in answer["missing"] if each["reason"] != "unknown"]
+            going_on = [each for each in answer["inferences"] if not is_terminal(each)]
+            unknown = [each for each in answer["missing"] if each["reason"] == "unknown"]
+            pending = [each[Attribute.INFERENCE_ID] for each in (*going_on, *unknown)]
+            if not pending:
                 break
-            pending = going_on
-        return {"inferences": ended, "missing": out_of_reach}
+        if trouble:
+            raise trouble
+        inferences = within_limit([*ended, *going_on])
+        return {"inferences": inferences, "missing": [*out_of_reach, *unknown]}

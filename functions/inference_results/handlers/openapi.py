@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from inference_results.contract import Attribute, Problem, Route
+from inference_results.contract import INLINE_OUTPUT_HEADER, Attribute, Problem, Route
 from inference_results.domain.inference import Status
 from inference_results.domain.output import LINK_SECONDS
 from inference_results.domain.parameters import (
@@ -35,6 +35,16 @@ _PROBLEM_STATUS: Final[Mapping[Problem, HTTPStatus]] = {
     Problem.RECORD_EXPIRED: HTTPStatus.GONE,
     Problem.OUTPUT_REMOVED: HTTPStatus.GONE,
     Problem.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+_OF_THE_GATEWAY: Final = {
+    "401": "No token, or one that is expired",
+    "403": "Not allowed",
+    "429": "Too many requests",
+    "500": "The function failed",
+    "502": "The function failed",
+    "504": "The function took too long",
 }
 
 
@@ -75,11 +85,15 @@ def document() -> dict[str, Any]:
 def _operations() -> dict[Route, dict[str, Any]]:
     one = {
         "200": _answer("The record.", _ref("Inference")) | {"headers": {"ETag": {"schema": _TEXT}}},
-        "304": {"description": "The record is as If-None-Match knows it."},
+        "304": {
+            "description": "The record is as If-None-Match knows it.",
+            "headers": {"ETag": {"schema": _TEXT}},
+        },
     }
     output = {
         "200": {
             "description": "The output, where it is in the record and nowhere else.",
+            "headers": {INLINE_OUTPUT_HEADER: {"schema": {"type": "string", "enum": ["inline"]}}},
             "content": {"*/*": {}},
         },
         "307": {
@@ -145,19 +159,20 @@ def _operation(
     texts: dict[str, list[str]] = {}
     for problem in possible:
         texts.setdefault(str(_PROBLEM_STATUS[problem].value), []).append(f"`{problem}`")
-    refusals = {
+    refusals: dict[str, dict[str, Any]] = {
         status: {
             "description": " or ".join(kinds),
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
         for status, kinds in texts.items()
     }
-    denied = {
-        "401": {"description": "No token, or one that is expired, from API Gateway."},
-        "403": {"description": "Not allowed, from API Gateway."},
-        "429": {"description": "Too many requests, from API Gateway."},
+    refusals["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+    refusals["503"]["content"][_JSON] = {"schema": _ref("Message")}
+    of_the_gateway = {
+        status: _answer(f"{text}, from API Gateway.", _ref("Message"))
+        for status, text in _OF_THE_GATEWAY.items()
     }
-    return {"summary": summary, "responses": {**answers, **refusals, **denied}}
+    return {"summary": summary, "responses": {**answers, **refusals, **of_the_gateway}}
 
 
 def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -285,6 +300,7 @@ def _schemas() -> dict[str, Any]:
                 "items": _object(("up_to_ms", "count"), up_to_ms=whole, count=whole),
             },
         ),
+        "Message": {"type": "object", "properties": {"message": _TEXT, "Message": _TEXT}},
         "Problem": _object(
             ("type", "title", "status", "detail"),
             type={"type": "string", "enum": [str(problem) for problem in Problem]},

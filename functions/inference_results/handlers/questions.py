@@ -1,5 +1,6 @@
 """What a request asks: the parameters of each route, and how they are read."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -58,11 +59,11 @@ def read_query(route: Route, raw_query: str) -> dict[str, Any]:
     return values
 
 
-def read_batch(body: str) -> dict[str, Any]:
+def read_batch(body: str, *, is_base64: bool) -> dict[str, Any]:
     """The members of a batch's body, which the use case checks. Raises InvalidParameter."""
     try:
-        members = json.loads(body)
-    except ValueError:
+        members = json.loads(base64.b64decode(body) if is_base64 else body)
+    except (ValueError, RecursionError):
         members = None
     if not isinstance(members, dict):
         raise InvalidParameter("body", "a JSON object")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from inference_results.adapters.aws import PRESIGNING, client_config
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.summaries import SummariesTable
-from inference_results.contract import Problem, Route, Variable
+from inference_results.contract import INLINE_OUTPUT_HEADER, Problem, Route, Variable
 from inference_results.domain.errors import (
     AmbiguousInference,
     InvalidParameter,
@@ -71,13 +70,9 @@ _locate_output = LocateOutput(
 
 
 def _on(route: Route) -> Any:
-    """Powertools' decorator for a route.
-
-    Its pattern takes anything for a path parameter: API Gateway has routed already, and Powertools'
-    own patterns refuse characters (`#`, for one) that an inference id may hold.
-    """
+    """Powertools' decorator for a route."""
     method, path = route.split(" ")
-    return app.route(re.sub(r"{\w+}", ".+", path), method=method)
+    return app.route(path, method=method)
 
 
 @_on(Route.GET_OUTPUT)
@@ -108,7 +103,8 @@ def list_inferences() -> Response[Any]:
 
 @_on(Route.BATCH_GET)
 def batch_get() -> Response[Any]:
-    asked = read_batch(app.current_event.decoded_body or "")
+    event = app.current_event
+    asked = read_batch(event.body or "", is_base64=bool(event.is_base64_encoded))
     return _json(
         _await_inferences(asked["inference_ids"], asked.get("endpoint"), asked.get("wait", 0))
     )
@@ -128,13 +124,15 @@ def get_openapi() -> Response[Any]:
 
 
 def _inference(id: str, endpoint: str | None = None, wait: float = 0) -> Response[Any]:
-    body = json.dumps(_await_inference(id, endpoint, wait))
-    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    record = _await_inference(id, endpoint, wait)
+    # Sorted, since DynamoDB promises no order of the members of a map.
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    etag = f'"{digest[:32]}"'
     headers: dict[str, Any] = {"ETag": etag, "Cache-Control": "private, no-cache"}
     known = app.current_event.headers.get("if-none-match", "")
     if known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(",")):
         return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
-    return Response(HTTPStatus.OK, "application/json", body, headers)
+    return Response(HTTPStatus.OK, "application/json", json.dumps(record), headers)
 
 
 def _output(id: str, endpoint: str | None = None) -> Response[Any]:
@@ -144,6 +142,7 @@ def _output(id: str, endpoint: str | None = None) -> Response[Any]:
             headers["Location"] = url
             return Response(HTTPStatus.TEMPORARY_REDIRECT, body="", headers=headers)
         case content:
+            headers[INLINE_OUTPUT_HEADER] = "inline"
             return Response(HTTPStatus.OK, content.content_type, content.body, headers)
 
 
@@ -238,4 +237,7 @@ def _problem(status: HTTPStatus, kind: Problem, detail: str, **members: Any) -> 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request of an HTTP API (payload format 2.0)."""
-    return app.resolve(event, context)
+    # API Gateway has routed already, and names the route. Its path may begin with the mapping of a
+    # custom domain, and an inference id in it may hold what Powertools' own patterns refuse.
+    _, route = event["routeKey"].split(" ")
+    return app.resolve(event | {"rawPath": route}, context)
