@@ -15,7 +15,12 @@ from inference_results.contract import Attribute, Index
 from inference_results.domain.errors import Unavailable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import QueryOutputTypeDef
+
+    Query = partial[QueryOutputTypeDef]
 
 _KEYS: Final = {
     Index.BY_ENDPOINT: (Attribute.ENDPOINT_SHARD, Attribute.ENDPOINT_SORT),
@@ -97,24 +102,24 @@ class InferenceQueries:
         it, with so much to spare that a second page is hardly ever needed.
         """
         share = min(page_size, 2 * page_size // self._shards + 10)
+        sort = _KEYS[index][1]
         end = time.monotonic() + _ANSWER_SECONDS
-        shards = [
-            self._shard(index, f"{shard}#{of}", since, before, share, end)
-            for shard in range(self._shards)
-        ]
-        return heapq.merge(*shards, key=itemgetter(_KEYS[index][1]), reverse=True)
+        shards = []
+        for shard in range(self._shards):
+            query = self._query(index, f"{shard}#{of}", since, before, share)
+            shards.append(_items(query, self._pool.submit(query), end))
+        merged = heapq.merge(*shards, key=itemgetter(sort), reverse=True)
+        # BETWEEN takes its upper end in.
+        return (item for item in merged if item[sort] != before)
 
-    def _shard(
-        self,
-        index: Index,
-        key: str,
-        since: str | None,
-        before: str | None,
-        page_size: int,
-        end: float,
-    ) -> Iterator[dict[str, Any]]:
+    def _query(
+        self, index: Index, key: str, since: str | None, before: str | None, page_size: int
+    ) -> "Query":
         shard, sort = _KEYS[index]
-        condition, values = "#shard = :shard", {":shard": key}
+        names, values = {"#shard": shard}, {":shard": key}
+        condition = "#shard = :shard"
+        if since is not None or before is not None:
+            names["#sort"] = sort
         if since is not None and before is not None:
             condition += " AND #sort BETWEEN :since AND :before"
             values |= {":since": since, ":before": before}
@@ -124,33 +129,16 @@ class InferenceQueries:
         elif before is not None:
             condition += " AND #sort < :before"
             values |= {":before": before}
-        query = partial(
+        return partial(
             self._client.query,
             TableName=self._table_name,
             IndexName=index,
             KeyConditionExpression=condition,
-            ExpressionAttributeNames={"#shard": shard}
-            | ({"#sort": sort} if "#sort" in condition else {}),
+            ExpressionAttributeNames=names,
             ExpressionAttributeValues=serialized(values),
             ScanIndexForward=False,
             Limit=page_size,
         )
-        first = self._pool.submit(query)
-
-        def items() -> Iterator[dict[str, Any]]:
-            with unavailability("dynamodb"):
-                page = first.result()
-            while True:
-                for item in map(plain, page["Items"]):
-                    if item[sort] != before:  # BETWEEN takes its upper end in
-                        yield item
-                if "LastEvaluatedKey" not in page:
-                    return
-                _check_time(end)
-                with unavailability("dynamodb"):
-                    page = query(ExclusiveStartKey=page["LastEvaluatedKey"])
-
-        return items()
 
     def _get(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
@@ -169,6 +157,19 @@ class InferenceQueries:
             _check_time(end)
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - only a jitter
             pause *= 2
+
+
+def _items(query: "Query", first: "Future[QueryOutputTypeDef]", end: float) -> Iterator[Any]:
+    """The items of a shard; the pages after the first are read when they are wanted."""
+    with unavailability("dynamodb"):
+        page = first.result()
+    while True:
+        yield from map(plain, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        _check_time(end)
+        with unavailability("dynamodb"):
+            page = query(ExclusiveStartKey=page["LastEvaluatedKey"])
 
 
 def _check_time(end: float) -> None:

@@ -13,7 +13,15 @@ from inference_results.contract import Attribute, Index
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.inference import Status, endpoint_and_status
 from inference_results.domain.lookup import is_current, shown
-from inference_results.domain.parameters import CURSOR, ENDPOINT, LIMIT, SINCE, STATUS, UNTIL
+from inference_results.domain.parameters import (
+    CURSOR,
+    ENDPOINT,
+    LIMIT,
+    SINCE,
+    STATUS,
+    UNTIL,
+    TextParameter,
+)
 from inference_results.domain.timestamp import parse_timestamp
 
 _CURSOR_SECONDS: Final = 24 * 60 * 60
@@ -141,20 +149,20 @@ def _checked_status(status: str | None) -> str | None:
 
 
 def _checked_range(since: str | None, until: str | None) -> tuple[str | None, str | None]:
-    since, until = _checked_time("since", since), _checked_time("until", until)
+    since, until = _checked_time(SINCE, since), _checked_time(UNTIL, until)
     if since and until and since >= until:
         raise InvalidParameter(SINCE.name, "a time before until")
     return since, until
 
 
-def _checked_time(name: str, text: str | None) -> str | None:
+def _checked_time(parameter: TextParameter, text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return parse_timestamp((SINCE if name == "since" else UNTIL).check(text))
+        return parse_timestamp(parameter.check(text))
     except ValueError:
         expected = "an ISO 8601 time with an offset, like 2026-01-25T12:00:00Z"
-        raise InvalidParameter(name, expected) from None
+        raise InvalidParameter(parameter.name, expected) from None
 
 
 def _listed(item: dict[str, Any]) -> dict[str, Any]:
