@@ -1,5 +1,7 @@
 import io
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 
 import httpx
@@ -258,6 +260,45 @@ def test_a_progress_that_raises_leaves_no_part_behind(client, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         client.save_output("one", tmp_path / "out.bin", progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_saved_output_keeps_the_mode_of_the_file_that_it_replaces(client, tmp_path):
+    path = tmp_path / "out.bin"
+    path.touch(mode=0o600)
+    modes = set()
+    client.save_output(
+        "one", path, progress=lambda *_of: modes.update(map(mode_of, tmp_path.iterdir()))
+    )
+    assert (path.read_bytes(), mode_of(path)) == (CONTENT, 0o600)
+    assert modes == {0o600}
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_saved_output_leaves_a_link_and_replaces_what_it_names(client, tmp_path, exists):
+    named = tmp_path / "elsewhere" / "out.bin"
+    named.parent.mkdir()
+    if exists:
+        named.write_text("before")
+    link = tmp_path / "link"
+    link.symlink_to(named)
+    client.save_output("one", link)
+    assert link.is_symlink()
+    assert named.read_bytes() == CONTENT
+    assert list(named.parent.iterdir()) == [named]
+
+
+def test_an_output_is_written_into_a_pipe(client, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        client.save_output("one", pipe)
+        assert reader.read() == CONTENT
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert pipe.is_fifo()
 
 
 def test_a_folder_is_no_target(client, storage, tmp_path):

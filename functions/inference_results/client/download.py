@@ -4,7 +4,9 @@ A connection that breaks is taken up where it broke: what arrived stays, and is 
 whole.
 """
 
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -124,17 +126,27 @@ class Download:
 def destination(target: str | Path | Sink) -> Iterator[Sink]:
     """Where to write: the file that is given, or one that becomes `target` when all is written.
 
-    It stands beside the target until then, so that a reader sees all of it or nothing.
+    A path that names a pipe or a device is written to directly, and not replaced.
     """
     if not isinstance(target, str | Path):
         yield target
-        return
-    path = Path(target)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a directory")
+    elif Path(target).exists() and not Path(target).is_file():
+        with Path(target).open("wb") as file:
+            yield file
+    else:
+        # A link stays: what it names is replaced.
+        with _replacing(Path(os.path.realpath(target))) as file:
+            yield file
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Sink]:
+    """A file beside `path` until all is written, so that a reader sees all of it or nothing."""
     part = path.with_name(f".{uuid4().hex}.part")
     try:
         with part.open("xb") as file:
+            if path.exists():
+                shutil.copymode(path, part)
             yield file
         part.replace(path)
     except BaseException:
