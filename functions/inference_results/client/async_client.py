@@ -27,6 +27,8 @@ class AsyncClient:
 
     What Client returns is awaited here, and what it iterates over is iterated over with `async
     for`. `progress` is called in the event loop, the callable behind `token` in a thread.
+
+    There is no `from_predictor_response`: the SageMaker SDK blocks. Use Client in a thread.
     """
 
     def __init__(
@@ -206,8 +208,9 @@ class AsyncClient:
         """Wait for an invocation, and read its output.
 
         `response` is what invoke_endpoint_async returned. An output location alone needs
-        `inference_id` with it: a failure leaves no trace there. Raises what `wait` and `output`
-        raise.
+        `inference_id` with it: a failure leaves no trace there. Of an id that was used before, the
+        output of the earlier invocation is not taken for this one's; its failure would be. Raises
+        what `wait` and `output` raise.
         """
         reading = outputs.awaited_output(
             response, timeout, inference_id, endpoint, max_bytes, self._driver.pace
