@@ -471,8 +471,16 @@ def following(client, looks, **options):
         if next(left, None) is None:
             raise Stopped
 
-    options = {"endpoint": "speech", "status": None, "since": None, "limit": 50} | options
-    found = Following(client=client, pause_seconds=5, now=lambda: NOW, sleep=sleep, **options)
+    # Before all others the newest record is asked for.
+    client.lists.insert(0, client.lists[0])
+    defaults = {
+        "endpoint": "speech",
+        "status": None,
+        "since": None,
+        "limit": 50,
+        "now": lambda: NOW,
+    }
+    found = Following(client=client, pause_seconds=5, sleep=sleep, **defaults | options)
     shown = []
     with pytest.raises(Stopped):
         shown.extend((each.inference_id, each.status) for each in found)
@@ -516,23 +524,37 @@ def test_follow_shows_nothing_twice_when_an_index_answers_with_an_older_state(cl
     assert [name for name, _ in following(client, 2)] == ["a", "b"]
 
 
-def test_follow_looks_back_for_late_records_but_not_before_since(client):
-    client.lists = [[], [], []]
-    following(client, 1, since=NOW - timedelta(days=1))
-    assert [call[1]["since"] for call in client.calls] == [
-        NOW - LATENESS,
-        NOW - timedelta(days=1),
-        NOW - LATENESS,
-    ]
-    client.calls.clear()
-    client.lists = [[], [], []]
-    following(client, 1, since=NOW)
-    assert [call[1]["since"] for call in client.calls] == [NOW, NOW, NOW]
+RECORDED = datetime(2026, 11, 23, 10, tzinfo=UTC)
+FUTURE = record("a", event_time="2036-11-23T10:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("newest", "now", "since", "looked_from"),
+    [
+        (record("a"), NOW, None, RECORDED - LATENESS),
+        (record("a"), NOW, RECORDED, RECORDED),
+        (record("a"), RECORDED + timedelta(days=365), None, RECORDED - LATENESS),
+        (FUTURE, NOW, None, NOW - LATENESS),
+    ],
+    ids=["late records", "not before since", "a clock that is ahead", "a record that is ahead"],
+)
+def test_follow_looks_back_from_the_newest_record(client, newest, now, since, looked_from):
+    client.lists = [[newest]] * 3
+    following(client, 1, since=since, now=lambda: now)
+    asked = [call[1]["since"] for call in client.calls]
+    assert asked == [since, looked_from, since, looked_from]
+
+
+@pytest.mark.parametrize("since", [None, NOW])
+def test_follow_shows_whatever_comes_into_an_empty_list(client, since):
+    client.lists = [[], [], [record("a")]]
+    shown = following(client, 1, since=since, limit=50)
+    assert shown == [("a", "Completed")]
+    assert [call[1]["since"] for call in client.calls] == [since] * 4
 
 
 def test_follow_remembers_the_records_of_its_last_two_looks_only(client):
-    client.lists = [[], [], *([record(str(number))] for number in range(50))]
-    times = iter(range(51))
+    client.lists = [[], [], [], *([record(str(number))] for number in range(50))]
     found = Following(
         client=client,
         endpoint="speech",
@@ -540,7 +562,7 @@ def test_follow_remembers_the_records_of_its_last_two_looks_only(client):
         since=None,
         limit=50,
         pause_seconds=5,
-        now=lambda: NOW + timedelta(hours=next(times)),
+        now=lambda: NOW,
         sleep=lambda seconds: None,
     )
     shown = iter(found)
@@ -563,7 +585,7 @@ def test_follow_ends_with_130_and_no_traceback_on_ctrl_c(run, client, monkeypatc
     monkeypatch.setattr(
         "inference_results.client.cli.commands.Following", partial(Following, sleep=interrupted)
     )
-    client.lists = [[record()], [record()]]
+    client.lists = [[record()]] * 3
     result = run("list", "--endpoint", "speech", "--follow", "--json")
     assert (result.exit_code, result.stderr) == (130, "")
     assert json.loads(result.stdout)["inference_id"] == "one"

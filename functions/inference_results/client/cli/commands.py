@@ -170,7 +170,7 @@ def list_inferences(
 
     With --follow the order is that of time, and new records are shown as they come, until Ctrl-C
     (exit code 130); an inference comes again when its status changes. A record that comes more
-    than two minutes after its own time is not seen.
+    than two minutes after its own time may be missed.
 
     \b
     Examples:
