@@ -30,6 +30,7 @@ from inference_results.client import (
     WaitTimeout,
 )
 from inference_results.client.cli.commands import app
+from inference_results.client.cli.connection import Connection
 from inference_results.client.cli.following import LATENESS, Following
 from inference_results.client.cli.moments import moment
 from inference_results.client.cli.saving import _Whole
@@ -111,6 +112,10 @@ def test_the_table_is_asked_as_the_environment_says(run, clients):
     assert run("get", "one", env=env).exit_code == 0
     options = {"shards": 10, "summaries_table_name": "summaries", "session": None}
     assert clients.made == [("table", "inferences", options)]
+
+
+def test_the_token_is_not_shown_with_the_connection():
+    assert "secret" not in repr(Connection(token="secret"))
 
 
 def test_a_profile_makes_the_session(run, clients, monkeypatch):

@@ -1,6 +1,6 @@
 """Whom the commands ask: the API, or the table itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import boto3
 
@@ -16,7 +16,7 @@ class Connection:
     table: str | None = None
     shards: int | None = None
     summaries_table: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     profile: str | None = None
     endpoint: str | None = None
 
