@@ -1,5 +1,7 @@
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -194,6 +196,28 @@ def test_ctrl_c_ends_with_130(run, client):
     client.error = KeyboardInterrupt()
     result = run("wait", "one")
     assert (result.exit_code, result.output) == (130, "")
+
+
+def test_ctrl_c_does_not_wait_for_requests_that_are_held_open():
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(20)
+        environment = {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "INFERENCE_RESULTS_API_URL": f"http://127.0.0.1:{service.getsockname()[1]}",
+            "INFERENCE_RESULTS_TOKEN": "a-token",
+        }
+        code = "from inference_results.client.cli import main; main()"
+        with subprocess.Popen(
+            [sys.executable, "-c", code, "wait", *map(str, range(200))],
+            env=environment,
+            stderr=subprocess.PIPE,
+        ) as command:
+            held_open = [service.accept() for _ in range(2)]
+            command.send_signal(signal.SIGINT)
+            _, stderr = command.communicate(timeout=5)
+        for connection, _ in held_open:
+            connection.close()
+    assert (command.returncode, stderr) == (130, b"")
 
 
 def test_an_error_is_red_on_a_terminal(run, terminal):

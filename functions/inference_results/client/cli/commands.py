@@ -1,5 +1,6 @@
 """The commands and their help."""
 
+import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from inference_results.client.cli import options
 from inference_results.client.cli.connection import Connection
 from inference_results.client.cli.exits import (
+    ExitCode,
     WrongCall,
     end_by_outcome,
     exit_codes,
@@ -54,7 +56,13 @@ def main() -> None:
     # Not every console can show every name.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:
+            # Python would wait for the threads, whose requests the service holds open.
+            os._exit(ExitCode.INTERRUPTED)
+        raise
 
 
 @app.callback()
