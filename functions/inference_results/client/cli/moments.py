@@ -10,8 +10,15 @@ _AGO: Final = re.compile(rf"([0-9]{{1,9}})([{''.join(_UNITS)}])")
 
 def moment(text: str, now: datetime) -> datetime:
     """The point in time that a text names; ValueError says what is expected if it names none."""
+    try:
+        return _moment(text, now)
+    except OverflowError as error:
+        raise ValueError("expected a time in the years 1 to 9999") from error
+
+
+def _moment(text: str, now: datetime) -> datetime:
     if ago := _AGO.fullmatch(text):
-        return _before(now, timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
@@ -21,10 +28,3 @@ def moment(text: str, now: datetime) -> datetime:
     if found.tzinfo is None:
         raise ValueError("a timestamp needs an offset: 2026-01-25T22:46:00Z or ...+01:00")
     return found.astimezone(UTC)
-
-
-def _before(now: datetime, ago: timedelta) -> datetime:
-    try:
-        return now - ago
-    except OverflowError as error:
-        raise ValueError("expected a time since the year 1") from error
