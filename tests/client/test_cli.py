@@ -36,6 +36,7 @@ from inference_results.client.cli.connection import Connection
 from inference_results.client.cli.following import LATENESS, Following
 from inference_results.client.cli.moments import moment
 from inference_results.client.cli.saving import _Whole
+from inference_results.domain.errors import InferenceResultsError
 from tests.client.cli_service import FAILED, FakeClient, FakeClients, record
 
 API = {"INFERENCE_RESULTS_API_URL": "https://api.example"}
@@ -185,6 +186,33 @@ def test_an_ambiguous_id_says_how_to_choose(run, client):
     result = run("get", "one")
     assert "speech, ocr" in result.stderr
     assert "--endpoint" in result.stderr
+
+
+def test_an_error_of_the_package_that_is_not_in_the_table_is_no_traceback(run, client):
+    class Newer(InferenceResultsError):
+        pass
+
+    client.error = Newer("something else")
+    result = run("get", "one")
+    assert (result.exit_code, result.stderr) == (5, "something else\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["get", "\udcff"],
+        ["wait", "one", "\udcff"],
+        ["output", "\udcff"],
+        ["summary", "\udcff"],
+        ["--endpoint", "\udcff", "get", "one"],
+        ["list", "--endpoint", "\udcff"],
+        ["list", "--status", "\udcff"],
+    ],
+)
+def test_what_is_no_utf8_is_a_wrong_call(run, client, arguments):
+    result = run(*arguments)
+    assert (result.exit_code, client.calls) == (2, [])
+    assert "expected UTF-8 text" in result.stderr
 
 
 def test_a_bug_keeps_its_traceback(run, client):
@@ -765,6 +793,22 @@ def test_the_help_of_every_command_has_examples(run, command):
     result = run(command, "--help")
     assert result.exit_code == 0
     assert f"  inference-results {command} " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("", "InProgress"), ("in", "inProgress"), ("IN", "INProgress")]
+)
+def test_a_status_is_completed_in_any_case(run, typed, completed):
+    words = {
+        "_INFERENCE_RESULTS_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": f"inference-results list --status {typed}",
+    }
+    result = CliRunner().invoke(app, env=words, prog_name="inference-results")
+    assert f'"{completed}"' in result.stdout
+
+
+def test_the_help_of_list_tells_when_failures_are_shown(run):
+    assert "only with --status" in " ".join(run("list", "--help").stdout.split())
 
 
 def test_the_help_lists_the_exit_codes(run):

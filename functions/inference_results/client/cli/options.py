@@ -17,13 +17,23 @@ def _point_in_time(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from error
 
 
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise typer.BadParameter("expected UTF-8 text") from error
+    return text
+
+
 def _status(text: str) -> str:
     """A known status in any case; another as it is, for the vocabulary is open."""
-    return {str(status).lower(): str(status) for status in Status}.get(text.lower(), text)
+    return {str(status).lower(): str(status) for status in Status}.get(text.lower(), _utf8(text))
 
 
 def _statuses(incomplete: str) -> list[str]:
-    return [str(status) for status in Status if status.startswith(incomplete)]
+    """In the case of what was typed, without which shells refuse a completion."""
+    found = (each for each in Status if each.lower().startswith(incomplete.lower()))
+    return [incomplete + each[len(incomplete) :] for each in found]
 
 
 ApiUrl = Annotated[
@@ -70,13 +80,28 @@ Profile = Annotated[
 ]
 
 InferenceId = Annotated[
-    str, typer.Argument(metavar="ID", help="The inference id; after -- if it begins with -.")
+    str,
+    typer.Argument(
+        parser=_utf8, metavar="ID", help="The inference id; after -- if it begins with -."
+    ),
 ]
 InferenceIds = Annotated[
-    list[str], typer.Argument(metavar="ID...", help="Inference ids; after -- if one begins with -.")
+    list[str],
+    typer.Argument(
+        parser=_utf8, metavar="ID...", help="Inference ids; after -- if one begins with -."
+    ),
 ]
-EndpointName = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The name of the endpoint.")]
-Endpoint = Annotated[str | None, typer.Option(metavar="NAME", help="Only this endpoint.")]
+EndpointName = Annotated[
+    str | None,
+    typer.Argument(
+        parser=_utf8,
+        metavar="ENDPOINT",
+        help="The name of the endpoint; by default that of --endpoint before the command.",
+    ),
+]
+Endpoint = Annotated[
+    str | None, typer.Option(parser=_utf8, metavar="NAME", help="Only this endpoint.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, as the API answers it.")]
 Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait.")]
 StatusFilter = Annotated[
