@@ -294,7 +294,7 @@ def test_a_saved_output_leaves_a_link_and_replaces_what_it_names(client, tmp_pat
 def test_an_output_is_written_into_a_pipe(client, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         client.save_output("one", pipe)
         assert reader.read() == CONTENT
     assert list(tmp_path.iterdir()) == [pipe]
