@@ -461,6 +461,12 @@ def test_list_stops_at_the_limit(run, client):
     assert client.calls[0][1]["page_size"] == 3
 
 
+def test_list_of_none_is_refused_unless_it_goes_on(run, client):
+    result = run("list", "--limit", "0")
+    assert (result.exit_code, client.calls) == (2, [])
+    assert "--follow" in result.stderr
+
+
 def test_list_of_nothing_is_no_error(run, client):
     client.lists = [[], []]
     assert (run("list").exit_code, run("list", "--json").output) == (0, "")
@@ -651,6 +657,11 @@ def test_follow_ends_with_130_and_no_traceback_on_ctrl_c(run, client, monkeypatc
     assert json.loads(result.stdout)["inference_id"] == "one"
 
 
+def test_follow_refuses_a_pause_that_no_clock_can_count(run, client):
+    result = run("list", "--follow", "--every", "1e300")
+    assert (result.exit_code, client.calls) == (2, [])
+
+
 def test_follow_has_no_end(run, client):
     result = run("list", "--follow", "--until", "1h")
     assert (result.exit_code, client.calls) == (2, [])
@@ -773,6 +784,20 @@ def test_summary_asks_for_so_many_days_with_today(run, client):
     run("summary", "speech", "--days", "3")
     days = client.calls[0][2]
     assert days["until"] - days["since"] == timedelta(days=2)
+
+
+def test_summary_takes_the_endpoint_before_the_command(run, client):
+    client.days = DAYS
+    result = run("--endpoint", "speech", "summary", "--json")
+    assert client.calls[0][1] == json.loads(result.stdout)["endpoint_name"] == "speech"
+    run("--endpoint", "speech", "summary", "ocr")
+    assert client.calls[2][1] == "ocr"
+
+
+def test_summary_needs_an_endpoint(run, client):
+    result = run("summary")
+    assert (result.exit_code, client.calls) == (2, [])
+    assert result.stderr == "of which endpoint? Give its name\n"
 
 
 def test_summary_without_results_is_no_error(run):

@@ -174,7 +174,8 @@ def list_inferences(
     7d, 1w) or a timestamp with an offset (2026-01-25T22:46:00Z).
 
     In a pipe: lines of time, status, endpoint, id and code of the failure, parted by tabs, without
-    a heading. With --json: a record in each line.
+    a heading. With --json: a record in each line. Failures are told only with --status: the list
+    of an endpoint alone is without them.
 
     With --follow the order is that of time, and new records are shown as they come, until Ctrl-C
     (exit code 130); an inference comes again when its status changes. A record that comes more
@@ -189,6 +190,8 @@ def list_inferences(
     connection: Connection = ctx.obj
     if follow and until:
         raise WrongCall("--follow has no end: leave out --until")
+    if not (limit or follow):
+        raise WrongCall("--limit 0 is for --follow: give at least 1")
     endpoint = endpoint or connection.endpoint
     with connection.open() as client:
         if follow:
@@ -208,7 +211,7 @@ def list_inferences(
                 status=status,
                 since=since,
                 until=until,
-                page_size=max(1, min(limit, PAGE_SIZE)),
+                page_size=min(limit, PAGE_SIZE),
             )
             _print_list(list(islice(found, limit)), json=json)
 
@@ -243,7 +246,7 @@ def output(
 @app.command()
 def summary(
     ctx: typer.Context,
-    endpoint: options.EndpointName,
+    endpoint: options.EndpointName = None,
     days: options.Days = 7,
     json: options.AsJson = False,
 ) -> None:
@@ -260,6 +263,9 @@ def summary(
       inference-results summary speech --days 31 --json | jq '.days[].counts'
     """
     connection: Connection = ctx.obj
+    endpoint = endpoint or connection.endpoint
+    if endpoint is None:
+        raise WrongCall("of which endpoint? Give its name")
     today = datetime.now(UTC).date()
     with connection.open() as client:
         found = client.summary(endpoint, since=today - timedelta(days=days - 1), until=today)

@@ -126,7 +126,10 @@ Limit = Annotated[
     typer.Option(min=0, metavar="NUMBER", help="How many at most; of --follow: to begin with."),
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new records.")]
-Every = Annotated[float, typer.Option(min=0.5, metavar="SECONDS", help="How often --follow looks.")]
+Every = Annotated[
+    float,
+    typer.Option(min=0.5, max=86400, metavar="SECONDS", help="How often --follow looks."),
+]
 Target = Annotated[
     Path | None,
     typer.Option(
