@@ -261,11 +261,12 @@ class SimulatedDriver:
         replies = []
         for question in step.questions:
             self._clock.now = heapq.heappop(lanes)
-            if self._clock.now > step.until:
+            asked = step.in_turn(question, self._clock.now)
+            if asked is None:
                 replies.append(None)
             else:
-                response = self._service(Api(API_URL).request(question))
-                replies.append(understood(question, response))
+                response = self._service(Api(API_URL).request(asked))
+                replies.append(understood(asked, response))
             heapq.heappush(lanes, self._clock.now)
         self._clock.now = max(lanes)
         return replies

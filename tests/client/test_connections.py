@@ -2,9 +2,14 @@
 
 import asyncio
 import gc
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -16,8 +21,13 @@ from inference_results.client import (
     NotAuthorized,
     ServiceUnavailable,
     WaitTimeout,
+    asynchronous,
+    sync,
 )
-from tests.client.service import InLoop, asyncio_client, blocking_client, no_storage
+from inference_results.client.api import Api
+from inference_results.client.questions import ManyRecords
+from inference_results.client.steps import Ask
+from tests.client.service import API_URL, InLoop, asyncio_client, blocking_client
 
 CONTENT = b"0123456789" * 100_000
 
@@ -121,6 +131,30 @@ class Crowd:
             self._now -= 1
 
 
+class Crossroads:
+    """A backend that keeps those who wait, and says which questions it was asked."""
+
+    def __init__(self):
+        self.asked = []
+        self.full = threading.Semaphore(0)
+        self.opened = threading.Event()
+
+    def reply(self, question):
+        self.asked.append(question)
+        if question.wait:
+            self.full.release()
+            self.opened.wait(10)
+        return EMPTY
+
+    def close(self):
+        """Nothing is open."""
+
+
+def asyncio_client_over(transport):
+    backend = asynchronous.HttpBackend(Api(API_URL), httpx.AsyncClient(transport=transport))
+    return AsyncClient.driven_by(asynchronous.Driver(backend, httpx.AsyncClient()))
+
+
 IDS = [f"inference-{number}" for number in range(3000)]
 EMPTY = {"inferences": [], "missing": []}
 
@@ -139,7 +173,7 @@ def test_questions_are_put_side_by_side_in_at_most_ten_threads():
     assert 2 <= len(crowd.threads) <= 10
 
 
-def test_at_most_ten_questions_are_in_flight_in_an_event_loop():
+def test_at_most_ten_questions_of_a_call_are_in_flight_in_an_event_loop():
     crowd = Crowd()
 
     class Service(httpx.AsyncBaseTransport):
@@ -149,15 +183,103 @@ def test_at_most_ten_questions_are_in_flight_in_an_event_loop():
             return httpx.Response(200, json=EMPTY)
 
     async def ask():
-        transport = httpx.AsyncClient(transport=Service())
-        client = asyncio_client(no_storage)
-        client._driver._backend._http = transport
-        async with client:
-            await asyncio.gather(client.batch_get(IDS), client.batch_get(IDS))
+        async with asyncio_client_over(Service()) as client:
+            await client.batch_get(IDS)
 
     asyncio.run(ask())
     assert crowd.most == 10
     assert len(crowd.threads) == 1
+
+
+def test_a_call_does_not_wait_for_the_long_questions_of_another():
+    backend = Crossroads()
+    with Client.driven_by(sync.Driver(backend, httpx.Client())) as client:
+        waiting = threading.Thread(target=partial(waited_in_vain, client), daemon=True)
+        waiting.start()
+        for _ in range(10):
+            assert backend.full.acquire(timeout=10)
+        calling = threading.Thread(target=partial(client.batch_get, IDS), daemon=True)
+        calling.start()
+        calling.join(5)
+        assert not calling.is_alive()
+        backend.opened.set()
+        waiting.join(10)
+
+
+def waited_in_vain(client):
+    with pytest.raises(WaitTimeout):
+        client.wait_all(IDS, 0.5)
+
+
+def test_a_task_does_not_wait_for_the_long_questions_of_another():
+    class Service(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            if json.loads(request.content)["wait"]:
+                await asyncio.sleep(30)
+            return httpx.Response(200, json=EMPTY)
+
+    async def ask():
+        async with asyncio_client_over(Service()) as client:
+            waiting = asyncio.create_task(client.wait_all(IDS, 60))
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                await client.batch_get(IDS)
+            waiting.cancel()
+
+    asyncio.run(ask())
+
+
+def test_a_question_whose_turn_comes_late_is_not_held_open_beyond_the_deadline():
+    ask = Ask((), deadline=60)
+    question = ManyRecords(("one",), None, 20)
+    assert ask.in_turn(question, 30) == question
+    assert ask.in_turn(question, 50) == ManyRecords(("one",), None, 10)
+    assert ask.in_turn(question, 64) == ManyRecords(("one",), None, 0)
+    assert ask.in_turn(question, 66) is None
+
+
+def test_the_interpreter_does_not_wait_for_questions_that_are_held_open():
+    script = """
+import _thread, time
+from tests.client.service import blocking_client
+
+def service(_request):
+    _thread.interrupt_main()
+    time.sleep(60)
+
+blocking_client(service).batch_get(map(str, range(300)))
+"""
+    ended = subprocess.run(  # noqa: S603 - the script is the one above
+        [sys.executable, "-c", script],
+        timeout=20,
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert b"KeyboardInterrupt" in ended.stderr
+
+
+@pytest.mark.parametrize("ids", [IDS[:1], IDS])
+def test_a_bug_has_the_same_type_however_many_ids_there_are(client_of, ids):
+    def service(_request):
+        raise RuntimeError("a bug") from KeyError("of this")
+
+    with pytest.raises(RuntimeError) as raised:
+        client_of(service).batch_get(ids)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_in_an_event_loop_no_thread_is_held_by_a_question_to_the_table():
+    backend = Crossroads()
+
+    async def ask():
+        driver = asynchronous.Driver(asynchronous.ThreadedBackend(backend), httpx.AsyncClient())
+        async with AsyncClient.driven_by(driver) as client:
+            with pytest.raises(WaitTimeout):
+                await client.wait_all(IDS, 0.1)
+
+    asyncio.run(ask())
+    assert {each.wait for each in backend.asked} == {0}
 
 
 def test_a_waiting_task_can_be_cancelled():

@@ -12,6 +12,7 @@ from inference_results.client import (
     waiting,
 )
 from inference_results.client.pace import Pace
+from inference_results.client.steps import LAST_ROUND_SECONDS
 from inference_results.contract import Problem
 from tests.client.service import FakeService, Invocation, SimulatedDriver, problem
 
@@ -185,7 +186,7 @@ def test_a_slow_service_ends_a_wait_for_many_within_its_timeout_and_one_poll(clo
     service.seconds_for_an_answer = 3.0
     with pytest.raises(WaitTimeout):
         SimulatedDriver(clock, service).result(waiting.wait_many(ids, 30, None, pace).all(None))
-    assert clock.now <= 30 + waiting.LAST_ROUND_SECONDS + 3.1
+    assert clock.now <= 30 + LAST_ROUND_SECONDS + 3.1
 
 
 def test_failures_of_some_questions_do_not_lose_the_answers_of_others(clock, pace):

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import boto3
 import httpx
@@ -16,10 +16,14 @@ from inference_results.client.asynchronous import Driver, HttpBackend, ThreadedB
 from inference_results.client.download import Progress as BytesProgress
 from inference_results.client.download import Sink
 from inference_results.client.inference import Batch, DaySummary, Inference
+from inference_results.client.pace import Pace
 from inference_results.client.questions import EndpointSummary, RecordPage
 
 Days: TypeAlias = list[DaySummary]
 """Outside of the class, in which `list` is a method."""
+
+_TABLE_SECONDS: Final = 2.0
+"""The longest pause of a wait between two looks into the table; a blocking one takes the same."""
 
 
 class AsyncClient:
@@ -73,9 +77,9 @@ class AsyncClient:
         backend = TableBackend(
             table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
         )
-        return cls.driven_by(
-            Driver(ThreadedBackend(backend), httpx.AsyncClient(verify=trust(None)))
-        )
+        storage = httpx.AsyncClient(verify=trust(None))
+        pace = Pace(longest_wait=_TABLE_SECONDS)
+        return cls.driven_by(Driver(ThreadedBackend(backend), storage, pace=pace))
 
     @classmethod
     def driven_by(cls, driver: Driver) -> Self:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ from inference_results.client import sync
 from inference_results.client.api import Api, understood, unreached
 from inference_results.client.errors import UnexpectedAnswer
 from inference_results.client.pace import Pace
-from inference_results.client.questions import Question, Reply
+from inference_results.client.questions import ManyRecords, OneRecord, Question, Reply
 from inference_results.client.steps import Ask, Fetch, Found, Operation, Pause, Search
 from inference_results.client.waiting import MAX_IN_FLIGHT
 from inference_results.domain.errors import InferenceResultsError
@@ -51,13 +52,18 @@ class HttpBackend:
 
 
 class ThreadedBackend:
-    """Asks one that blocks, in at most MAX_IN_FLIGHT threads."""
+    """Asks one that blocks, in at most MAX_IN_FLIGHT threads.
+
+    No question is held open, as it would hold its thread: who waits pauses in the event loop.
+    """
 
     def __init__(self, blocking: sync.Backend) -> None:
         self._blocking = blocking
         self._threads = ThreadPoolExecutor(MAX_IN_FLIGHT, "inference-results")
 
     async def reply(self, question: Question) -> Reply:
+        if isinstance(question, OneRecord | ManyRecords):
+            question = replace(question, wait=0)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._blocking.reply, question)
 
@@ -81,7 +87,6 @@ class Driver:
         self._backend = backend
         self._storage = storage
         self._sleep = sleep
-        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     async def result(self, operation: Operation[_T]) -> _T:
         """What the operation returns, or raises."""
@@ -131,15 +136,26 @@ class Driver:
     async def _ask(self, step: Ask) -> list[Reply | None]:
         if len(step.questions) == 1:
             return [await self._backend.reply(step.questions[0])]
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._reply_in_turn(each, step.until)) for each in step.questions
-            ]
+        # One for each step, so that no caller waits for the long questions of another.
+        in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._reply_in_turn(step, each, in_flight))
+                    for each in step.questions
+                ]
+        except BaseExceptionGroup as several:
+            # As of one question, so that callers catch the same.
+            first = several.exceptions[0]
+            raise first from first.__cause__
         return [task.result() for task in tasks]
 
-    async def _reply_in_turn(self, question: Question, until: float) -> Reply | None:
-        async with self._in_flight:
-            return None if self.pace.clock() > until else await self._backend.reply(question)
+    async def _reply_in_turn(
+        self, step: Ask, question: Question, in_flight: asyncio.Semaphore
+    ) -> Reply | None:
+        async with in_flight:
+            asked = step.in_turn(question, self.pace.clock())
+            return None if asked is None else await self._backend.reply(asked)
 
     async def _fetch(self, step: Fetch) -> InferenceResultsError | None:
         download = step.download

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference_results.client.errors import ServiceUnavailable
+from inference_results.client.questions import MAX_WAIT_SECONDS
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 20.0
@@ -14,10 +15,15 @@ LONGEST_PAUSE_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`clock` gives seconds that never go back, `random` a number from 0 to below 1."""
+    """`clock` gives seconds that never go back, `random` a number from 0 to below 1.
+
+    `longest_wait`: for how many seconds a question is held open at most; where none is held open,
+    the longest pause between two.
+    """
 
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
+    longest_wait: float = MAX_WAIT_SECONDS
 
     def pause_after(self, error: ServiceUnavailable, failures: int) -> float:
         """Seconds, after so many failures in a row.

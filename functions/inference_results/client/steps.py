@@ -5,12 +5,15 @@ loop, and so is the same for both clients; a driver does what it yields and send
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from inference_results.client.download import Download
-from inference_results.client.questions import Question
+from inference_results.client.questions import ManyRecords, OneRecord, Question
+
+LAST_ROUND_SECONDS: Final = 5.0
+"""After a deadline, questions that had to wait for their turn are still put for so long."""
 
 _T = TypeVar("_T")
 
@@ -20,11 +23,19 @@ class Ask:
     """Put the questions, some of them side by side.
 
     The reply is a list of replies in the order of the questions. None stands for a question whose
-    turn did not come before `until` (on the clock of the driver).
+    turn came too long after the `deadline` (on the clock of the driver).
     """
 
     questions: tuple[Question, ...]
-    until: float = inf
+    deadline: float = inf
+
+    def in_turn(self, question: Question, now: float) -> Question | None:
+        """As it is to be put when its turn comes: not held open beyond the deadline."""
+        if now > self.deadline + LAST_ROUND_SECONDS:
+            return None
+        if isinstance(question, OneRecord | ManyRecords):
+            return replace(question, wait=min(question.wait, max(self.deadline - now, 0)))
+        return question
 
 
 @dataclass(frozen=True, slots=True)

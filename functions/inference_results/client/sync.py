@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import httpx
 
@@ -19,6 +20,8 @@ from inference_results.client.waiting import MAX_IN_FLIGHT
 from inference_results.domain.errors import InferenceResultsError
 
 _T = TypeVar("_T")
+
+_Turn: TypeAlias = tuple[Question, Future[Reply | None]]
 
 
 class Backend(Protocol):
@@ -66,8 +69,6 @@ class Driver:
         self._backend = backend
         self._storage = storage
         self._sleep = sleep
-        self._side_by_side: ThreadPoolExecutor | None = None
-        self._starting = threading.Lock()
 
     def result(self, operation: Operation[_T]) -> _T:
         """What the operation returns, or raises."""
@@ -103,8 +104,6 @@ class Driver:
     def close(self) -> None:
         self._backend.close()
         self._storage.close()
-        if self._side_by_side:
-            self._side_by_side.shutdown(wait=False, cancel_futures=True)
 
     def _do(self, step: Ask | Pause | Fetch) -> Any:
         match step:
@@ -119,14 +118,11 @@ class Driver:
     def _ask(self, step: Ask) -> list[Reply | None]:
         if len(step.questions) == 1:
             return [self._backend.reply(step.questions[0])]
-        with self._starting:
-            if self._side_by_side is None:
-                self._side_by_side = ThreadPoolExecutor(MAX_IN_FLIGHT, "inference-results")
-        in_turn = partial(self._reply_in_turn, until=step.until)
-        return list(self._side_by_side.map(in_turn, step.questions))
+        return _side_by_side(partial(self._reply_in_turn, step), step.questions)
 
-    def _reply_in_turn(self, question: Question, until: float) -> Reply | None:
-        return None if self.pace.clock() > until else self._backend.reply(question)
+    def _reply_in_turn(self, step: Ask, question: Question) -> Reply | None:
+        asked = step.in_turn(question, self.pace.clock())
+        return None if asked is None else self._backend.reply(asked)
 
     def _fetch(self, step: Fetch) -> InferenceResultsError | None:
         download = step.download
@@ -147,3 +143,39 @@ class Driver:
         except InferenceResultsError as error:
             return error
         return None
+
+
+def _side_by_side(
+    reply: Callable[[Question], Reply | None], questions: Sequence[Question]
+) -> list[Reply | None]:
+    """The replies in the order of the questions; raises the first error among them.
+
+    In threads of its own, so that no caller waits for the long questions of another. No executor:
+    the interpreter would not end before the questions that are held open.
+    """
+    futures: list[Future[Reply | None]] = [Future() for _ in questions]
+    turns = SimpleQueue[_Turn | None]()
+    for turn in zip(questions, futures, strict=True):
+        turns.put(turn)
+    for _ in range(min(MAX_IN_FLIGHT, len(questions))):
+        turns.put(None)
+        threading.Thread(
+            target=_take_turns, args=(reply, turns), name="inference-results", daemon=True
+        ).start()
+    try:
+        return [each.result() for each in futures]
+    finally:
+        for each in futures:
+            each.cancel()
+
+
+def _take_turns(
+    reply: Callable[[Question], Reply | None], turns: SimpleQueue[_Turn | None]
+) -> None:
+    for question, future in iter(turns.get, None):
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(reply(question))
+        except BaseException as error:
+            future.set_exception(error)

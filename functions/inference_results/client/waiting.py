@@ -20,20 +20,12 @@ from inference_results.client.errors import (
 )
 from inference_results.client.inference import Batch, Inference, Missing
 from inference_results.client.pace import Pace
-from inference_results.client.questions import (
-    MAX_WAIT_SECONDS,
-    ManyRecords,
-    OneRecord,
-    Question,
-)
+from inference_results.client.questions import ManyRecords, OneRecord, Question
 from inference_results.client.steps import Ask, Found, Operation, Pause, Search
 from inference_results.domain.errors import InferenceResultsError
 
 MAX_IN_FLIGHT: Final = 10
 """Questions put side by side."""
-
-LAST_ROUND_SECONDS: Final = 5.0
-"""After the timeout, questions of the last round are still put for so long."""
 
 _FIRST_WAIT_SECONDS: Final = 1.0
 _NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
@@ -124,7 +116,7 @@ class _Wait:
         """Ask for all that are pending; those that have ended since the last round."""
         questions, seconds = self._questions()
         self._round_ends = self._pace.clock() + seconds
-        replies = yield Ask(questions, until=self._deadline + LAST_ROUND_SECONDS)
+        replies = yield Ask(questions, self._deadline)
         troubles = [each for each in replies if isinstance(each, ServiceUnavailable)]
         self._trouble = max(troubles, key=lambda each: each.retry_after or 0, default=None)
         self._failures = self._failures + 1 if troubles else 0
@@ -147,7 +139,7 @@ class _Wait:
         else:
             # A service that holds no question open is not asked again and again without a pause.
             pause = min(self._round_ends - self._pace.clock(), self._longest_wait)
-        self._longest_wait = min(2 * self._longest_wait, MAX_WAIT_SECONDS)
+        self._longest_wait = min(2 * self._longest_wait, self._pace.longest_wait)
         if pause > 0:
             yield Pause(min(pause, left))
 
@@ -156,7 +148,7 @@ class _Wait:
         left = max(self._deadline - self._pace.clock(), 0.0)
         if self._one:
             (inference_id,) = self._pending
-            seconds = min(left, MAX_WAIT_SECONDS)
+            seconds = min(left, self._pace.longest_wait)
             return (OneRecord(inference_id, self._endpoint, seconds),), seconds
         seconds = min(left, self._longest_wait)
         hundreds = in_hundreds(self._pending)
