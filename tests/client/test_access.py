@@ -3,6 +3,8 @@ import hashlib
 import hmac
 import re
 import ssl
+import time
+import traceback
 from urllib.parse import quote
 
 import boto3
@@ -10,8 +12,15 @@ import httpx
 import pytest
 from botocore.exceptions import TokenRetrievalError
 
-from inference_results.client import Client, InvalidRequest, NotAuthorized, asynchronous, sync
-from inference_results.client.access import Signature, authentication, trust
+from inference_results.client import (
+    AsyncClient,
+    Client,
+    InvalidRequest,
+    NotAuthorized,
+    asynchronous,
+    sync,
+)
+from inference_results.client.access import BearerToken, Signature, authentication, trust
 from inference_results.client.api import Api
 from inference_results.client.questions import ManyRecords, OneRecord
 
@@ -188,6 +197,59 @@ def test_a_token_that_stays_refused_is_not_sent_for_ever(ask):
         ask(authentication(URL, None, "fixed", None), OneRecord("one"), gate), NotAuthorized
     )
     assert gate.shown[2:] == ["Bearer fixed"]
+
+
+@pytest.mark.parametrize("token", ["", " \n", "SECRET-1\nSECRET-2", "SECRET 2", "SECRET-\xe9"])
+def test_a_token_that_no_header_can_hold_is_refused_without_showing_it(ask, token):
+    refused = ask(authentication(URL, None, token, None), OneRecord("one"), pytest.fail)
+    assert isinstance(refused, InvalidRequest)
+    assert refused.parameter == "token"
+    assert "SECRET" not in "".join(traceback.format_exception(refused))
+
+
+def test_a_request_that_cannot_be_sent_is_not_tried_again_and_shows_nothing(ask):
+    def cannot(_request):
+        raise httpx.LocalProtocolError("Illegal header value b'SECRET'")
+
+    refused = ask(authentication(URL, None, "mine", None), OneRecord("one"), cannot)
+    assert isinstance(refused, InvalidRequest)
+    assert "SECRET" not in "".join(traceback.format_exception(refused))
+
+
+class Tokens:
+    """Gives another token each time, slowly."""
+
+    def __init__(self):
+        self.given = 0
+
+    def __call__(self):
+        time.sleep(0.02)
+        self.given += 1
+        return f"token-{self.given}"
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_a_token_is_asked_for_once_for_questions_side_by_side(kind):
+    tokens, refused = Tokens(), set()
+
+    def handler(request):
+        if request.headers["authorization"] == "Bearer token-1":
+            refused.add(request)
+            time.sleep(0.02)
+            return httpx.Response(401)
+        return httpx.Response(200, json={"inferences": [], "missing": []})
+
+    ids = [f"inference-{number}" for number in range(1000)]
+    auth, transport = BearerToken(tokens), httpx.MockTransport(handler)
+    if kind == "blocking":
+        api = sync.HttpBackend(Api(URL), httpx.Client(auth=auth, transport=transport))
+        Client.driven_by(sync.Driver(api, httpx.Client())).batch_get(ids)
+    else:
+        http = httpx.AsyncClient(auth=auth, transport=transport)
+        driver = asynchronous.Driver(asynchronous.HttpBackend(Api(URL), http), httpx.AsyncClient())
+        asyncio.run(AsyncClient.driven_by(driver).batch_get(ids))
+    assert len(refused) > 1
+    assert tokens.given == 2
 
 
 def test_a_context_is_taken_as_it_is():

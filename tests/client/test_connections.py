@@ -18,8 +18,8 @@ import pytest
 from inference_results.client import (
     AsyncClient,
     Client,
-    NotAuthorized,
     ServiceUnavailable,
+    UnexpectedAnswer,
     WaitTimeout,
     asynchronous,
     sync,
@@ -282,18 +282,88 @@ def test_in_an_event_loop_no_thread_is_held_by_a_question_to_the_table():
     assert {each.wait for each in backend.asked} == {0}
 
 
-def test_a_waiting_task_can_be_cancelled():
-    async def service_in_loop():
-        async with asyncio_client(lambda _request: httpx.Response(403)) as client:
-            with pytest.raises(NotAuthorized):
-                await client.wait_all(IDS, 60)
-            task = asyncio.create_task(client.wait_all(IDS, 60))
-            await asyncio.sleep(0)
+class Holding:
+    """A server in the event loop: what it is asked to hold open, and an object, do not end."""
+
+    def __init__(self):
+        self.held = 0
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=200)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_error):
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def holds(self, number):
+        async with asyncio.timeout(10):
+            while self.held != number:
+                await asyncio.sleep(0.01)
+
+    async def _serve(self, reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        if b" /inference/output" in request:
+            place = f"location: {self.url}/object"
+            writer.write(f"HTTP/1.1 307 R\r\n{place}\r\ncontent-length: 0\r\n\r\n".encode())
+        elif b"wait" in request or b":batchGet" in request or b" /object" in request:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome")
+            self.held += 1
+            await reader.read()
+            self.held -= 1
+        else:
+            writer.write(b"HTTP/1.1 404 N\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+
+def test_any_number_of_waits_leaves_a_connection_to_others():
+    async def ask():
+        async with Holding() as server, AsyncClient(server.url, token="a-token") as client:
+            waits = [asyncio.create_task(client.wait(each, 60)) for each in IDS[:120]]
+            await server.holds(120)
+            async with asyncio.timeout(5):
+                with pytest.raises(UnexpectedAnswer, match="404"):
+                    await client.get("one")
+            for each in waits:
+                each.cancel()
+            await server.holds(0)
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, _path: client.wait("one", 60),
+        lambda client, path: client.save_output("one", path / "out"),
+    ],
+)
+def test_a_task_that_is_cancelled_leaves_neither_connection_nor_file(tmp_path, call):
+    async def cancel():
+        async with Holding() as server, AsyncClient(server.url, token="a-token") as client:
+            task = asyncio.create_task(call(client, tmp_path))
+            await server.holds(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+            await server.holds(0)
+            assert list(tmp_path.iterdir()) == []
 
-    asyncio.run(service_in_loop())
+    asyncio.run(cancel())
+
+
+def test_a_wait_for_many_that_is_cancelled_takes_back_all_its_questions():
+    async def cancel():
+        async with Holding() as server, AsyncClient(server.url, token="a-token") as client:
+            task = asyncio.create_task(client.wait_all(IDS, 60))
+            await server.holds(10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await server.holds(0)
+
+    asyncio.run(cancel())
 
 
 def test_an_iteration_that_is_given_up_leaves_nothing_behind():

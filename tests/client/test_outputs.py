@@ -1,4 +1,5 @@
 import io
+import logging
 import os
 import re
 import stat
@@ -17,9 +18,13 @@ from inference_results.client import (
     OutputTooLarge,
     OutputUnavailable,
     ServiceUnavailable,
+    UnexpectedAnswer,
     WaitTimeout,
 )
-from inference_results.contract import Problem
+from inference_results.client.download import Download
+from inference_results.client.questions import OutputAt
+from inference_results.client.steps import Fetch
+from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from tests.client.service import OUTPUT_URL, Invocation, problem
 
 CONTENT = bytes(range(256)) * 4
@@ -91,6 +96,10 @@ def client(client_of, service, storage):
     return client_of(service, storage)
 
 
+def inline_output(content):
+    return httpx.Response(200, headers={INLINE_OUTPUT_HEADER: "inline"}, content=content)
+
+
 def record_has(service, **members):
     service.invocations["one"].members = members
 
@@ -104,9 +113,41 @@ def test_an_output_is_read_from_where_the_service_says_without_credentials(clien
 
 
 def test_an_output_that_the_service_holds_needs_no_storage(client, service, storage):
-    service.output = httpx.Response(200, content=b"small")
+    service.output = inline_output(b"small")
     assert client.output("one") == b"small"
     assert storage.requests == []
+
+
+@pytest.mark.parametrize("answer", [{"text": "<html>Log in</html>"}, {"json": {"a": 1}}])
+def test_a_page_of_another_server_is_not_taken_for_the_output(client, service, answer):
+    service.output = httpx.Response(200, **answer)
+    with pytest.raises(UnexpectedAnswer):
+        client.output("one")
+
+
+def test_what_lets_one_read_an_output_is_neither_logged_nor_shown(
+    client_of, service, storage, caplog
+):
+    caplog.set_level(logging.INFO)
+    service.invocations["one"] = Invocation("one")
+    service.output = httpx.Response(307, headers={"location": f"{OUTPUT_URL}?X-Amz-Signature=5e"})
+    assert client_of(service, storage).output("one") == CONTENT
+    assert storage.requests[0].url.params["X-Amz-Signature"] == "5e"
+    assert OUTPUT_URL in caplog.text
+    assert "5e" not in caplog.text
+    assert "5e" not in repr(OutputAt("https://a/?b=5e"))
+    assert "5e" not in repr(Fetch("https://a/?b=5e", Download("one", storage)))
+
+
+def test_a_place_that_is_no_url_is_not_tried_again(client_of, service):
+    def storage(request):
+        raise httpx.UnsupportedProtocol(request.url.scheme)
+
+    service.invocations["one"] = Invocation("one")
+    service.output = httpx.Response(307, headers={"location": "ftp://storage.test/output"})
+    with pytest.raises(UnexpectedAnswer, match="no URL"):
+        client_of(service, storage).output("one")
+    assert len(service.requests) == 1
 
 
 @pytest.mark.parametrize("tears_with", [None, httpx.ReadError("reset"), httpx.ReadTimeout("slow")])
@@ -158,7 +199,7 @@ def test_an_output_of_unknown_size_is_read_up_to_the_limit(client, storage):
 
 
 def test_an_inline_output_has_to_be_within_the_limit_too(client, service):
-    service.output = httpx.Response(200, content=b"small")
+    service.output = inline_output(b"small")
     with pytest.raises(OutputTooLarge):
         client.output("one", max_bytes=4)
 

@@ -1,4 +1,4 @@
-"""How a request says who asks: a signature of AWS (SigV4), or a bearer token."""
+"""How a request says who asks: a signature of AWS (SigV4), a bearer token, a presigned URL."""
 
 import asyncio
 import os
@@ -25,6 +25,9 @@ from botocore.exceptions import (
 from inference_results.client.errors import InvalidRequest, NotAuthorized, ServiceUnavailable
 from inference_results.domain.errors import InferenceResultsError
 
+CONNECTIONS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""Any number: a wait holds its connection for as long as the service holds the question open."""
+
 SERVICE: Final = "execute-api"
 _API_HOST: Final = re.compile(rf"[a-z0-9-]+\.{SERVICE}\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
@@ -34,8 +37,6 @@ class Signature(httpx.Auth):
 
     The URL is signed as it is sent. Raises NotAuthorized if there are no credentials.
     """
-
-    requires_request_body = True
 
     def __init__(self, session: boto3.Session, region: str) -> None:
         self._session = session
@@ -74,33 +75,46 @@ class Signature(httpx.Auth):
 
 
 class BearerToken(httpx.Auth):
-    """Sends a token. A callable is asked for it once, and anew when the API refuses it."""
+    """Sends a token. A callable is asked for it once, and anew when the API refuses it.
+
+    Raises InvalidRequest for a token that no header can hold.
+    """
 
     def __init__(self, token: str | Callable[[], str]) -> None:
         self._source = token
         self._token: str | None = None
+        self._asking = threading.Lock()
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        response = yield self._bearing(request, self._token or self._ask())
+        token = self._other_than(None)
+        response = yield self._bearing(request, token)
         if self._is_renewable(response):
-            yield self._bearing(request, self._ask())
+            yield self._bearing(request, self._other_than(token))
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         token = self._token
         if token is None:
-            token = await asyncio.to_thread(self._ask)
+            token = await asyncio.to_thread(self._other_than, None)
         response = yield self._bearing(request, token)
         if self._is_renewable(response):
-            yield self._bearing(request, await asyncio.to_thread(self._ask))
+            yield self._bearing(request, await asyncio.to_thread(self._other_than, token))
+
+    def _other_than(self, refused: str | None) -> str:
+        """The token, asked for unless somebody else has done so since that one was refused."""
+        with self._asking:
+            if self._token is None or self._token == refused:
+                self._token = self._ask()
+            return self._token
 
     def _ask(self) -> str:
-        token = self._source if isinstance(self._source, str) else self._source()
-        self._token = token.strip()
-        return self._token
+        token = (self._source if isinstance(self._source, str) else self._source()).strip()
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise InvalidRequest("expected printable ASCII without spaces", "token")
+        return token
 
     def _is_renewable(self, response: httpx.Response) -> bool:
         refused = response.status_code == HTTPStatus.UNAUTHORIZED
@@ -110,6 +124,19 @@ class BearerToken(httpx.Auth):
     def _bearing(request: httpx.Request, token: str) -> httpx.Request:
         request.headers["authorization"] = f"Bearer {token}"
         return request
+
+
+class PresignedUrl(httpx.Auth):
+    """The query of the URL lets one in: it stays out of what httpx logs of each request."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.url = _WithoutQueryInText(request.url)
+        yield request
+
+
+class _WithoutQueryInText(httpx.URL):
+    def __str__(self) -> str:
+        return str(self.copy_with(query=None))
 
 
 def authentication(

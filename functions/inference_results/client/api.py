@@ -35,7 +35,7 @@ from inference_results.client.questions import (
     RecordPage,
     Reply,
 )
-from inference_results.contract import Problem
+from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from inference_results.domain.errors import InferenceResultsError
 
 _REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -109,16 +109,24 @@ def understood(question: Question, response: httpx.Response) -> Reply:
     if isinstance(question, OutputPlace):
         if response.status_code in _REDIRECTS and (url := response.headers.get("location")):
             return OutputAt(url)
-        if response.status_code == HTTPStatus.OK:
+        if response.status_code == HTTPStatus.OK and _is_output(response):
             return OutputInline(response.content, response.headers.get("content-type"))
     document = _json_object(response)
-    if response.status_code == HTTPStatus.OK and document is not None:
+    is_answer = response.status_code == HTTPStatus.OK and not isinstance(question, OutputPlace)
+    if is_answer and document is not None:
         return document
     return _error(question, response, document or {})
 
 
+def _is_output(response: httpx.Response) -> bool:
+    return bool(response.headers.get(INLINE_OUTPUT_HEADER) == "inline")
+
+
 def unreached(error: Exception) -> InferenceResultsError:
     """What it means that no answer, or no whole answer, came."""
+    if isinstance(error, httpx.LocalProtocolError):
+        # Without the cause, which shows the header that cannot be sent: it may be a secret.
+        return InvalidRequest("such a request cannot be sent")
     if _is_distrust(error):
         told: InferenceResultsError = InvalidRequest(
             "expected the certificates that vouch for the server", "verify"

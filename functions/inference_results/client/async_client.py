@@ -10,7 +10,7 @@ import boto3
 import httpx
 
 from inference_results.client import asking, outputs, waiting
-from inference_results.client.access import authentication, trust
+from inference_results.client.access import CONNECTIONS, authentication, trust
 from inference_results.client.api import Api
 from inference_results.client.asynchronous import Driver, HttpBackend, ThreadedBackend
 from inference_results.client.download import Progress as BytesProgress
@@ -54,8 +54,8 @@ class AsyncClient:
         api = Api.at(api_url)
         auth = authentication(api.url, session, token, region)
         trusted = trust(verify)
-        backend = HttpBackend(api, httpx.AsyncClient(auth=auth, verify=trusted))
-        self._driver = Driver(backend, httpx.AsyncClient(verify=trusted))
+        backend = HttpBackend(api, httpx.AsyncClient(auth=auth, verify=trusted, limits=CONNECTIONS))
+        self._driver = Driver(backend, httpx.AsyncClient(verify=trusted, limits=CONNECTIONS))
 
     @classmethod
     def on_table(
@@ -77,7 +77,7 @@ class AsyncClient:
         backend = TableBackend(
             table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
         )
-        storage = httpx.AsyncClient(verify=trust(None))
+        storage = httpx.AsyncClient(verify=trust(None), limits=CONNECTIONS)
         pace = Pace(longest_wait=_TABLE_SECONDS)
         return cls.driven_by(Driver(ThreadedBackend(backend), storage, pace=pace))
 

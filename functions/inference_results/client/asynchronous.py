@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from inference_results.client import sync
+from inference_results.client.access import PresignedUrl
 from inference_results.client.api import Api, understood, unreached
 from inference_results.client.errors import UnexpectedAnswer
 from inference_results.client.pace import Pace
@@ -161,7 +162,9 @@ class Driver:
         download = step.download
         headers = download.request_headers
         try:
-            async with self._storage.stream("GET", step.url, headers=headers) as answer:
+            async with self._storage.stream(
+                "GET", step.url, headers=headers, auth=PresignedUrl()
+            ) as answer:
                 if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                     return download.refused(answer.status_code, await answer.aread())
                 download.begin(answer.headers)
@@ -170,10 +173,10 @@ class Driver:
                     await asyncio.to_thread(download.receive, chunk)
                     download.report()
                 download.end()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return UnexpectedAnswer("the API names a place of the output that is no URL")
         except httpx.RequestError as error:
             return unreached(error)
-        except httpx.InvalidURL:
-            return UnexpectedAnswer("the API names a place of the output that is no URL")
         except InferenceResultsError as error:
             return error
         return None

@@ -10,7 +10,7 @@ import boto3
 import httpx
 
 from inference_results.client import asking, outputs, waiting
-from inference_results.client.access import authentication, trust
+from inference_results.client.access import CONNECTIONS, authentication, trust
 from inference_results.client.api import Api
 from inference_results.client.download import Progress as BytesProgress
 from inference_results.client.download import Sink
@@ -50,8 +50,8 @@ class Client:
         api = Api.at(api_url)
         auth = authentication(api.url, session, token, region)
         trusted = trust(verify)
-        backend = HttpBackend(api, httpx.Client(auth=auth, verify=trusted))
-        self._driver = Driver(backend, httpx.Client(verify=trusted))
+        backend = HttpBackend(api, httpx.Client(auth=auth, verify=trusted, limits=CONNECTIONS))
+        self._driver = Driver(backend, httpx.Client(verify=trusted, limits=CONNECTIONS))
 
     @classmethod
     def on_table(
@@ -73,7 +73,7 @@ class Client:
         backend = TableBackend(
             table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
         )
-        return cls.driven_by(Driver(backend, httpx.Client(verify=trust(None))))
+        return cls.driven_by(Driver(backend, httpx.Client(verify=trust(None), limits=CONNECTIONS)))
 
     @classmethod
     def driven_by(cls, driver: Driver) -> Self:

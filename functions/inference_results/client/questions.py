@@ -4,7 +4,7 @@ Answers to the questions about records are documents in the shape of the API. A 
 output is answered with OutputAt or OutputInline.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from inference_results.domain.errors import InferenceResultsError
@@ -70,7 +70,7 @@ Question: TypeAlias = OneRecord | ManyRecords | RecordPage | EndpointSummary | O
 class OutputAt:
     """A URL that anybody may read for some minutes: it is a secret."""
 
-    url: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

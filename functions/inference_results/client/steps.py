@@ -5,7 +5,7 @@ loop, and so is the same for both clients; a driver does what it yields and send
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -49,7 +49,7 @@ class Pause:
 class Fetch:
     """Read a URL into the download. The reply is None when it is complete, else the error."""
 
-    url: str
+    url: str = field(repr=False)
     download: Download
 
 

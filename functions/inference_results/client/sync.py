@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import httpx
 
+from inference_results.client.access import PresignedUrl
 from inference_results.client.api import Api, understood, unreached
 from inference_results.client.errors import UnexpectedAnswer
 from inference_results.client.pace import Pace
@@ -126,8 +127,11 @@ class Driver:
 
     def _fetch(self, step: Fetch) -> InferenceResultsError | None:
         download = step.download
+        headers = download.request_headers
         try:
-            with self._storage.stream("GET", step.url, headers=download.request_headers) as answer:
+            with self._storage.stream(
+                "GET", step.url, headers=headers, auth=PresignedUrl()
+            ) as answer:
                 if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                     return download.refused(answer.status_code, answer.read())
                 download.begin(answer.headers)
@@ -136,10 +140,10 @@ class Driver:
                     download.receive(chunk)
                     download.report()
                 download.end()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return UnexpectedAnswer("the API names a place of the output that is no URL")
         except httpx.RequestError as error:
             return unreached(error)
-        except httpx.InvalidURL:
-            return UnexpectedAnswer("the API names a place of the output that is no URL")
         except InferenceResultsError as error:
             return error
         return None
