@@ -234,6 +234,40 @@ def test_an_id_that_no_waiting_brings_ends_a_wait_for_many(client, service, why,
         assert hopeless.value.endpoints == ["a", "b"]
 
 
+def test_an_id_that_no_waiting_brings_does_not_hide_those_that_have_ended(client, service):
+    ids = ["expired", *map(str, range(149))]
+    invoke(service, *(Invocation(each) for each in ids[1:-1]))
+    service.missing["expired"] = {"reason": "expired"}
+    with pytest.raises(RecordExpired) as hopeless:
+        client.wait_all(ids, 60)
+    assert list(hopeless.value.done) == ids[1:-1]
+    assert hopeless.value.pending == ["expired", "148"]
+    found = client.as_completed(ids, 60)
+    assert {next(found).inference_id for _ in range(148)} == set(ids[1:-1])
+    with pytest.raises(RecordExpired):
+        next(found)
+
+
+def test_a_refusal_of_one_hundred_does_not_hide_those_that_have_ended(clock, pace):
+    ids = [f"inference-{number}" for number in range(200)]
+    service = FakeService(clock, *(Invocation(each) for each in ids))
+    service.failures = [httpx.Response(401)]
+    driver = SimulatedDriver(clock, service)
+    with pytest.raises(NotAuthorized) as refused:
+        driver.result(waiting.wait_many(ids, 60, None, pace).as_completed())
+    assert len(driver.found) == len(refused.value.done) == 100
+
+
+@pytest.mark.parametrize("count", [4, 250])
+def test_what_ends_in_time_while_the_caller_is_busy_is_found(client, service, clock, count):
+    ids = list(map(str, range(count)))
+    invoke(service, *(Invocation(each, ends_at=10 * (int(each) % 4)) for each in ids))
+    found = client.as_completed([*ids], 60)
+    assert next(found).inference_id == "0"
+    clock.now += 100
+    assert len(list(found)) == count - 1
+
+
 def test_each_is_found_once_in_the_order_in_which_they_end(client, service):
     ends = {"a": 30, "b": 0.5, "c": 0.2, "d": 9}
     invoke(service, *(Invocation(each, ends_at=at) for each, at in ends.items()))

@@ -131,7 +131,7 @@ class Client:
     ) -> dict[str, Inference]:
         """All of them once they have ended, by id; `progress` is told how many of how many have.
 
-        Raises WaitTimeout, which has those that have ended; RecordExpired; AmbiguousInference.
+        Raises WaitTimeout, RecordExpired or AmbiguousInference; `done` of it are those that have.
         """
         wait = waiting.wait_many(ids, timeout, endpoint, self._driver.pace)
         return self._driver.result(wait.all(progress))
@@ -141,7 +141,7 @@ class Client:
     ) -> Iterator[Inference]:
         """Each when it has ended. The time runs from the call.
 
-        Raises WaitTimeout, RecordExpired or AmbiguousInference.
+        Raises WaitTimeout, RecordExpired or AmbiguousInference after those that have ended.
         """
         wait = waiting.wait_many(ids, timeout, endpoint, self._driver.pace)
         return self._driver.each(wait.as_completed())

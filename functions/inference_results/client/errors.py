@@ -22,7 +22,8 @@ Texts hold no payload, no custom attributes and no token.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from inference_results.domain.errors import InferenceResultsError
 
@@ -30,7 +31,26 @@ if TYPE_CHECKING:
     from inference_results.client.inference import Inference
 
 
-class NotFound(InferenceResultsError):
+class ClientError(InferenceResultsError):
+    """What all of them have in common.
+
+    Of an error that ends a wait for several, `done` are the inferences that have ended, by id, and
+    `pending` the ids of the others.
+    """
+
+    done: Mapping[str, "Inference"] = MappingProxyType({})
+    pending: Sequence[str] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own calls the constructor with the text: no leaf's takes only that.
+        return _bare, (type(self),), self.__dict__ | {"args": self.args}
+
+
+def _bare(kind: type[ClientError]) -> ClientError:
+    return kind.__new__(kind)
+
+
+class NotFound(ClientError):
     """Nothing is recorded under the id."""
 
     def __init__(self, inference_id: str, detail: str = "no inference with this id is recorded"):
@@ -47,7 +67,7 @@ class RecordExpired(NotFound):
         self.expired_at = expired_at
 
 
-class AmbiguousInference(InferenceResultsError):
+class AmbiguousInference(ClientError):
     """The id is recorded on several endpoints: name one of `endpoints`."""
 
     def __init__(self, inference_id: str, endpoints: Sequence[str]) -> None:
@@ -56,7 +76,7 @@ class AmbiguousInference(InferenceResultsError):
         self.endpoints = list(endpoints)
 
 
-class InvalidRequest(InferenceResultsError):
+class InvalidRequest(ClientError):
     """The call is wrong; `parameter` says what of it, where that is known."""
 
     def __init__(self, detail: str, parameter: str | None = None) -> None:
@@ -64,7 +84,7 @@ class InvalidRequest(InferenceResultsError):
         self.parameter = parameter
 
 
-class NotAuthorized(InferenceResultsError):
+class NotAuthorized(ClientError):
     """The API, or AWS, does not accept who is asking; `status` is 401, 403 or None."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
@@ -72,7 +92,7 @@ class NotAuthorized(InferenceResultsError):
         self.status = status
 
 
-class ServiceUnavailable(InferenceResultsError):
+class ServiceUnavailable(ClientError):
     """Throttled, failed inside, or not reached; `status` is None if no answer came.
 
     `retry_after` is what the service asked for, in seconds.
@@ -86,7 +106,7 @@ class ServiceUnavailable(InferenceResultsError):
         self.retry_after = retry_after
 
 
-class UnexpectedAnswer(InferenceResultsError):
+class UnexpectedAnswer(ClientError):
     """What answers does not speak as this API does: another service, a proxy, a wrong URL."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
@@ -94,7 +114,7 @@ class UnexpectedAnswer(InferenceResultsError):
         self.status = status
 
 
-class WaitTimeout(InferenceResultsError, TimeoutError):
+class WaitTimeout(ClientError, TimeoutError):
     """Some inferences have not ended in time.
 
     `done` are those that have, by id; `pending` the ids of the others; `seen` the last records of
@@ -112,7 +132,7 @@ class WaitTimeout(InferenceResultsError, TimeoutError):
     ) -> None:
         self.timeout = timeout
         self.pending = list(pending)
-        self.done = dict(done or {})
+        self.done: dict[str, Inference] = dict(done or {})
         self.seen = dict(seen or {})
         super().__init__(self._text())
 
@@ -132,7 +152,7 @@ def _last_seen(inference: "Inference | None") -> str:
     return "recorded of an earlier invocation only" if inference.is_terminal else inference.status
 
 
-class InferenceFailed(InferenceResultsError):
+class InferenceFailed(ClientError):
     """The inference ended without an output.
 
     `code` and `reason` are those of the record's failure; `retryable`: the same request may succeed
@@ -156,7 +176,7 @@ class InferenceLost(InferenceFailed):
     """The deadline passed, and neither an output nor a failure was seen."""
 
 
-class OutputUnavailable(InferenceResultsError):
+class OutputUnavailable(ClientError):
     """No output can be had; `code` is S3's or the service's word for why."""
 
     def __init__(self, inference_id: str, code: str, detail: str) -> None:

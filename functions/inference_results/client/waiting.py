@@ -4,7 +4,7 @@ An id that nobody knows is waited for too: a result may come before anything els
 inference. Whatever happens, a wait ends within its timeout and one poll.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from inference_results.client.asking import in_hundreds, listed, understood
 from inference_results.client.errors import (
     AmbiguousInference,
+    ClientError,
     InvalidRequest,
     NotFound,
     RecordExpired,
@@ -80,8 +81,10 @@ class _Wait:
         self._deadline = pace.clock() + timeout
         self._longest_wait = _FIRST_WAIT_SECONDS
         self._failures = 0
+        self._hopeless: ClientError | None = None
         self._trouble: ServiceUnavailable | None = None
         self._round_ends = self._deadline
+        self._answered_at = 0.0
         self._pending = dict.fromkeys(ids)
         self._done: dict[str, Inference] = {}
         self._seen: dict[str, Inference] = {}
@@ -115,22 +118,28 @@ class _Wait:
     def _round(self) -> Operation[list[Inference]]:
         """Ask for all that are pending; those that have ended since the last round."""
         questions, seconds = self._questions()
-        self._round_ends = self._pace.clock() + seconds
-        replies = yield Ask(questions, self._deadline)
+        now = self._pace.clock()
+        self._round_ends = now + seconds
+        # A caller may take the time until after the deadline for what was found before it.
+        replies = yield Ask(questions, max(now, self._deadline))
+        self._answered_at = self._pace.clock()
         troubles = [each for each in replies if isinstance(each, ServiceUnavailable)]
         self._trouble = max(troubles, key=lambda each: each.retry_after or 0, default=None)
         self._failures = self._failures + 1 if troubles else 0
-        return [ended for reply in replies for ended in self._settle(reply)]
+        return [ended for reply in replies for ended in self._settled(reply)]
 
     def _rest(self) -> Operation[None]:
         """Pause where the round was shorter than it might have been, or failed.
 
-        Raises WaitTimeout if the time is over and some are pending.
+        Raises what no waiting mends, and WaitTimeout if the time is over and some are pending.
         """
+        if self._hopeless:
+            self._hopeless.done = dict(self._done)
+            self._hopeless.pending = list(self._pending)
+            raise self._hopeless
         if not self._pending:
             return
-        left = self._deadline - self._pace.clock()
-        if left <= 0:
+        if self._answered_at >= self._deadline:
             raise WaitTimeout(
                 self._timeout, pending=list(self._pending), done=self._done, seen=self._seen
             ) from self._trouble
@@ -140,8 +149,9 @@ class _Wait:
             # A service that holds no question open is not asked again and again without a pause.
             pause = min(self._round_ends - self._pace.clock(), self._longest_wait)
         self._longest_wait = min(2 * self._longest_wait, self._pace.longest_wait)
+        pause = min(pause, self._deadline - self._pace.clock())
         if pause > 0:
-            yield Pause(min(pause, left))
+            yield Pause(pause)
 
     def _questions(self) -> tuple[tuple[Question, ...], float]:
         """What to ask, and how many seconds the service may take for all of it."""
@@ -156,21 +166,29 @@ class _Wait:
         wait = seconds / one_after_the_other
         return tuple(ManyRecords(each, self._endpoint, wait) for each in hundreds), seconds
 
-    def _settle(self, reply: Any) -> list[Inference]:
+    def _settled(self, reply: Any) -> Iterator[Inference]:
+        """Those that have ended. What no waiting mends is raised after the other replies."""
+        try:
+            batch = self._understood(reply)
+        except ClientError as error:
+            self._hopeless = self._hopeless or error
+            return
+        self._hopeless = self._hopeless or _hopeless(batch.missing)
+        for each in batch.inferences:
+            if self._take(each):
+                yield each
+
+    def _understood(self, reply: Any) -> Batch:
         match reply:
             case RecordExpired():
                 raise reply
             case None | ServiceUnavailable() | NotFound():
-                return []
+                return Batch([], [])
             case InferenceResultsError():
                 raise reply
         if self._one:
-            found = [understood(Inference.from_document, reply)]
-        else:
-            batch = understood(Batch.from_document, reply)
-            _raise_if_hopeless(batch.missing)
-            found = batch.inferences
-        return [each for each in found if self._take(each)]
+            return Batch([understood(Inference.from_document, reply)], [])
+        return understood(Batch.from_document, reply)
 
     def _take(self, inference: Inference) -> bool:
         """Keep it; whether it has ended."""
@@ -187,11 +205,12 @@ class _Wait:
         return None not in (found, self._output_location) and found != self._output_location
 
 
-def _raise_if_hopeless(missing: list[Missing]) -> None:
-    """Raise for an id that no waiting brings."""
+def _hopeless(missing: list[Missing]) -> ClientError | None:
+    """The error of the first id that no waiting brings."""
     for each in missing:
         match each.reason:
             case "ambiguous":
-                raise AmbiguousInference(each.inference_id, each.endpoints)
+                return AmbiguousInference(each.inference_id, each.endpoints)
             case "expired":
-                raise RecordExpired(each.inference_id)
+                return RecordExpired(each.inference_id)
+    return None
