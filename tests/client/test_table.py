@@ -20,6 +20,7 @@ from inference_results.client import (
     OutputUnavailable,
     RecordExpired,
     ServiceUnavailable,
+    UnexpectedAnswer,
     WaitTimeout,
 )
 from inference_results.client.questions import OneRecord, OutputAt, OutputPlace
@@ -170,6 +171,10 @@ def aws_refuses(code):
         (errors.ObjectReplaced("ObjectReplaced", "no"), OutputRemoved),
         (aws_refuses("AccessDeniedException"), NotAuthorized),
         (aws_refuses("ExpiredTokenException"), NotAuthorized),
+        (aws_refuses("InvalidClientTokenId"), NotAuthorized),
+        (aws_refuses("SignatureDoesNotMatch"), NotAuthorized),
+        (aws_refuses("ValidationException"), InvalidRequest),
+        (aws_refuses("SomethingNew"), UnexpectedAnswer),
     ],
 )
 def test_what_goes_wrong_in_process_is_told_as_by_the_api(table_name, monkeypatch, raised, told):
@@ -181,12 +186,19 @@ def test_what_goes_wrong_in_process_is_told_as_by_the_api(table_name, monkeypatc
     backend.close()
 
 
-def test_what_is_not_known_of_aws_is_let_through(table_name, monkeypatch):
-    backend = TableBackend(table_name, shards=SHARDS)
-    monkeypatch.setattr(backend, "_await_one", Failing(aws_refuses("ValidationException")))
-    with pytest.raises(ClientError):
-        backend.reply(OneRecord("one"))
-    backend.close()
+def test_a_table_of_another_service_is_told(aws):
+    key = {"AttributeName": "key", "KeyType": "HASH"}
+    boto3.client("dynamodb").create_table(
+        TableName="other",
+        KeySchema=[key],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with Client.on_table("other", shards=1, summaries_table_name="other") as client:
+        with pytest.raises(InvalidRequest, match="^table_name: "):
+            client.get("one")
+        with pytest.raises(InvalidRequest, match="^summaries_table_name: "):
+            client.summary("speech")
 
 
 def test_an_event_loop_goes_on_while_the_table_is_asked(table_name, record):

@@ -26,6 +26,7 @@ from inference_results.client.errors import (
     OutputUnavailable,
     RecordExpired,
     ServiceUnavailable,
+    UnexpectedAnswer,
 )
 from inference_results.client.questions import (
     EndpointSummary,
@@ -60,8 +61,10 @@ _REFUSALS: Final = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignatureException",
+        "InvalidClientTokenId",
         "InvalidSignatureException",
         "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
@@ -102,7 +105,7 @@ class TableBackend:
         except InferenceResultsError as error:
             return _told(getattr(question, "inference_id", ""), error)
         except ClientError as error:
-            return _refused(error)
+            return _refused(question, error)
         except BotoCoreError as error:
             return credentials_trouble(error)
 
@@ -170,14 +173,18 @@ def _told(inference_id: str, error: InferenceResultsError) -> InferenceResultsEr
     return told
 
 
-def _refused(error: ClientError) -> InferenceResultsError:
-    """What it means that AWS refuses a call for good. Raises what it does not know."""
+def _refused(question: Question, error: ClientError) -> InferenceResultsError:
+    """What it means that AWS refuses a call for good."""
     code = error.response["Error"]["Code"]
+    is_summary = isinstance(question, EndpointSummary)
+    table = "summaries_table_name" if is_summary else "table_name"
     if code == "ResourceNotFoundException":
-        told: InferenceResultsError = InvalidRequest("there is no such table", "table_name")
+        told: InferenceResultsError = InvalidRequest("there is no such table", table)
+    elif code == "ValidationException":
+        told = InvalidRequest("expected a table of this service", table)
     elif code in _REFUSALS:
         told = NotAuthorized(f"not allowed to ask, or the credentials have expired: {code}")
     else:
-        raise error
+        told = UnexpectedAnswer(f"AWS refuses: {code}")
     told.__cause__ = error
     return told
