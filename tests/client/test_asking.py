@@ -121,6 +121,36 @@ def test_a_server_that_is_not_trusted_is_not_tried_again(client, service, clock)
     assert clock.now == 0
 
 
+@pytest.mark.parametrize("inference_id", ["", "\udcff", "é", "a" * 65, None])
+def test_an_id_that_can_be_none_is_refused_before_anything_is_asked(client, service, inference_id):
+    for ask in (
+        lambda: client.get(inference_id),
+        lambda: client.batch_get(["one", inference_id]),
+        lambda: client.wait(inference_id, 60),
+        lambda: client.wait_all([*map(str, range(200)), inference_id], 60),
+        lambda: client.output(inference_id),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            ask()
+        assert refused.value.parameter == "inference_id"
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("endpoint", ["", "\udcff", "a" * 257])
+def test_an_endpoint_that_can_be_none_is_refused_before_anything_is_asked(
+    client, service, endpoint
+):
+    for ask in (
+        lambda: client.get("one", endpoint=endpoint),
+        lambda: list(client.list(endpoint=endpoint)),
+        lambda: client.summary(endpoint),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            ask()
+        assert refused.value.parameter == "endpoint"
+    assert service.requests == []
+
+
 def test_a_service_that_wants_a_long_pause_is_reported_rather_than_awaited(client, service, clock):
     service.failures = [httpx.Response(503, headers={"retry-after": "3600"})]
     with pytest.raises(ServiceUnavailable) as unavailable:

@@ -1,13 +1,17 @@
 """What can be asked of the service, whoever answers: the HTTP API or the table.
 
 Answers to the questions about records are documents in the shape of the API. A question about an
-output is answered with OutputAt or OutputInline.
+output is answered with OutputAt or OutputInline. A question raises InvalidRequest for an id, or the
+name of an endpoint, that cannot be one: not all that Python takes for text can be sent.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from inference_results.domain.errors import InferenceResultsError
+from inference_results.client.errors import InvalidRequest
+from inference_results.domain.errors import InferenceResultsError, InvalidParameter
+from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID
 
 MAX_IDS: Final = 100
 """In one question about many records."""
@@ -24,6 +28,9 @@ class OneRecord:
     endpoint: str | None = None
     wait: float = 0
 
+    def __post_init__(self) -> None:
+        _check([self.inference_id], self.endpoint)
+
 
 @dataclass(frozen=True, slots=True)
 class ManyRecords:
@@ -32,6 +39,9 @@ class ManyRecords:
     inference_ids: tuple[str, ...]
     endpoint: str | None = None
     wait: float = 0
+
+    def __post_init__(self) -> None:
+        _check(self.inference_ids, self.endpoint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,9 @@ class RecordPage:
     limit: int
     cursor: str | None = None
 
+    def __post_init__(self) -> None:
+        _check([], self.endpoint)
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointSummary:
@@ -54,6 +67,9 @@ class EndpointSummary:
     since: str | None = None
     until: str | None = None
 
+    def __post_init__(self) -> None:
+        _check([], self.endpoint)
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
@@ -61,6 +77,19 @@ class OutputPlace:
 
     inference_id: str
     endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        _check([self.inference_id], self.endpoint)
+
+
+def _check(inference_ids: Iterable[str], endpoint: str | None) -> None:
+    try:
+        for each in inference_ids:
+            INFERENCE_ID.check(each)
+        if endpoint is not None and not ENDPOINT.check(endpoint).isprintable():
+            raise InvalidRequest("expected printable characters", ENDPOINT.name)
+    except InvalidParameter as error:
+        raise InvalidRequest(f"expected {error.expected}", error.parameter) from error
 
 
 Question: TypeAlias = OneRecord | ManyRecords | RecordPage | EndpointSummary | OutputPlace
