@@ -47,6 +47,12 @@ def test_payload_and_custom_attributes_are_in_no_text():
     assert "secret" not in shown
 
 
+def test_equal_records_have_one_hash_whatever_the_metadata():
+    record = RECORD | {"caller_metadata": {"job": [1]}}
+    first, second = (Inference.from_document(record | {"newer": each}) for each in (1, 2))
+    assert {first, second} == {first}
+
+
 @pytest.mark.parametrize(
     ("shown", "content"),
     [

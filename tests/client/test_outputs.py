@@ -167,11 +167,17 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
     ]
 
 
+def test_connections_that_each_bring_something_yield_the_whole_in_the_end(client, storage):
+    storage.tears = [100] * 10
+    assert client.output("one") == CONTENT
+    assert len(storage.requests) == 11
+
+
 def test_a_cut_output_is_never_handed_out(client, storage, tmp_path):
-    storage.tears = [100, 100, 100, 100]
+    storage.tears = [100, 300, 0, 0, 0]
     with pytest.raises(ServiceUnavailable, match="400 of 1024"):
         client.output("one")
-    storage.tears = [100, 100, 100, 100]
+    storage.tears = [100, 0, 0, 0]
     with pytest.raises(ServiceUnavailable):
         client.save_output("one", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -358,6 +364,9 @@ def test_an_empty_output_is_saved_as_an_empty_file(client, storage, tmp_path):
     ("content_type", "content", "parsed"),
     [
         ("application/json", b'{"a": [1]}', {"a": [1]}),
+        ("application/json", b"\xef\xbb\xbf[1]", [1]),
+        ("application/x-ndjson; charset=UTF8", b"\xef\xbb\xbf1\n2", [1, 2]),
+        ("text/csv", b"\xef\xbb\xbfa,b", [["a", "b"]]),
         ("application/json; charset=latin-1", b'"\xe9"', "é"),
         ("Application/GeoJSON+json", b"[]", []),
         ("application/jsonlines", b'{"a": 1}\n\n"\xe2\x80\xa8"\r\n', [{"a": 1}, "\u2028"]),
@@ -409,6 +418,13 @@ def test_an_output_inside_the_record_is_not_asked_for_again(client, service, sto
     assert client.parsed_output("one") == [1]
     assert len(service.requests) == 1
     assert storage.requests == []
+
+
+def test_an_output_inside_the_record_in_an_unknown_encoding_is_asked_for(client, service, storage):
+    inline = {"encoding": "zstd", "content": "KLUv"}
+    record_has(service, output={"content_type": "application/json", "inline": inline})
+    storage.content = b"[1]"
+    assert client.parsed_output("one") == [1]
 
 
 def test_the_output_of_an_invocation_is_waited_for(client, service, clock):

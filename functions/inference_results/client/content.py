@@ -1,5 +1,6 @@
 """What an output means, by its content type."""
 
+import codecs
 import csv
 import io
 import json
@@ -29,10 +30,15 @@ def parsed(content: bytes, content_type: str | None) -> Any:
     # Not get_content_type, which takes what is no type for text.
     read = _reader((content_type or "").partition(";")[0].strip().lower())
     try:
-        return read(content, header.get_content_charset("utf-8"))
+        return read(content, _encoding(header.get_content_charset("utf-8")))
     # LookupError: an unknown character set. RecursionError: nesting beyond what json follows.
     except (LookupError, RecursionError, csv.Error) as error:
         raise ValueError(f"no {content_type}") from error
+
+
+def _encoding(charset: str) -> str:
+    """As Python names it, so that a byte-order mark is no part of the text."""
+    return "utf-8-sig" if codecs.lookup(charset).name == "utf-8" else charset
 
 
 def _reader(kind: str) -> Callable[[bytes, str], Any]:
@@ -45,23 +51,23 @@ def _reader(kind: str) -> Callable[[bytes, str], Any]:
     return _text if kind.startswith("text/") else _bytes
 
 
-def _json(content: bytes, charset: str) -> Any:
-    return json.loads(content.decode(charset))
+def _json(content: bytes, encoding: str) -> Any:
+    return json.loads(content.decode(encoding))
 
 
-def _json_lines(content: bytes, charset: str) -> list[Any]:
+def _json_lines(content: bytes, encoding: str) -> list[Any]:
     # Not splitlines: JSON may hold other characters that end a line, unescaped.
-    lines = content.decode(charset).split("\n")
+    lines = content.decode(encoding).split("\n")
     return [json.loads(line) for line in lines if line.strip()]
 
 
-def _rows(content: bytes, charset: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(content.decode(charset), newline="")))
+def _rows(content: bytes, encoding: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode(encoding), newline="")))
 
 
-def _text(content: bytes, charset: str) -> str:
-    return content.decode(charset)
+def _text(content: bytes, encoding: str) -> str:
+    return content.decode(encoding)
 
 
-def _bytes(content: bytes, charset: str) -> bytes:
+def _bytes(content: bytes, encoding: str) -> bytes:
     return content

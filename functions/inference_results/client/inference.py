@@ -21,7 +21,10 @@ _TIMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Where the response is. `size` is in bytes; `inline` is the whole response, or None."""
+    """Where the response is. `size` is in bytes.
+
+    `inline` is the whole response; None if the record does not hold it, or not in a known encoding.
+    """
 
     location: str | None = None
     bucket: str | None = None
@@ -60,7 +63,7 @@ class Inference:
     failure: Failure | None = field(default=None, repr=False)
     ignored_fields: tuple[str, ...] = ()
     custom_attributes: str | None = field(default=None, repr=False)
-    caller_metadata: Any = field(default=None, repr=False)
+    caller_metadata: Any = field(default=None, repr=False, hash=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -176,6 +179,10 @@ def _known(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: document[each.name] for each in fields(kind) if each.name in document}
 
 
-def _inline_bytes(shown: Mapping[str, str]) -> bytes:
-    content = shown["content"]
-    return base64.b64decode(content) if shown["encoding"] == "base64" else content.encode()
+def _inline_bytes(shown: Mapping[str, str]) -> bytes | None:
+    match shown["encoding"]:
+        case "utf-8":
+            return shown["content"].encode()
+        case "base64":
+            return base64.b64decode(shown["content"])
+    return None

@@ -122,16 +122,20 @@ def _content(
 
 
 def _fetched(download: Download, question: OutputPlace, pace: Pace) -> Operation[None]:
-    """A broken connection is taken up again, each time under a new URL."""
+    """A broken connection is taken up again, each time under a new URL.
+
+    Raises ServiceUnavailable when several in a row have brought nothing.
+    """
     failures = 0
     while True:
         place = yield from _place(question, pace)
         if isinstance(place, OutputInline):
             return download.whole(place.content, place.content_type)
+        received = download.received
         error: InferenceResultsError | None = yield Fetch(place.url, download)
         if error is None:
             return None
-        failures += 1
+        failures = 1 if download.received > received else failures + 1
         if not isinstance(error, ServiceUnavailable) or failures > FETCH_RETRIES:
             raise error
         yield Pause(pace.pause_after(error, failures))
