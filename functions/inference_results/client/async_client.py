@@ -1,7 +1,7 @@
 """The client for an event loop: the methods of Client, to be awaited."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -104,7 +104,7 @@ class AsyncClient:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         page_size: int = 50,
-    ) -> AsyncIterator[Inference]:
+    ) -> AsyncGenerator[Inference, None]:
         """The records of an endpoint or a status, newest first; `since` <= time < `until`.
 
         Without an endpoint a status is needed, other than Completed. The records are not whole:
@@ -146,7 +146,7 @@ class AsyncClient:
 
     def as_completed(
         self, ids: Iterable[str], timeout: float, *, endpoint: str | None = None
-    ) -> AsyncIterator[Inference]:
+    ) -> AsyncGenerator[Inference, None]:
         """Each when it has ended. The time runs from the call.
 
         Raises WaitTimeout, RecordExpired or AmbiguousInference after those that have ended.

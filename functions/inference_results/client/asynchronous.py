@@ -1,7 +1,7 @@
 """The driver of the operations that runs in an event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http import HTTPStatus
@@ -103,7 +103,7 @@ class Driver:
         finally:
             operation.close()
 
-    async def each(self, search: Search[_T]) -> AsyncIterator[_T]:
+    async def each(self, search: Search[_T]) -> AsyncGenerator[_T, None]:
         """What the search finds, when it is wanted."""
         reply: Any = None
         try:

@@ -1,7 +1,7 @@
 """The client that blocks its caller."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -98,7 +98,7 @@ class Client:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         page_size: int = 50,
-    ) -> Iterator[Inference]:
+    ) -> Generator[Inference, None, None]:
         """The records of an endpoint or a status, newest first; `since` <= time < `until`.
 
         Without an endpoint a status is needed, other than Completed. The records are not whole:
@@ -138,7 +138,7 @@ class Client:
 
     def as_completed(
         self, ids: Iterable[str], timeout: float, *, endpoint: str | None = None
-    ) -> Iterator[Inference]:
+    ) -> Generator[Inference, None, None]:
         """Each when it has ended. The time runs from the call.
 
         Raises WaitTimeout, RecordExpired or AmbiguousInference after those that have ended.

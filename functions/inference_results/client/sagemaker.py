@@ -42,9 +42,14 @@ _LONGEST_PAUSE_SECONDS: Final = 15
 class AsyncInferenceResponse(Protocol):
     """What the SDK's `AsyncPredictor.predict_async` returned."""
 
-    predictor_async: Any
-    output_path: str
-    failure_path: str | None
+    @property
+    def predictor_async(self) -> Any: ...
+
+    @property
+    def output_path(self) -> str: ...
+
+    @property
+    def failure_path(self) -> str | None: ...
 
 
 class Service(Protocol):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
@@ -85,7 +85,7 @@ class Driver:
         finally:
             operation.close()
 
-    def each(self, search: Search[_T]) -> Iterator[_T]:
+    def each(self, search: Search[_T]) -> Generator[_T, None, None]:
         """What the search finds, when it is wanted."""
         reply: Any = None
         try:
