@@ -131,7 +131,7 @@ class WaitTimeout(ClientError, TimeoutError):
         seen: Mapping[str, "Inference"] | None = None,
     ) -> None:
         self.timeout = timeout
-        self.pending = list(pending)
+        self.pending: list[str] = list(pending)
         self.done: dict[str, Inference] = dict(done or {})
         self.seen = dict(seen or {})
         super().__init__(self._text())
