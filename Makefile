@@ -36,7 +36,7 @@ check: install  ## formatting, lint, types, layers, docs/openapi.json, and every
 	$(BIN)/python -m tests.templates
 
 unit: install  ## the tests that need no deployment
-	$(BIN)/pytest --ignore tests/deploy
+	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
 openapi: install  ## write docs/openapi.json anew, after a change of the HTTP API
 	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
