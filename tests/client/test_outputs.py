@@ -130,13 +130,17 @@ def test_what_lets_one_read_an_output_is_neither_logged_nor_shown(
 ):
     caplog.set_level(logging.INFO)
     service.invocations["one"] = Invocation("one")
-    service.output = httpx.Response(307, headers={"location": f"{OUTPUT_URL}?X-Amz-Signature=5e"})
+    service.output = httpx.Response(
+        307, headers={"location": f"{OUTPUT_URL}?X-Amz-Signature=secret-signature"}
+    )
     assert client_of(service, storage).output("one") == CONTENT
-    assert storage.requests[0].url.params["X-Amz-Signature"] == "5e"
+    assert storage.requests[0].url.params["X-Amz-Signature"] == "secret-signature"
     assert OUTPUT_URL in caplog.text
-    assert "5e" not in caplog.text
-    assert "5e" not in repr(OutputAt("https://a/?b=5e"))
-    assert "5e" not in repr(Fetch("https://a/?b=5e", Download("one", storage)))
+    assert "secret-signature" not in caplog.text
+    assert "secret-signature" not in repr(OutputAt("https://a/?b=secret-signature"))
+    assert "secret-signature" not in repr(
+        Fetch("https://a/?b=secret-signature", Download("one", storage))
+    )
 
 
 def test_a_place_that_is_no_url_is_not_tried_again(client_of, service):

@@ -101,6 +101,11 @@ def listing(query):
     return request("GET /inferences", query=query)
 
 
+def summary(endpoint_name, query=""):
+    route = "GET /endpoints/{endpoint_name}/summary"
+    return request(route, query=query, endpoint_name=endpoint_name)
+
+
 def answer(response):
     """Status, media type and document, which is held against the OpenAPI document."""
     content = json.loads(response["body"])
@@ -179,65 +184,34 @@ def test_what_goes_on_is_answered_when_the_wait_is_over(handler, put, context):
     assert (status, record["status"]) == (200, "InProgress")
 
 
-@pytest.mark.parametrize(
-    ("asked", "parameter"),
-    [
-        (by_path("x" * 65), "inference_id"),
-        (by_path("é"), "inference_id"),
-        (by_path("one", "endpoint="), "endpoint"),
-        (by_path("one", "wait=-1"), "wait"),
-        (by_path("one", "wait=21"), "wait"),
-        (by_path("one", "wait=nan"), "wait"),
-        (by_path("one", "wait=soon"), "wait"),
-        (by_path("one", "wait="), "wait"),
-        (by_path("one", "wait=1&wait=2"), "wait"),
-        (by_path("one", "id=one"), "id"),
-        (by_path("one", "timeout=5"), "timeout"),
-        (by_query(""), "id"),
-        (by_query("id="), "id"),
-        (by_query({"id": "x" * 65}), "id"),
-        (by_query("id=one&id=two"), "id"),
-        (listing(""), "endpoint"),
-        (listing("status=Completed"), "endpoint"),
-        (listing("status=Preempted"), "status"),
-        (listing("endpoint=here&limit=0"), "limit"),
-        (listing("endpoint=here&limit=-1"), "limit"),
-        (listing("endpoint=here&limit=1000000000"), "limit"),
-        (listing(f"endpoint=here&limit={'9' * 5000}"), "limit"),
-        (listing("endpoint=here&limit=ten"), "limit"),
-        (listing("endpoint=here&limit=1_0"), "limit"),
-        (listing("endpoint=here&limit=%D9%A5"), "limit"),
-        (listing("endpoint=here&limit=5.0"), "limit"),
-        (by_path("tab\tbed"), "inference_id"),
-        (listing("endpoint=here&since=2026-01-25T12:00:00"), "since"),
-        (listing("endpoint=here&since=2026-01-26T00:00Z&until=2026-01-25T00:00Z"), "since"),
-        (listing("endpoint=here&until=tomorrow"), "until"),
-        (listing("endpoint=here&cursor=forged"), "cursor"),
-        (listing("endpoint=here&order=oldest"), "order"),
-        (batch(None), "body"),
-        (batch("not JSON"), "body"),
-        (batch("[" * 100_000), "body"),
-        (in_base64(b"\xff\xfe\xfd"), "body"),
-        (batch("!") | {"isBase64Encoded": True}, "body"),
-        (batch("[]"), "body"),
-        (batch("{}"), "inference_ids"),
-        (batch('{"inference_ids": []}'), "inference_ids"),
-        (batch(json.dumps({"inference_ids": ["x"] * 101})), "inference_ids"),
-        (batch('{"inference_ids": "one"}'), "inference_ids"),
-        (batch('{"inference_ids": ["one", 7]}'), "inference_id"),
-        (batch('{"inference_ids": ["one"], "endpoint": 7}'), "endpoint"),
-        (batch('{"inference_ids": ["one"], "endpoint": null}'), "endpoint"),
-        (batch('{"inference_ids": ["one"], "wait": "5"}'), "wait"),
-        (batch('{"inference_ids": ["one"], "wait": null}'), "wait"),
-        (batch('{"inference_ids": ["one"], "limit": 5}'), "limit"),
-        (request("GET /openapi.json", query="a=b"), "a"),
-    ],
-)
-def test_a_malformed_question_names_the_parameter(handler, context, asked, parameter):
-    status, content = problem(handler(asked, context))
-    assert (status, content["type"]) == (400, Problem.INVALID_PARAMETER)
-    assert content["parameter"] == parameter
-    assert content["detail"] == f"{parameter}: expected {content['expected']}"
+MALFORMED = [
+    (by_path("x" * 65), "inference_id"),
+    (by_path("é"), "inference_id"),
+    (by_path("tab\tbed"), "inference_id"),
+    (by_path("one", "timeout=5"), "timeout"),
+    (by_query(""), "id"),
+    (listing(""), "endpoint"),
+    (listing("status=Preempted"), "status"),
+    (listing("endpoint=here&limit=0"), "limit"),
+    (listing("endpoint=here&since=2026-01-25T12:00:00"), "since"),
+    (listing("endpoint=here&since=2026-01-26T00:00Z&until=2026-01-25T00:00Z"), "since"),
+    (listing("endpoint=here&cursor=forged"), "cursor"),
+    (batch(None), "body"),
+    (batch(json.dumps({"inference_ids": ["x"] * 101})), "inference_ids"),
+    (batch('{"inference_ids": "one"}'), "inference_ids"),
+    (batch('{"inference_ids": ["one", 7]}'), "inference_id"),
+    (batch('{"inference_ids": ["one"], "wait": null}'), "wait"),
+    (summary("here", "since=yesterday"), "since"),
+    (summary("here", "since=2026-01-26&until=2026-01-25"), "since"),
+]
+
+
+def test_a_malformed_question_names_the_parameter(handler, context):
+    for asked, parameter in MALFORMED:
+        status, content = problem(handler(asked, context))
+        assert (status, content["type"]) == (400, Problem.INVALID_PARAMETER)
+        assert content["parameter"] == parameter
+        assert content["detail"] == f"{parameter}: expected {content['expected']}"
 
 
 def test_an_unchanged_record_is_not_sent_again(handler, put, context):
@@ -380,6 +354,12 @@ def test_a_table_that_throttles_is_a_reason_to_ask_again(handler, context):
         response = handler(by_path("one"), context)
     assert problem(response)[0] == 503
     assert response["headers"]["Retry-After"] == "1"
+
+
+def test_an_endpoint_without_results_has_no_days(handler, context):
+    status, _, content = answer(handler(summary("here"), context))
+    validate("Summary", content)
+    assert (status, content) == (200, {"endpoint_name": "here", "days": []})
 
 
 def test_the_openapi_document_is_served(handler, context):
