@@ -137,7 +137,7 @@ def test_a_token_that_is_not_good_is_refused_at_once_and_clearly(api_url, issuer
     token = {
         "expired": issuer.token(expires_in=-3600),
         "for another audience": issuer.token(audience="others"),
-        "none at all": "not a token",
+        "none at all": "not-a-token",
     }[why]
     with Client(api_url, token=token) as client, pytest.raises(NotAuthorized, match="token"):
         client.wait("one", 60)
