@@ -66,10 +66,11 @@ class AsyncClient:
         summaries_table_name: str | None = None,
         session: boto3.Session | None = None,
     ) -> Self:
-        """Over the table itself, with the rights of `session` (Query and GetItem on the table and
-        its indexes; to read outputs, GetObject on them).
+        """Over the table itself, with the rights of `session`.
 
-        `shards` is the setting of the stack. Summaries need their own table's name.
+        These are `dynamodb:Query` on the table, its indexes and the summaries' table,
+        `dynamodb:BatchGetItem` on the table, and to read outputs `s3:GetObject` and
+        `s3:GetObjectVersion` on them. `shards` is the stack's output.
         """
         # Not at the top: most ask the API, and do not need what this loads.
         from inference_results.client.table import TableBackend
