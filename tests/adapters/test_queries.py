@@ -1,3 +1,4 @@
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -178,6 +179,24 @@ def test_keys_that_stay_left_out_are_throttling(aws, pool, monkeypatch):
             InferenceQueries(client, "inferences", 4, pool).find_many(["one"], "here")
         with pytest.raises(AssertionError):  # it paused between the calls: some are left
             stub.assert_no_pending_responses()
+
+
+class Throttled:
+    """Refuses every third query, as often as it is asked."""
+
+    def __init__(self):
+        self.asked = itertools.count(1)
+
+    def query(self, ExpressionAttributeValues, **_):
+        if next(self.asked) % 3 == 0:
+            raise Unavailable("dynamodb", "ThrottlingException")
+        return {"Items": [{"inference_id": ExpressionAttributeValues[":id"]}]}
+
+
+def test_ids_that_are_throttled_are_asked_for_again(pool):
+    asked = [str(number) for number in range(100)]
+    found = InferenceQueries(Throttled(), "inferences", 4, pool).find_many(asked)
+    assert sorted(ids(found)) == sorted(asked)
 
 
 class Slow:

@@ -34,7 +34,7 @@ _ANSWER_SECONDS: Final = 6
 A function that waited 20 s before ends in time all the same.
 """
 _PAUSE_SECONDS: Final = 0.05
-"""Before BatchGetItem is asked again for what it left out; doubled each time, with jitter."""
+"""Before what was throttled is asked for again; doubled each time, with jitter."""
 
 
 class InferenceQueries:
@@ -79,19 +79,23 @@ class InferenceQueries:
         """The items of at most a hundred different ids.
 
         With an endpoint the keys are known, and one BatchGetItem has them all; else a query each.
+        What is throttled is asked for again: of a hundred some nearly always are.
         """
-        if endpoint_name is None:
-            each = self._pool.map(self.find, inference_ids, timeout=_ANSWER_SECONDS)
-            try:
-                return [item for found in each for item in found]
-            except TimeoutError as error:
-                raise Unavailable("dynamodb", "SlowAnswers") from error
-        return self._get(
-            [
-                serialized({Attribute.INFERENCE_ID: each, Attribute.ENDPOINT_NAME: endpoint_name})
-                for each in inference_ids
-            ]
-        )
+        items: list[dict[str, Any]] = []
+        left = list(inference_ids)
+        end = time.monotonic() + _ANSWER_SECONDS
+        pause = _PAUSE_SECONDS
+        while True:
+            if endpoint_name is None:
+                found, left = self._find_each(left, end)
+            else:
+                found, left = self._get(left, endpoint_name)
+            items += found
+            if not left:
+                return items
+            _check_time(end)
+            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - only a jitter
+            pause *= 2
 
     def newest(
         self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
@@ -140,23 +144,31 @@ class InferenceQueries:
             Limit=page_size,
         )
 
-    def _get(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _find_each(self, ids: list[str], end: float) -> tuple[list[dict[str, Any]], list[str]]:
+        """What was found until `end`, and the ids that are to be asked for again."""
         items: list[dict[str, Any]] = []
-        end = time.monotonic() + _ANSWER_SECONDS
-        pause = _PAUSE_SECONDS
-        while True:
-            with unavailability("dynamodb"):
-                answer = self._client.batch_get_item(
-                    RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
-                )
-            items += answer["Responses"][self._table_name]
-            unprocessed = answer["UnprocessedKeys"]
-            if not unprocessed:
-                return [plain(item) for item in items]
-            keys = list(unprocessed[self._table_name]["Keys"])
-            _check_time(end)
-            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - only a jitter
-            pause *= 2
+        left: list[str] = []
+        for each, asked in [(each, self._pool.submit(self.find, each)) for each in ids]:
+            try:
+                items += asked.result(timeout=end - time.monotonic())
+            except (Unavailable, TimeoutError):
+                asked.cancel()
+                left.append(each)
+        return items, left
+
+    def _get(self, ids: list[str], endpoint_name: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """What was found, and the ids that are to be asked for again."""
+        keys = [
+            serialized({Attribute.INFERENCE_ID: each, Attribute.ENDPOINT_NAME: endpoint_name})
+            for each in ids
+        ]
+        with unavailability("dynamodb"):
+            answer = self._client.batch_get_item(
+                RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
+            )
+        items = [plain(item) for item in answer["Responses"][self._table_name]]
+        unprocessed = answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
+        return items, [plain(key)[Attribute.INFERENCE_ID] for key in unprocessed]
 
 
 def _items(query: "Query", first: "Future[QueryOutputTypeDef]", end: float) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -15,7 +15,7 @@ from inference_results.domain.ports import ObjectStart
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectRequestTypeDef
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
 class S3Objects:
@@ -27,35 +27,10 @@ class S3Objects:
     def read_start(self, location: Location, limit: int) -> ObjectStart:
         """The first `limit` bytes (at least one is asked for) in one ranged GET, two if empty."""
         with _refusals():
-            return self._get(location, limit)
-
-    def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
-        """A version of an object, or the present one."""
-        with _refusals():
-            answer = self._client.head_object(**_object(location, version_id))
-        return ObjectVersion(
-            answer["ETag"], answer["ContentLength"], answer.get("VersionId"), answer["LastModified"]
-        )
-
-    def link(self, location: Location, version_id: str | None, seconds: int) -> str:
-        """A URL that anyone may read a version with, signed with the rights of this function."""
-        return self._client.generate_presigned_url(
-            "get_object", Params=_object(location, version_id), ExpiresIn=seconds
-        )
-
-    def _get(self, location: Location, limit: int) -> ObjectStart:
-        bucket, key = location.bucket, location.key
-        last = max(limit, 1) - 1
-        try:
-            answer = self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{last}")
-        except ClientError as error:
-            # An empty object has no range that could be satisfied.
-            if error.response["Error"]["Code"] != "InvalidRange":
-                raise
-            answer = self._client.get_object(Bucket=bucket, Key=key)
-        # Not `with answer["Body"]`: that hands out the raw stream, without botocore's checks.
-        with closing(answer["Body"]) as stream:
-            body = stream.read(limit)
+            answer = self._get(_object(location), limit)
+            # Not `with answer["Body"]`: that hands out the raw stream, without botocore's checks.
+            with closing(answer["Body"]) as stream:
+                body = stream.read(limit)
         size = _total_size(answer)
         if len(body) != min(limit, size):
             raise Unavailable("s3", "IncompleteBody")
@@ -66,6 +41,33 @@ class S3Objects:
             version_id=answer.get("VersionId"),
             content_type=answer.get("ContentType"),
         )
+
+    def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
+        """A version of an object, or the present one.
+
+        By GET, as errors of HEAD do not say what they are, and proxies mend its Content-Length.
+        """
+        with _refusals():
+            answer = self._get(_object(location, version_id), 1)
+        answer["Body"].close()
+        return ObjectVersion(
+            answer["ETag"], _total_size(answer), answer.get("VersionId"), answer["LastModified"]
+        )
+
+    def link(self, location: Location, version_id: str | None, seconds: int) -> str:
+        """A URL that anyone may read a version with, signed with the rights of this function."""
+        return self._client.generate_presigned_url(
+            "get_object", Params=_object(location, version_id), ExpiresIn=seconds
+        )
+
+    def _get(self, what: dict[str, Any], limit: int) -> "GetObjectOutputTypeDef":
+        try:
+            return self._client.get_object(**what, Range=f"bytes=0-{max(limit, 1) - 1}")
+        except ClientError as error:
+            # An empty object has no range that could be satisfied.
+            if error.response["Error"]["Code"] != "InvalidRange":
+                raise
+            return self._client.get_object(**what)
 
 
 @contextmanager
@@ -78,14 +80,11 @@ def _refusals() -> Iterator[None]:
                 raise
             code = error.response["Error"]["Code"]
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
-                # An answer to HEAD has no body, and so only the number for a code.
-                code = "NoSuchKey" if code == "404" else code
                 raise ObjectMissing(code, "S3 has no such object") from error
-            code = "AccessDenied" if code == "403" else code
             raise ObjectDenied(code, "S3 refuses to hand out the object") from error
 
 
-def _object(location: Location, version_id: str | None) -> "HeadObjectRequestTypeDef":
+def _object(location: Location, version_id: str | None = None) -> dict[str, Any]:
     if version_id is None:
         return {"Bucket": location.bucket, "Key": location.key}
     return {"Bucket": location.bucket, "Key": location.key, "VersionId": version_id}
