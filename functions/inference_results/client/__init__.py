@@ -28,10 +28,9 @@ from inference_results.client.inference import (
     Latency,
     LatencyBucket,
     Missing,
-    Output,
 )
 from inference_results.domain.errors import InferenceResultsError
-from inference_results.domain.inference import Failure, OutputError, Status
+from inference_results.domain.inference import Failure, Output, OutputError, Status
 
 __all__ = [
     "AmbiguousInference",

@@ -12,35 +12,11 @@ from datetime import date, datetime
 from typing import Any, Final, Self
 
 from inference_results.client.errors import InferenceExpired, InferenceFailed, InferenceLost
-from inference_results.domain.inference import Failure, OutputError, Status
+from inference_results.domain.inference import Failure, Output, OutputError, Status
 
 _TIMES: Final = frozenset(
     {"submitted_at", "received_at", "event_time", "recorded_at", "deadline", "expires_at"}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """Where the response is. `size` is in bytes.
-
-    `inline` is the whole response; None if the record does not hold it, or not in a known encoding.
-    """
-
-    location: str | None = None
-    bucket: str | None = None
-    key: str | None = None
-    version_id: str | None = None
-    etag: str | None = None
-    size: int | None = None
-    content_type: str | None = None
-    inline: bytes | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Self:
-        known = _known(cls, document)
-        if shown := known.pop("inline", None):
-            known["inline"] = _inline_bytes(shown)
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +48,7 @@ class Inference:
         known = _known(cls, document)
         known |= {name: datetime.fromisoformat(known[name]) for name in _TIMES & known.keys()}
         if output := known.get("output"):
-            known["output"] = Output.from_document(output)
+            known["output"] = _output(output)
         if output_error := known.get("output_error"):
             known["output_error"] = OutputError(**_known(OutputError, output_error))
         if failure := known.get("failure"):
@@ -179,7 +155,15 @@ def _known(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: document[each.name] for each in fields(kind) if each.name in document}
 
 
+def _output(document: Mapping[str, Any]) -> Output:
+    known = _known(Output, document)
+    if shown := known.pop("inline", None):
+        known["inline"] = _inline_bytes(shown)
+    return Output(**known)
+
+
 def _inline_bytes(shown: Mapping[str, str]) -> bytes | None:
+    """None if the encoding is not known here: the output is then asked for."""
     match shown["encoding"]:
         case "utf-8":
             return shown["content"].encode()

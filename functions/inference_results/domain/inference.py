@@ -1,6 +1,6 @@
 """The record of an inference, and the order that decides which event about it wins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -33,7 +33,7 @@ class Output:
     etag: str | None = None
     size: int | None = None
     content_type: str | None = None
-    inline: bytes | None = None
+    inline: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
