@@ -200,6 +200,25 @@ def test_an_output_beyond_the_limit_is_not_begun(client, storage):
     assert client.output("one", max_bytes=1024) == CONTENT
 
 
+class Untouched(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that nobody may read."""
+
+    def __iter__(self):
+        raise AssertionError("the body was read")
+
+    async def __aiter__(self):
+        raise AssertionError("the body was read")
+        yield
+
+
+def test_an_output_of_a_gigabyte_is_refused_before_any_of_it_is_read(client, storage):
+    announced = {"content-length": str(10**9)}
+    storage.refusals = [httpx.Response(200, headers=announced, stream=Untouched())]
+    with pytest.raises(OutputTooLarge, match="1000000000 bytes") as too_large:
+        client.output("one")
+    assert too_large.value.size == 10**9
+
+
 def test_an_output_of_unknown_size_is_read_up_to_the_limit(client, storage):
     storage.announces_size = False
     assert client.output("one") == CONTENT
