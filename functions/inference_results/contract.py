@@ -72,6 +72,8 @@ class Attribute(StrEnum):
     OUTPUT_ERROR = "output_error"
     FAILURE = "failure"
     IGNORED_FIELDS = "ignored_fields"
+    SOURCE = "source"
+    """How an outcome was found, where no notification told it."""
     CUSTOM_ATTRIBUTES = "custom_attributes"
     CALLER_METADATA = "caller_metadata"
     EXPIRES_AT = "expires_at"

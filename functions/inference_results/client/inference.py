@@ -38,6 +38,7 @@ class Inference:
     output_error: OutputError | None = None
     failure: Failure | None = field(default=None, repr=False)
     ignored_fields: tuple[str, ...] = ()
+    source: str | None = None
     custom_attributes: str | None = field(default=None, repr=False)
     caller_metadata: Any = field(default=None, repr=False, hash=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -14,6 +14,13 @@ class Status(StrEnum):
     LOST = "Lost"
 
 
+class Source(StrEnum):
+    """How an outcome was found, where no notification told it."""
+
+    SWEEP = "sweep"
+    BACKFILL = "backfill"
+
+
 _PRECEDENCE: dict[str, int] = {Status.COMPLETED: 4, Status.FAILED: 3, Status.EXPIRED: 2}
 _UNKNOWN_PRECEDENCE = 1
 
@@ -84,6 +91,7 @@ class Outcome:
     failure: Failure | None = None
     ignored_fields: tuple[str, ...] | None = None
     """Fields of the event that were not of the expected form, and are missing here."""
+    source: Source | None = None
 
 
 def endpoint_and_status(endpoint_name: str, status: str) -> str:

@@ -33,6 +33,7 @@ _SHOWN: Final = (
     Attribute.OUTPUT_ERROR,
     Attribute.FAILURE,
     Attribute.IGNORED_FIELDS,
+    Attribute.SOURCE,
     Attribute.CUSTOM_ATTRIBUTES,
     Attribute.CALLER_METADATA,
     Attribute.EXPIRES_AT,

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from inference_results.contract import INLINE_OUTPUT_HEADER, Attribute, Problem, Route
-from inference_results.domain.inference import Status
+from inference_results.domain.inference import Source, Status
 from inference_results.domain.output import LINK_SECONDS
 from inference_results.domain.parameters import (
     ENDPOINT,
@@ -334,6 +334,11 @@ def _inference() -> dict[str, Any]:
         Attribute.OUTPUT_ERROR: _ref("OutputError"),
         Attribute.FAILURE: _ref("Failure"),
         Attribute.IGNORED_FIELDS: {"type": "array", "items": _TEXT},
+        Attribute.SOURCE: {
+            "type": "string",
+            "description": "How the outcome was found, where no notification told it: "
+            + ", ".join(Source),
+        },
         Attribute.CUSTOM_ATTRIBUTES: _TEXT,
         Attribute.CALLER_METADATA: {"type": "object"},
         Attribute.EXPIRES_AT: _TIME,
