@@ -18,9 +18,17 @@ class Route(StrEnum):
     GET_INFERENCE_BY_QUERY = "GET /inference"
     """For any id: API Gateway decodes a path before it routes, but not a query."""
     GET_OUTPUT_BY_QUERY = "GET /inference/output"
+    SUBMIT_INFERENCE = "POST /inferences"
+    REGISTER_INFERENCE = "PUT /inferences/{inference_id}"
+    REGISTER_INFERENCE_BY_QUERY = "PUT /inference"
     SUMMARIZE_ENDPOINT = "GET /endpoints/{endpoint_name}/summary"
     GET_OPENAPI = "GET /openapi.json"
 
+
+WRITING_ROUTES = frozenset(
+    {Route.SUBMIT_INFERENCE, Route.REGISTER_INFERENCE, Route.REGISTER_INFERENCE_BY_QUERY}
+)
+"""Answered by a function of their own: the one that answers the others may only read."""
 
 INLINE_OUTPUT_HEADER = "inference-results-output"
 """Of the API's answers that are the output itself, with the value `inline`: no proxy adds it."""
@@ -36,6 +44,8 @@ class Problem(StrEnum):
     NO_OUTPUT = "urn:inference-results:problem:no-output"
     OUTPUT_UNAVAILABLE = "urn:inference-results:problem:output-unavailable"
     OUTPUT_REMOVED = "urn:inference-results:problem:output-removed"
+    KEY_REUSED = "urn:inference-results:problem:idempotency-key-reused"
+    INVOCATION_REFUSED = "urn:inference-results:problem:invocation-refused"
     UNAVAILABLE = "urn:inference-results:problem:unavailable"
 
 
@@ -53,6 +63,11 @@ class Variable(StrEnum):
     WORKERS = "WORKERS"
     CURSOR_KEY = "CURSOR_KEY"
     """Signs the cursors of lists."""
+    SUBMIT_ENDPOINTS = "SUBMIT_ENDPOINTS"
+    """JSON list of the names of endpoints that may be invoked."""
+    INPUT_PREFIX = "INPUT_PREFIX"
+    """`s3://bucket/prefix/` for inputs too large for the request; empty if there is none."""
+    OVERDUE_SLACK_SECONDS = "OVERDUE_SLACK_SECONDS"
 
 
 class Attribute(StrEnum):
@@ -78,7 +93,9 @@ class Attribute(StrEnum):
     CALLER_METADATA = "caller_metadata"
     EXPIRES_AT = "expires_at"
     SUBMISSION = "submission"
-    """What the submitter knew: a map that no result touches."""
+    """What the submitter knew: a map that no result touches. Its members: SubmissionMember."""
+    REQUEST_DIGEST = "request_digest"
+    """Of the request that an idempotency key stands for."""
     EVENT_ORDER = "event_order"
     """Decides which event wins; see docs/decisions/0001."""
     ENDPOINT_SHARD = "endpoint_shard"
@@ -86,6 +103,18 @@ class Attribute(StrEnum):
     STATUS_SHARD = "status_shard"
     STATUS_SORT = "status_sort"
     ENDPOINT_STATUS_SHARD = "endpoint_status_shard"
+
+
+class SubmissionMember(StrEnum):
+    """Members of the map `submission`."""
+
+    ORDER = "order"
+    """Decides which registration wins, and tells one attempt to submit from another."""
+    OUTPUT_LOCATION = "output_location"
+    FAILURE_LOCATION = "failure_location"
+    STAGE = "stage"
+    HELD_UNTIL = "held_until"
+    """Until when nobody else continues an attempt."""
 
 
 class SummaryAttribute(StrEnum):
@@ -116,6 +145,7 @@ class StackOutput(StrEnum):
     SHARDS = "Shards"
     SUMMARIES_TABLE_NAME = "SummariesTableName"
     API_URL = "ApiUrl"
+    SWEEP_FUNCTION_NAME = "SweepFunctionName"
     COMPLETED_QUEUE_URL = "CompletedQueueUrl"
     FAILED_QUEUE_URL = "FailedQueueUrl"
     COMPLETED_DEAD_LETTER_QUEUE_URL = "CompletedDeadLetterQueueUrl"

@@ -38,7 +38,7 @@ def item(**attributes):
         "expires_at": SECONDS + 60,
         "event_order": "internal",
         "endpoint_shard": "1#here",
-        "submission": {"failure_location": "s3://internal"},
+        "submission": {"order": "internal", "stage": "Preparing", "held_until": "internal"},
         **attributes,
     }
 

@@ -1,26 +1,25 @@
-"""The table of inferences, as it is written."""
+"""The table of inferences, as outcomes are written."""
 
-import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from inference_results.adapters.aws import unavailability
+from inference_results.adapters.index_places import PLACES, Places
 from inference_results.adapters.items import plain, serialized
-from inference_results.contract import Attribute
-from inference_results.domain.inference import Outcome, Status, endpoint_and_status
+from inference_results.contract import Attribute, SubmissionMember
+from inference_results.domain.inference import CLOCK_TOLERANCE, Outcome, Output, Status
 from inference_results.domain.ports import Disposition
+from inference_results.domain.timestamp import timestamp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_KEY: Final = (Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME)
-_OUTCOME: Final = (
-    *(Attribute(field.name) for field in fields(Outcome) if field.name not in _KEY),
-    Attribute.ENDPOINT_SHARD,
-    Attribute.ENDPOINT_SORT,
-    Attribute.STATUS_SHARD,
-    Attribute.STATUS_SORT,
-    Attribute.ENDPOINT_STATUS_SHARD,
+KEY: Final = (Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME)
+OUTCOME: Final = (
+    *(Attribute(field.name) for field in fields(Outcome) if field.name not in KEY),
+    *PLACES,
 )
 """Every attribute that an outcome owns: written, or removed where the outcome lacks it."""
 
@@ -29,6 +28,13 @@ _RECORDED_WITH_LOWER_ORDER: Final = f"{Attribute.EVENT_ORDER} < :{Attribute.EVEN
 _RECORDED_WITHOUT_ITS_OUTPUT: Final = (
     f"({Attribute.EVENT_ORDER} = :{Attribute.EVENT_ORDER}"
     f" AND attribute_exists({Attribute.OUTPUT_ERROR}))"
+)
+_SUBMITTED: Final = f"{Attribute.SUBMISSION}.{SubmissionMember.OUTPUT_LOCATION}"
+_SUBMITTED_FAILURE: Final = f"{Attribute.SUBMISSION}.{SubmissionMember.FAILURE_LOCATION}"
+_NOTHING_SUBMITTED: Final = f"attribute_not_exists({_SUBMITTED})"
+_SUBMITTED_BEFORE: Final = f"{Attribute.SUBMITTED_AT} <= :submitted_before"
+_OF_THE_SUBMISSION_SEEN: Final = (
+    f"{Attribute.SUBMISSION}.#order = :seen AND #{Attribute.STATUS} = :in_progress"
 )
 
 
@@ -41,58 +47,165 @@ class InferencesTable:
         self._shards = shards
 
     def record(self, outcome: Outcome) -> Disposition:
-        """One conditional UpdateItem: any order and duplication of events ends in one record."""
-        values = self.item(outcome)
-        key = {str(name): values.pop(name) for name in _KEY}
-        removed = [name for name in _OUTCOME if name not in values]
+        """One conditional UpdateItem: any order and duplication of events ends in one record.
+
+        The event must be newer than the one that is recorded, and must not be that of an
+        invocation before the one that was submitted last.
+        """
         wins = [_NEVER_RECORDED, _RECORDED_WITH_LOWER_ORDER]
         if outcome.output_error is None:
             wins.append(_RECORDED_WITHOUT_ITS_OUTPUT)
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        if removed:
-            update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        belongs = [_NOTHING_SUBMITTED, _SUBMITTED_BEFORE]
+        output_location, failure_location = _locations(outcome)
+        latest = outcome.event_time
+        if output_location is None and failure_location is None:
+            latest = timestamp(datetime.fromisoformat(latest) + CLOCK_TOLERANCE)
+        values: dict[str, Any] = {":submitted_before": latest}
+        if output_location is not None:
+            belongs.append(f"{_SUBMITTED} = :output_location")
+            values[":output_location"] = output_location
+        if failure_location is not None:
+            belongs.append(f"{_SUBMITTED_FAILURE} = :failure_location")
+            values[":failure_location"] = failure_location
+        winner = self._write(outcome, [_any_of(wins), _any_of(belongs)], {}, values)
+        if winner is None:
+            return Disposition.RECORDED
+        duplicate = winner.get(Attribute.EVENT_ORDER) == outcome.event_order
+        return Disposition.DUPLICATE if duplicate else Disposition.SUPERSEDED
+
+    def settle(self, outcome: Outcome, submission_order: str) -> bool:
+        """Write what no event told, if the record is still in progress with that submission."""
+        values = {":seen": submission_order, ":in_progress": Status.IN_PROGRESS}
+        names = {"#order": SubmissionMember.ORDER}
+        return self._write(outcome, [_OF_THE_SUBMISSION_SEEN], names, values) is None
+
+    def look_again(
+        self, inference_id: str, endpoint_name: str, event_order: str, at: str | None
+    ) -> None:
+        """Name the time of the next look at an output that could not be read; None for never."""
+        places = Places(
+            inference_id=inference_id, endpoint_name=endpoint_name, shards=self._shards
+        ).unread(at or "")
+        self._change_unread(
+            {KEY[0]: inference_id, KEY[1]: endpoint_name},
+            "SET #sort = :sort" if at else "REMOVE #shard, #sort",
+            {"#sort": Attribute.STATUS_SORT} | ({} if at else {"#shard": Attribute.STATUS_SHARD}),
+            {":order": event_order} | ({":sort": places[Attribute.STATUS_SORT]} if at else {}),
+        )
+
+    def fill_in(
+        self, inference_id: str, endpoint_name: str, event_order: str, output: Output
+    ) -> bool:
+        """Write an output that can be read now, if the record is still that of the event."""
+        return self._change_unread(
+            {KEY[0]: inference_id, KEY[1]: endpoint_name},
+            f"SET #output = :output REMOVE {Attribute.OUTPUT_ERROR}, #shard, #sort",
+            {
+                "#output": Attribute.OUTPUT,
+                "#shard": Attribute.STATUS_SHARD,
+                "#sort": Attribute.STATUS_SORT,
+            },
+            {":order": event_order, ":output": asdict(output)},
+        )
+
+    def _change_unread(
+        self, key: dict[str, Any], update: str, names: Mapping[str, str], values: dict[str, Any]
+    ) -> bool:
+        """False if an event came in the meantime, or the output was filled in."""
         with unavailability("dynamodb"):
             try:
                 self._client.update_item(
                     TableName=self._table_name,
-                    Key=key,
+                    Key=serialized(key),
                     UpdateExpression=update,
-                    ConditionExpression=" OR ".join(wins),
-                    ExpressionAttributeNames={f"#{name}": name for name in _OUTCOME},
-                    ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    ConditionExpression=(
+                        f"{Attribute.EVENT_ORDER} = :order"
+                        f" AND attribute_exists({Attribute.OUTPUT_ERROR})"
+                    ),
+                    ExpressionAttributeNames=dict(names),
+                    ExpressionAttributeValues=serialized(values),
                 )
-            except self._client.exceptions.ConditionalCheckFailedException as lost:
-                winner: dict[str, Any] = lost.response["Item"]  # type: ignore[typeddict-item]
-                duplicate = winner[Attribute.EVENT_ORDER]["S"] == outcome.event_order
-                return Disposition.DUPLICATE if duplicate else Disposition.SUPERSEDED
-        return Disposition.RECORDED
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
 
     def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
         """The failure location that the submitter was given, where that was recorded."""
         with unavailability("dynamodb"):
             answer = self._client.get_item(
                 TableName=self._table_name,
-                Key=serialized({_KEY[0]: inference_id, _KEY[1]: endpoint_name}),
-                ProjectionExpression=f"{Attribute.SUBMISSION}.failure_location",
+                Key=serialized({KEY[0]: inference_id, KEY[1]: endpoint_name}),
+                ProjectionExpression=_SUBMITTED_FAILURE,
                 ConsistentRead=True,
             )
         submission = plain(answer.get("Item", {})).get(Attribute.SUBMISSION, {})
-        location: str | None = submission.get("failure_location")
+        location: str | None = submission.get(SubmissionMember.FAILURE_LOCATION)
         return location
 
     def item(self, outcome: Outcome) -> dict[str, Any]:
         """What is written of an outcome: its attributes, and its places in the indexes."""
-        shard = zlib.crc32(outcome.inference_id.encode()) % self._shards
-        # Below a key of an index no two sort keys are the same, so a list can go on after any.
-        place = f"{outcome.event_time}#{outcome.inference_id}"
-        item = asdict(outcome) | {
-            Attribute.ENDPOINT_SHARD: f"{shard}#{outcome.endpoint_name}",
-            Attribute.ENDPOINT_SORT: place,
-        }
-        if outcome.status != Status.COMPLETED:
-            item[Attribute.STATUS_SHARD] = f"{shard}#{outcome.status}"
-            item[Attribute.STATUS_SORT] = f"{place}#{outcome.endpoint_name}"
-            of = endpoint_and_status(outcome.endpoint_name, outcome.status)
-            item[Attribute.ENDPOINT_STATUS_SHARD] = f"{shard}#{of}"
+        places = Places(
+            inference_id=outcome.inference_id,
+            endpoint_name=outcome.endpoint_name,
+            shards=self._shards,
+        )
+        item = (
+            asdict(outcome)
+            | places.by_endpoint(outcome.event_time)
+            | places.by_status(outcome.status, outcome.event_time)
+        )
+        if _may_be_readable_later(outcome):
+            item |= places.unread(outcome.recorded_at)
         return serialized(item)
+
+    def _write(
+        self,
+        outcome: Outcome,
+        conditions: Sequence[str],
+        names: Mapping[str, str],
+        values: dict[str, Any],
+    ) -> dict[str, Any] | None:
+        """None if all conditions held, else the item that is there."""
+        item = self.item(outcome)
+        key = {str(name): item.pop(name) for name in KEY}
+        with unavailability("dynamodb"):
+            try:
+                self._client.update_item(
+                    TableName=self._table_name,
+                    Key=key,
+                    UpdateExpression=replacing(item, OUTCOME),
+                    ConditionExpression=" AND ".join(conditions),
+                    ExpressionAttributeNames={**names, **{f"#{name}": name for name in OUTCOME}},
+                    ExpressionAttributeValues=serialized(values)
+                    | {f":{name}": value for name, value in item.items()},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as lost:
+                found: dict[str, Any] = lost.response.get("Item", {})  # type: ignore[assignment]
+                return plain(found)
+        return None
+
+
+def replacing(item: dict[str, Any], owned: Sequence[str]) -> str:
+    """An update that writes an item's attributes, and removes those of `owned` that it lacks."""
+    removed = [name for name in owned if name not in item]
+    update = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
+    return update + (" REMOVE " + ", ".join(f"#{name}" for name in removed) if removed else "")
+
+
+def _any_of(conditions: Sequence[str]) -> str:
+    return f"({' OR '.join(conditions)})"
+
+
+def _locations(outcome: Outcome) -> tuple[str | None, str | None]:
+    output = outcome.output.location if outcome.output else None
+    error = outcome.output_error.location if outcome.output_error else None
+    return output or error, outcome.failure.location if outcome.failure else None
+
+
+def _may_be_readable_later(outcome: Outcome) -> bool:
+    """S3 was asked for a completed output and refused; elsewhere it is not asked again."""
+    unread = outcome.output_error is not None and outcome.output_error.location is None
+    return bool(
+        outcome.status == Status.COMPLETED and unread and outcome.output and outcome.output.location
+    )

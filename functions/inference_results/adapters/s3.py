@@ -40,7 +40,14 @@ class S3Objects:
             etag=answer["ETag"],
             version_id=answer.get("VersionId"),
             content_type=answer.get("ContentType"),
+            last_modified=answer.get("LastModified"),
         )
+
+    def put(self, location: Location, body: bytes, content_type: str | None) -> None:
+        """Write an object, whatever is there."""
+        options: dict[str, Any] = {"ContentType": content_type} if content_type else {}
+        with unavailability("s3"):
+            self._client.put_object(Bucket=location.bucket, Key=location.key, Body=body, **options)
 
     def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
         """A version of an object, or the present one.

@@ -12,6 +12,9 @@ InferenceResultsError
 ├── RecordExpired         past its retention         -> 410
 ├── AmbiguousInference    on several endpoints       -> 409
 ├── NoOutput              not Completed              -> 409
+├── KeyReused             it stands for another request -> 422
+├── InvocationRefused     SageMaker did not take it  -> 400
+├── InvocationUnconfirmed nobody can tell            -> the record stays in progress
 └── InvalidParameter      the question is malformed  -> 400
 
 Texts name fields and expectations, never the values found: they reach logs.
@@ -90,6 +93,27 @@ class NoOutput(InferenceResultsError):
     def __init__(self, status: str) -> None:
         super().__init__("the inference has no output")
         self.status = status
+
+
+class KeyReused(InferenceResultsError):
+    """The idempotency key stands for a request with another input already."""
+
+    def __init__(self, inference_id: str) -> None:
+        super().__init__("the idempotency key was used for another request")
+        self.inference_id = inference_id
+
+
+class InvocationRefused(InferenceResultsError):
+    """SageMaker did not take the request: nothing was invoked. `code` and `message` are its own."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"SageMaker refuses: {code}")
+        self.code = code
+        self.message = message
+
+
+class InvocationUnconfirmed(InferenceResultsError):
+    """SageMaker was called and gave no answer: the invocation may have been made."""
 
 
 class InvalidParameter(InferenceResultsError):

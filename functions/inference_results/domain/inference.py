@@ -1,7 +1,9 @@
 """The record of an inference, and the order that decides which event about it wins."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 
 class Status(StrEnum):
@@ -97,6 +99,22 @@ class Outcome:
 def endpoint_and_status(endpoint_name: str, status: str) -> str:
     """A key for the records of one status on one endpoint; names of endpoints hold no `#`."""
     return f"{endpoint_name}#{status}"
+
+
+UNANNOUNCED: Final = "-"
+"""Begins the order of an outcome that no notification told: below every event's, which begins with
+a digit."""
+
+CLOCK_TOLERANCE: Final = timedelta(hours=1)
+"""By how much a submitter's clock may differ from SageMaker's. It counts only where no location
+tells whether a result belongs to a submission."""
+
+
+def unannounced_order(*, event_time: str, status: str, location: str | None) -> str:
+    """The order of an outcome that was found without a notification: any event about it wins."""
+    return UNANNOUNCED + event_order(
+        event_time=event_time, status=status, location=location, digest=""
+    )
 
 
 def event_order(*, event_time: str, status: str, location: str | None, digest: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from inference_results.contract import Attribute
+from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.errors import (
     AmbiguousInference,
     InvalidParameter,
@@ -38,6 +38,9 @@ _SHOWN: Final = (
     Attribute.CALLER_METADATA,
     Attribute.EXPIRES_AT,
 )
+
+_TOLD: Final = (SubmissionMember.OUTPUT_LOCATION, SubmissionMember.FAILURE_LOCATION)
+"""What SageMaker answered to the submitter."""
 
 _MOST_BYTES: Final = 5_000_000
 """Of all records in one answer, with their outputs: a function may answer with 6 MB."""
@@ -124,6 +127,9 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
     record = {str(name): item[name] for name in _SHOWN if name in item}
     if expires_at := record.get(Attribute.EXPIRES_AT):
         record[Attribute.EXPIRES_AT] = _time(expires_at)
+    submission = item.get(Attribute.SUBMISSION, {})
+    if told := {str(name): submission[name] for name in _TOLD if name in submission}:
+        record[str(Attribute.SUBMISSION)] = told
     output = record.get(Attribute.OUTPUT, {})
     if (inline := output.get("inline")) is not None:
         record[Attribute.OUTPUT] = output | {"inline": _shown_bytes(inline)}

@@ -1,10 +1,14 @@
-"""The parameters of questions: each with its limits, stated once to check and to describe it."""
+"""The parameters of requests: each with its limits, stated once to check and to describe it."""
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.errors import InvalidParameter, LocationRefused
+from inference_results.domain.location import parse_location
+from inference_results.domain.timestamp import parse_timestamp
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
@@ -24,6 +28,10 @@ class TextParameter:
             raise InvalidParameter(self.name, self._expected)
         if self.ascii_only and not (value.isascii() and value.isprintable()):
             raise InvalidParameter(self.name, self._expected)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidParameter(self.name, "valid Unicode") from None
         return value
 
     def parse(self, text: str) -> str:
@@ -82,6 +90,111 @@ class NumberParameter:
         return f"{kind} from {self.minimum} to {self.maximum}"
 
 
+@dataclass(frozen=True, slots=True)
+class TimeParameter:
+    """A point in time."""
+
+    name: str
+    description: str
+
+    def check(self, value: Any) -> str:
+        """Its stored form. Raises InvalidParameter."""
+        try:
+            return parse_timestamp(value)
+        except (TypeError, ValueError):
+            expected = "an ISO 8601 time with an offset, like 2026-01-25T12:00:00Z"
+            raise InvalidParameter(self.name, expected) from None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {"type": "string", "format": "date-time"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocationParameter:
+    """An object in S3."""
+
+    name: str
+    description: str
+
+    def check(self, value: Any) -> str:
+        """As `s3://bucket/key`. Raises InvalidParameter."""
+        try:
+            return parse_location(value).uri
+        except (TypeError, LocationRefused, UnicodeEncodeError):
+            expected = "s3://bucket/key or an https URL of S3, the key at most 1024 bytes"
+            raise InvalidParameter(self.name, expected) from None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {"type": "string", "minLength": 8, "maxLength": 2048}
+
+
+@dataclass(frozen=True, slots=True)
+class TextsParameter:
+    """Texts by name; `max_bytes` is for all of them, as JSON."""
+
+    name: str
+    max_bytes: int
+    description: str
+
+    def check(self, value: Any) -> dict[str, str]:
+        """The value. Raises InvalidParameter."""
+        expected = f"an object of texts by name, at most {self.max_bytes} bytes of JSON"
+        if not isinstance(value, Mapping):
+            raise InvalidParameter(self.name, expected)
+        if not all(isinstance(each, str) for pair in value.items() for each in pair):
+            raise InvalidParameter(self.name, expected)
+        try:
+            size = len(json.dumps(dict(value), ensure_ascii=False).encode())
+        except UnicodeEncodeError:
+            raise InvalidParameter(self.name, expected) from None
+        if size > self.max_bytes:
+            raise InvalidParameter(self.name, expected)
+        return dict(value)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+class MemberParameter(Protocol):
+    """Whatever checks a member of a body, and describes it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def schema(self) -> dict[str, Any]: ...
+
+    def check(self, value: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The members that a body may have, those that it must have first."""
+
+    required: tuple[MemberParameter, ...]
+    optional: tuple[MemberParameter, ...]
+
+    def check(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        """The values by name. Raises InvalidParameter."""
+        parameters = {each.name: each for each in (*self.required, *self.optional)}
+        for name in members:
+            if name not in parameters:
+                raise InvalidParameter(name, f"one of {', '.join(parameters)}")
+        for each in self.required:
+            if each.name not in members:
+                raise InvalidParameter(each.name, "a value")
+        return {name: parameters[name].check(value) for name, value in members.items()}
+
+
 MAX_BATCH: Final = 100
 
 _ID: Final = "The id of the inference, exactly as SageMaker gave it."
@@ -105,3 +218,61 @@ CURSOR: Final = TextParameter(
 WAIT: Final = NumberParameter(
     "wait", 0, 20, 0, "Seconds to wait for the end; the answer comes at once when that is reached."
 )
+
+MAX_INLINE_INPUT_BYTES: Final = 128_000
+"""What InvokeEndpointAsync takes as its Body."""
+
+IDEMPOTENCY_KEY: Final = TextParameter(
+    "idempotency_key", 256, "Stands for this request: with the same key it is invoked once."
+)
+INPUT_LOCATION: Final = LocationParameter(
+    "input_location", "Where the input is, for the model's execution role to read."
+)
+OUTPUT_LOCATION: Final = LocationParameter("output_location", "The answer's OutputLocation.")
+FAILURE_LOCATION: Final = LocationParameter("failure_location", "The answer's FailureLocation.")
+SUBMITTED_AT: Final = TimeParameter(
+    "submitted_at",
+    "When SageMaker took the invocation, by its own clock: the `Date` header of its answer.",
+)
+CONTENT_TYPE: Final = TextParameter(
+    "content_type", 1024, "Of the input, as told to the model.", ascii_only=True
+)
+ACCEPT: Final = TextParameter("accept", 1024, "The wanted type of the output.", ascii_only=True)
+CUSTOM_ATTRIBUTES: Final = TextParameter(
+    "custom_attributes", 1024, "For the model's container. Never logged.", ascii_only=True
+)
+METADATA: Final = TextsParameter(
+    "metadata", 4096, "Kept with the record as `caller_metadata`. Never logged."
+)
+REQUEST_TTL_SECONDS: Final = NumberParameter(
+    "request_ttl_seconds", 60, 21_600, 21_600, "RequestTTLSeconds.", whole=True
+)
+INVOCATION_TIMEOUT_SECONDS: Final = NumberParameter(
+    "invocation_timeout_seconds", 1, 3_600, 900, "InvocationTimeoutSeconds.", whole=True
+)
+
+REGISTRATION: Final = Form(
+    required=(ENDPOINT, SUBMITTED_AT, OUTPUT_LOCATION),
+    optional=(
+        FAILURE_LOCATION,
+        INPUT_LOCATION,
+        CONTENT_TYPE,
+        CUSTOM_ATTRIBUTES,
+        METADATA,
+        REQUEST_TTL_SECONDS,
+        INVOCATION_TIMEOUT_SECONDS,
+    ),
+)
+SUBMISSION: Final = Form(
+    required=(ENDPOINT, IDEMPOTENCY_KEY),
+    optional=(
+        INPUT_LOCATION,
+        CONTENT_TYPE,
+        ACCEPT,
+        CUSTOM_ATTRIBUTES,
+        METADATA,
+        REQUEST_TTL_SECONDS,
+        INVOCATION_TIMEOUT_SECONDS,
+    ),
+)
+"""Besides the input itself, which is bytes where it is not a location."""

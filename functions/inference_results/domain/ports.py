@@ -1,6 +1,7 @@
 """What the domain needs of the outside, and what passes between them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,6 +40,7 @@ class ObjectStart:
     etag: str | None = None
     version_id: str | None = None
     content_type: str | None = None
+    last_modified: datetime | None = None
 
 
 class Objects(Protocol):

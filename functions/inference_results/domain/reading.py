@@ -20,7 +20,9 @@ _WITHOUT_OUTPUT: Final = (Status.FAILED, Status.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class Reading:
+    """Where it was looked, what begins there, and why it could not be read."""
+
     location: Location | None = None
     start: ObjectStart | None = None
     error: OutputError | None = None
@@ -54,7 +56,21 @@ class ReadResponse:
         )
         if reading.location is None and reading.start is None:
             return None, reading.error
-        output = Output(content_type=result.output_content_type)
+        return self.described(reading, result.output_content_type), reading.error
+
+    def look(self, location_text: str, limit: int | None = None) -> Reading:
+        """What is at a location now. Raises Unavailable."""
+        return self._read(
+            location_text,
+            None,
+            limit=self.inline_output_bytes if limit is None else limit,
+            receive_count=RECEIVES_BEFORE_GIVING_UP,
+            required=True,
+        )
+
+    def described(self, reading: Reading, content_type: str | None = None) -> Output:
+        """An output as it was read; `content_type` is what the model named."""
+        output = Output(content_type=content_type)
         if location := reading.location:
             output = replace(
                 output, location=location.uri, bucket=location.bucket, key=location.key
@@ -68,7 +84,7 @@ class ReadResponse:
                 content_type=output.content_type or start.content_type,
                 inline=start.body if start.size <= self.inline_output_bytes else None,
             )
-        return output, reading.error
+        return output
 
     def failure(
         self, result: InferenceResult, receive_count: int
@@ -101,25 +117,25 @@ class ReadResponse:
         limit: int,
         receive_count: int,
         required: bool,
-    ) -> _Reading:
+    ) -> Reading:
         """`required`: that there is no location, or nothing at it, is an error."""
         location = None
         if location_text is not None:
             try:
                 location = allowed_location(location_text, self.output_prefixes)
             except LocationRefused as why:
-                return _Reading(error=OutputError(why.code, why.message, location_text))
+                return Reading(error=OutputError(why.code, why.message, location_text))
         if response_body is not None:
             start = ObjectStart(body=response_body[:limit], size=len(response_body))
-            return _Reading(location=location, start=start)
+            return Reading(location=location, start=start)
         if location is None:
             missing = OutputError("LocationMissing", "the notification names no output location")
-            return _Reading(error=missing if required else None)
+            return Reading(error=missing if required else None)
         try:
-            return _Reading(location=location, start=self.objects.read_start(location, limit))
+            return Reading(location=location, start=self.objects.read_start(location, limit))
         except ObjectDenied as why:
             if isinstance(why, ObjectMissing) and not required:
-                return _Reading(location=location)
+                return Reading(location=location)
             if receive_count < RECEIVES_BEFORE_GIVING_UP:
                 raise
-            return _Reading(location=location, error=OutputError(why.code, why.message))
+            return Reading(location=location, error=OutputError(why.code, why.message))

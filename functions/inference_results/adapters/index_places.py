@@ -1,0 +1,57 @@
+"""The places of a record in the indexes of the table."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from inference_results.contract import Attribute
+from inference_results.domain.inference import Status, endpoint_and_status
+
+UNREAD: Final = "Unread"
+"""Stands in `by-status`, as no status, for completed records whose output is to be read again."""
+
+PLACES: Final = (
+    Attribute.ENDPOINT_SHARD,
+    Attribute.ENDPOINT_SORT,
+    Attribute.STATUS_SHARD,
+    Attribute.STATUS_SORT,
+    Attribute.ENDPOINT_STATUS_SHARD,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Of one record. Sort keys end in the id, so below a key no two are the same."""
+
+    inference_id: str
+    endpoint_name: str
+    shards: int
+
+    def by_endpoint(self, time: str) -> dict[str, Any]:
+        return {
+            Attribute.ENDPOINT_SHARD: f"{self._shard}#{self.endpoint_name}",
+            Attribute.ENDPOINT_SORT: f"{time}#{self.inference_id}",
+        }
+
+    def by_status(self, status: str, time: str) -> dict[str, Any]:
+        """In both indexes that have a status in their keys; nowhere if it is Completed."""
+        if status == Status.COMPLETED:
+            return {}
+        of = endpoint_and_status(self.endpoint_name, status)
+        return {
+            **self._under(status, time),
+            Attribute.ENDPOINT_STATUS_SHARD: f"{self._shard}#{of}",
+        }
+
+    def unread(self, look_again_at: str) -> dict[str, Any]:
+        return self._under(UNREAD, look_again_at)
+
+    def _under(self, status: str, time: str) -> dict[str, Any]:
+        return {
+            Attribute.STATUS_SHARD: f"{self._shard}#{status}",
+            Attribute.STATUS_SORT: f"{time}#{self.inference_id}#{self.endpoint_name}",
+        }
+
+    @property
+    def _shard(self) -> int:
+        return zlib.crc32(self.inference_id.encode()) % self.shards

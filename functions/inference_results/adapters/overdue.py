@@ -1,0 +1,57 @@
+"""The table of inferences, as it is swept."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from inference_results.adapters.aws import unavailability
+from inference_results.adapters.index_places import UNREAD
+from inference_results.adapters.items import plain, serialized
+from inference_results.contract import Attribute, Index
+from inference_results.domain.inference import Status
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+PAGE_SIZE: Final = 100
+"""Items in memory at a time, each of some KB."""
+
+
+class OverdueRecords:
+    """Pages of whole items, the longest overdue of each shard first."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, shards: int) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._shards = shards
+
+    def in_progress(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Records whose deadline is before a time."""
+        return self._pages(Status.IN_PROGRESS, before)
+
+    def unread(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Completed records whose output is to be read again by then."""
+        return self._pages(UNREAD, before)
+
+    def _pages(self, status: str, before: str) -> Iterator[Sequence[dict[str, Any]]]:
+        for shard in range(self._shards):
+            start: dict[str, Any] = {}
+            while True:
+                with unavailability("dynamodb"):
+                    page = self._client.query(
+                        TableName=self._table_name,
+                        IndexName=Index.BY_STATUS,
+                        KeyConditionExpression="#shard = :shard AND #sort < :before",
+                        ExpressionAttributeNames={
+                            "#shard": Attribute.STATUS_SHARD,
+                            "#sort": Attribute.STATUS_SORT,
+                        },
+                        ExpressionAttributeValues=serialized(
+                            {":shard": f"{shard}#{status}", ":before": before}
+                        ),
+                        Limit=PAGE_SIZE,
+                        **start,
+                    )
+                yield [plain(item) for item in page["Items"]]
+                if "LastEvaluatedKey" not in page:
+                    break
+                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

@@ -1,0 +1,92 @@
+"""Asynchronous endpoints, as they are invoked."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+from urllib3.exceptions import HTTPError
+
+from inference_results.adapters.aws import may_pass
+from inference_results.domain.errors import (
+    InvocationRefused,
+    InvocationUnconfirmed,
+    Unavailable,
+)
+from inference_results.domain.submitting import Invocation, Invoked
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from types_boto3_sagemaker_runtime.type_defs import ResponseMetadataTypeDef
+
+INVOKING: Final = Config(
+    connect_timeout=2, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 1}
+)
+"""One attempt: botocore would call again after a time-out, and so invoke twice."""
+
+
+class AsyncEndpoints:
+    """`client` is to have the configuration INVOKING."""
+
+    def __init__(self, client: "SageMakerRuntimeClient") -> None:
+        self._client = client
+
+    def invoke(self, invocation: Invocation) -> Invoked:
+        """Call InvokeEndpointAsync once."""
+        try:
+            answer = self._client.invoke_endpoint_async(**_request(invocation))
+        except ClientError as error:
+            raise _refused(error) from error
+        except (EndpointConnectionError, ConnectTimeoutError) as error:
+            raise Unavailable("sagemaker", type(error).__name__) from error
+        except (HTTPClientError, NoConnectionError, HTTPError) as error:
+            raise InvocationUnconfirmed from error
+        return Invoked(
+            invoked_at=answered_at(answer["ResponseMetadata"]) or datetime.now(UTC),
+            output_location=answer.get("OutputLocation"),
+            failure_location=answer.get("FailureLocation"),
+        )
+
+
+def answered_at(metadata: "ResponseMetadataTypeDef") -> datetime | None:
+    """When AWS answered, by its own clock, to the second below; None if it did not say."""
+    try:
+        return parsedate_to_datetime(metadata["HTTPHeaders"]["date"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _request(invocation: Invocation) -> Any:
+    members = {
+        "EndpointName": invocation.endpoint_name,
+        "InferenceId": invocation.inference_id,
+        "Body": invocation.body,
+        "InputLocation": invocation.input_location,
+        "ContentType": invocation.content_type,
+        "Accept": invocation.accept,
+        "CustomAttributes": invocation.custom_attributes,
+        "RequestTTLSeconds": invocation.request_ttl_seconds,
+        "InvocationTimeoutSeconds": invocation.invocation_timeout_seconds,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _refused(error: ClientError) -> InvocationRefused | InvocationUnconfirmed | Unavailable:
+    """Whether anything was invoked: not if AWS throttled, was out of service, or found fault."""
+    code = error.response["Error"]["Code"]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Unavailable("sagemaker", code)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InvocationUnconfirmed()
+    if may_pass(error):
+        return Unavailable("sagemaker", code)
+    return InvocationRefused(code, error.response["Error"].get("Message", ""))

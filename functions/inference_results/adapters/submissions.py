@@ -1,0 +1,276 @@
+"""The table of inferences, as submitters write to it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from inference_results.adapters.aws import unavailability
+from inference_results.adapters.dynamodb import KEY, OUTCOME, replacing
+from inference_results.adapters.index_places import Places
+from inference_results.adapters.items import plain, serialized
+from inference_results.contract import Attribute, SubmissionMember
+from inference_results.domain.errors import Unavailable
+from inference_results.domain.inference import CLOCK_TOLERANCE, UNANNOUNCED, Status
+from inference_results.domain.submission import Stage, Submission
+from inference_results.domain.timestamp import timestamp
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_OWN: Final = (
+    Attribute.SUBMITTED_AT,
+    Attribute.DEADLINE,
+    Attribute.CALLER_METADATA,
+    Attribute.SUBMISSION,
+)
+"""What a submission owns, and no result touches."""
+
+_NAMES: Final[dict[str, str]] = {
+    "#output": Attribute.OUTPUT,
+    "#failure": Attribute.FAILURE,
+    "#output_error": Attribute.OUTPUT_ERROR,
+    "#submission": Attribute.SUBMISSION,
+    "#order": SubmissionMember.ORDER,
+    "#output_location": SubmissionMember.OUTPUT_LOCATION,
+    "#location": "location",
+}
+_NEVER_REGISTERED: Final = "attribute_not_exists(#submission.#order)"
+_REGISTERED_WITH_LOWER_ORDER: Final = "#submission.#order < :order"
+_NEWER: Final = f"({_NEVER_REGISTERED} OR {_REGISTERED_WITH_LOWER_ORDER})"
+_HAS_RESULT: Final = f"attribute_exists({Attribute.EVENT_ORDER})"
+_NO_RESULT: Final = f"attribute_not_exists({Attribute.EVENT_ORDER})"
+_RESULT_HAS_LOCATION: Final = (
+    "(attribute_exists(#output.#location) OR attribute_exists(#output_error.#location)"
+    " OR attribute_exists(#failure.#location))"
+)
+_RESULT_IS_ELSEWHERE: Final = (
+    "NOT (#output.#location = :output_location OR #output_error.#location = :output_location"
+    " OR #failure.#location = :failure_location)"
+)
+_RESULT_OF_EARLIER_INVOCATION: Final = (
+    f"({_RESULT_HAS_LOCATION} AND {_RESULT_IS_ELSEWHERE}"
+    f" AND {Attribute.EVENT_TIME} < :submitted_at)"
+)
+_RESULT_WITHOUT_LOCATION_LONG_BEFORE: Final = (
+    f"(NOT {_RESULT_HAS_LOCATION} AND {Attribute.EVENT_TIME} < :long_before)"
+)
+_SWEPT_OF_OTHER_SUBMISSION: Final = (
+    f"(begins_with({Attribute.EVENT_ORDER}, :unannounced) AND {_RESULT_IS_ELSEWHERE}"
+    " AND NOT #submission.#output_location = :output_location)"
+)
+_BEGINS: Final = (
+    f"{_NEWER} AND ({_NO_RESULT} OR {_RESULT_OF_EARLIER_INVOCATION}"
+    f" OR {_RESULT_WITHOUT_LOCATION_LONG_BEFORE} OR {_SWEPT_OF_OTHER_SUBMISSION})"
+)
+
+_TRIES: Final = 5
+"""Of a registration, whose two writes others may come between."""
+
+
+class SubmissionsTable:
+    """Writes registrations and attempts, each by one conditional write."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str, shards: int) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._shards = shards
+
+    def register(self, submission: Submission) -> dict[str, Any]:
+        """The item as it stands afterwards: in progress anew, or its result with the submission.
+
+        Nothing changes if the same registration, or that of a later invocation, is there.
+        """
+        for _ in range(_TRIES):
+            begun, item = self._begin(submission)
+            if begun or _order(item) >= submission.order:
+                return item
+            attached = self._attach(submission)
+            if attached is not None:
+                return attached
+        raise Unavailable("dynamodb", "Contended")
+
+    def create(self, attempt: Submission) -> dict[str, Any] | None:
+        """None if there was no record, else the item that is there."""
+        created, item = self._put_in_progress(
+            attempt, f"attribute_not_exists({Attribute.INFERENCE_ID})", {}, {}
+        )
+        return None if created else item
+
+    def take_over(self, attempt: Submission, held_up: Mapping[str, Any]) -> bool:
+        """Replace the preparing attempt of an item; False if it is not there any more."""
+        values = {
+            ":held_up": _order(held_up),
+            ":preparing": Stage.PREPARING,
+            ":in_progress": Status.IN_PROGRESS,
+            ":lost": Status.LOST,
+        }
+        taken, _ = self._put_in_progress(
+            attempt,
+            "#submission.#order = :held_up AND #submission.#stage = :preparing"
+            " AND #status IN (:in_progress, :lost)",
+            {"#order": SubmissionMember.ORDER, "#stage": SubmissionMember.STAGE},
+            values,
+        )
+        return taken
+
+    def begin_invoking(self, attempt: Submission) -> bool:
+        """Enter the next stage; False if another took over, or the sweep ended the record."""
+        changed, _ = self._update(
+            attempt,
+            "SET #submission.#stage = :invoking",
+            "#submission.#order = :order AND #submission.#stage = :preparing"
+            " AND #status = :in_progress",
+            {
+                "#submission": Attribute.SUBMISSION,
+                "#order": SubmissionMember.ORDER,
+                "#stage": SubmissionMember.STAGE,
+                "#status": Attribute.STATUS,
+            },
+            {
+                ":order": attempt.order,
+                ":invoking": Stage.INVOKING,
+                ":preparing": Stage.PREPARING,
+                ":in_progress": Status.IN_PROGRESS,
+            },
+        )
+        return changed
+
+    def withdraw(self, attempt: Submission) -> None:
+        """Remove the record of an attempt that invoked nothing; nothing else is removed."""
+        with unavailability("dynamodb"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table_name,
+                    Key=_key(attempt),
+                    ConditionExpression=f"#submission.#order = :order AND {_NO_RESULT}",
+                    ExpressionAttributeNames={
+                        "#submission": Attribute.SUBMISSION,
+                        "#order": SubmissionMember.ORDER,
+                    },
+                    ExpressionAttributeValues=serialized({":order": attempt.order}),
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return  # It is another's by now.
+
+    def item(self, inference_id: str, endpoint_name: str) -> dict[str, Any]:
+        """As it stands, empty if it is gone."""
+        with unavailability("dynamodb"):
+            answer = self._client.get_item(
+                TableName=self._table_name,
+                Key=serialized({KEY[0]: inference_id, KEY[1]: endpoint_name}),
+                ConsistentRead=True,
+            )
+        return plain(answer.get("Item", {}))
+
+    def _begin(self, submission: Submission) -> tuple[bool, dict[str, Any]]:
+        submitted_at = datetime.fromisoformat(submission.submitted_at)
+        values = {
+            ":order": submission.order,
+            ":submitted_at": submission.submitted_at,
+            ":long_before": timestamp(submitted_at - CLOCK_TOLERANCE),
+            ":unannounced": UNANNOUNCED,
+            ":output_location": submission.output_location or "",
+            ":failure_location": submission.failure_location or "",
+        }
+        return self._put_in_progress(submission, _BEGINS, _NAMES, values)
+
+    def _attach(self, submission: Submission) -> dict[str, Any] | None:
+        """Keep the submission beside its result; None if something else is there by now."""
+        own = {name: each for name, each in self._item(submission).items() if name in _OWN}
+        attached, item = self._update(
+            submission,
+            replacing(own, _OWN),
+            f"{_NEWER} AND {_HAS_RESULT}",
+            {f"#{name}": name for name in _OWN} | {"#order": SubmissionMember.ORDER},
+            {":order": submission.order},
+            own,
+        )
+        return item if attached else None
+
+    def _put_in_progress(
+        self,
+        submission: Submission,
+        condition: str,
+        names: dict[str, str],
+        values: Mapping[str, Any],
+    ) -> tuple[bool, dict[str, Any]]:
+        item = self._item(submission)
+        owned = (*OUTCOME, *_OWN)
+        return self._update(
+            submission,
+            replacing(item, owned),
+            condition,
+            {f"#{name}": name for name in (*owned, *item)} | names,
+            values,
+            item,
+        )
+
+    def _update(
+        self,
+        submission: Submission,
+        update: str,
+        condition: str,
+        names: Mapping[str, str],
+        values: Mapping[str, Any],
+        item: Mapping[str, Any] = {},
+    ) -> tuple[bool, dict[str, Any]]:
+        """Whether the condition held, and the item as it stands. `item` is serialized."""
+        with unavailability("dynamodb"):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table_name,
+                    Key=_key(submission),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=dict(names),
+                    ExpressionAttributeValues=serialized(dict(values))
+                    | {f":{name}": value for name, value in item.items()},
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as refused:
+                found: dict[str, Any] = refused.response.get("Item", {})  # type: ignore[assignment]
+                return False, plain(found)
+        return True, plain(answer["Attributes"])
+
+    def _item(self, submission: Submission) -> dict[str, Any]:
+        """What is written of a submission that is in progress, without its key."""
+        places = Places(
+            inference_id=submission.inference_id,
+            endpoint_name=submission.endpoint_name,
+            shards=self._shards,
+        )
+        item: dict[str, Any] = {
+            Attribute.STATUS: Status.IN_PROGRESS,
+            Attribute.SUBMITTED_AT: submission.submitted_at,
+            Attribute.DEADLINE: submission.deadline,
+            Attribute.RECORDED_AT: submission.recorded_at,
+            Attribute.EXPIRES_AT: submission.expires_at,
+            Attribute.INPUT_LOCATION: submission.input_location,
+            Attribute.CONTENT_TYPE: submission.content_type,
+            Attribute.CUSTOM_ATTRIBUTES: submission.custom_attributes,
+            Attribute.CALLER_METADATA: submission.caller_metadata,
+            Attribute.REQUEST_DIGEST: submission.request_digest,
+            Attribute.SUBMISSION: {
+                SubmissionMember.ORDER: submission.order,
+                SubmissionMember.OUTPUT_LOCATION: submission.output_location,
+                SubmissionMember.FAILURE_LOCATION: submission.failure_location,
+                SubmissionMember.STAGE: submission.stage,
+                SubmissionMember.HELD_UNTIL: submission.held_until,
+            },
+        }
+        return serialized(
+            item
+            | places.by_endpoint(submission.submitted_at)
+            | places.by_status(Status.IN_PROGRESS, submission.deadline)
+        )
+
+
+def _key(submission: Submission) -> dict[str, Any]:
+    return serialized({KEY[0]: submission.inference_id, KEY[1]: submission.endpoint_name})
+
+
+def _order(item: Mapping[str, Any]) -> str:
+    """Below every other if nothing was submitted."""
+    order: str = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.ORDER, "")
+    return order

@@ -1,0 +1,77 @@
+"""The use case: an invocation was made; keep what its submitter knows of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from inference_results.domain.lookup import shown
+from inference_results.domain.parameters import (
+    INFERENCE_ID,
+    INVOCATION_TIMEOUT_SECONDS,
+    REGISTRATION,
+    REQUEST_TTL_SECONDS,
+)
+from inference_results.domain.submission import Submission, Terms, registered
+
+
+class Registrations(Protocol):
+    """The table, as registrations are written."""
+
+    def register(self, submission: Submission) -> dict[str, Any]:
+        """The item as it stands afterwards. Raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterInvocation:
+    """May come before or after the result, in any order, any number of times."""
+
+    registrations: Registrations
+    retention: timedelta
+    now: Callable[[], datetime]
+
+    def __call__(self, inference_id: str, members: Mapping[str, Any]) -> dict[str, Any]:
+        """The record as it stands afterwards; `members` are those of the form REGISTRATION.
+
+        Raises InvalidParameter or Unavailable.
+        """
+        INFERENCE_ID.check(inference_id)
+        given = REGISTRATION.check(members)
+        submission = made_submission(
+            inference_id,
+            given,
+            submitted_at=datetime.fromisoformat(given["submitted_at"]),
+            now=self.now(),
+            retention=self.retention,
+        )
+        return shown(self.registrations.register(registered(submission)))
+
+
+def made_submission(
+    inference_id: str,
+    given: Mapping[str, Any],
+    *,
+    submitted_at: datetime,
+    now: datetime,
+    retention: timedelta,
+    **more: Any,
+) -> Submission:
+    """A submission from checked members of a form; `more` are fields of Submission."""
+    terms = Terms(
+        request_ttl_seconds=given.get("request_ttl_seconds", REQUEST_TTL_SECONDS.default),
+        invocation_timeout_seconds=given.get(
+            "invocation_timeout_seconds", INVOCATION_TIMEOUT_SECONDS.default
+        ),
+        retention=retention,
+    )
+    fields: dict[str, Any] = {
+        "inference_id": inference_id,
+        "endpoint_name": given["endpoint"],
+        "output_location": given.get("output_location"),
+        "failure_location": given.get("failure_location"),
+        "input_location": given.get("input_location"),
+        "content_type": given.get("content_type"),
+        "custom_attributes": given.get("custom_attributes"),
+        "caller_metadata": given.get("metadata"),
+    }
+    return Submission(**fields | terms.times(submitted_at, now) | more)

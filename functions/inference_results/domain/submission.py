@@ -1,0 +1,97 @@
+"""What a submitter knows of an invocation, before and after it was made.
+
+Registrations of one inference are a last-writer-wins register of their own, beside that of its
+results: the order is the time of the invocation, then its output location, then the rest. So any
+order and any duplication of registrations and results leaves the same record.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from inference_results.domain.timestamp import timestamp
+
+_ATTEMPT: Final = "-"
+"""Begins the order of an attempt: below every registration's, which begins with a digit."""
+
+
+class Stage(StrEnum):
+    """How far an attempt to submit has come."""
+
+    PREPARING = "Preparing"
+    """SageMaker has not been called, and will not be by this attempt once another took over."""
+    INVOKING = "Invoking"
+    """SageMaker may have been called. Nobody can tell, so nobody calls it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One invocation as its submitter knows it. Timestamps are in stored form.
+
+    `deadline` is when SageMaker has given it up at the latest. `stage`, `held_until` and
+    `request_digest` are those of an attempt, whose invocation is still to be made or confirmed.
+    """
+
+    inference_id: str
+    endpoint_name: str
+    submitted_at: str
+    deadline: str
+    recorded_at: str
+    expires_at: int
+    """Seconds since 1970, as DynamoDB's TTL wants it: the retention after the deadline."""
+    order: str = ""
+    output_location: str | None = None
+    failure_location: str | None = None
+    input_location: str | None = None
+    content_type: str | None = None
+    custom_attributes: str | None = field(default=None, repr=False)
+    caller_metadata: Mapping[str, str] | None = field(default=None, repr=False)
+    stage: Stage | None = None
+    held_until: str | None = None
+    request_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long things take, in the words of InvokeEndpointAsync."""
+
+    request_ttl_seconds: float
+    invocation_timeout_seconds: float
+    retention: timedelta
+
+    def times(self, submitted_at: datetime, now: datetime) -> dict[str, object]:
+        """The times of a submission, by the names of its fields."""
+        patience = timedelta(seconds=self.request_ttl_seconds + self.invocation_timeout_seconds)
+        deadline = submitted_at + patience
+        return {
+            "submitted_at": timestamp(submitted_at),
+            "deadline": timestamp(deadline),
+            "recorded_at": timestamp(now),
+            "expires_at": int((max(now, deadline) + self.retention).timestamp()),
+        }
+
+
+def registered(made: Submission) -> Submission:
+    """With the order of a registration: of an invocation that was made."""
+    content = json.dumps(
+        [
+            made.deadline,
+            made.failure_location,
+            made.input_location,
+            made.content_type,
+            made.custom_attributes,
+            dict(made.caller_metadata or {}),
+        ],
+        sort_keys=True,
+    )
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return replace(made, order="\n".join((made.submitted_at, made.output_location or "", digest)))
+
+
+def attempt_order(token: str) -> str:
+    """The order of an attempt; `token` tells it from every other."""
+    return f"{_ATTEMPT}\n{token}"

@@ -1,0 +1,254 @@
+"""The use case: end what is overdue, and read again what could not be read.
+
+For an inference whose notification never came, S3 is asked: the output, else the failure object,
+else it is lost. Whatever the sweep writes, a notification that comes after all wins.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from inference_results.contract import Attribute, SubmissionMember
+from inference_results.domain.errors import Unavailable
+from inference_results.domain.failure import classify
+from inference_results.domain.inference import (
+    CLOCK_TOLERANCE,
+    Failure,
+    Outcome,
+    Output,
+    OutputError,
+    Source,
+    Status,
+    unannounced_order,
+)
+from inference_results.domain.reading import FAILURE_PREVIEW_BYTES, Reading, ReadResponse
+from inference_results.domain.submission import Stage
+from inference_results.domain.timestamp import timestamp
+
+_OF_A_SUBMISSION: Final = frozenset(
+    {Attribute.SUBMISSION, Attribute.SUBMITTED_AT, Attribute.DEADLINE}
+)
+
+LOOK_FOR: Final = timedelta(days=7)
+"""For how long an output that could not be read is looked for."""
+
+
+class Swept(StrEnum):
+    """What became of an overdue record."""
+
+    COMPLETED = "SweptCompleted"
+    FAILED = "SweptFailed"
+    LOST = "Lost"
+    OUTPUT_READ = "OutputRead"
+    OUTPUT_STILL_UNREADABLE = "OutputStillUnreadable"
+    CHANGED = "ChangedMeanwhile"
+    """Its notification came in the meantime, or it was submitted anew."""
+    LEFT = "LeftForNextSweep"
+    """S3 or DynamoDB was not to be had."""
+    MALFORMED = "Malformed"
+    """It is none of this service's records; whoever wrote it is to remove it."""
+
+
+class Overdue(Protocol):
+    """The table, as it is swept: pages of whole items, each read when it is wanted."""
+
+    def in_progress(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Records whose deadline is before a time. Raises Unavailable."""
+
+    def unread(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Completed records whose output is to be read again by then. Raises Unavailable."""
+
+
+class Outcomes(Protocol):
+    """The table, as the sweep writes to it."""
+
+    def settle(self, outcome: Outcome, submission_order: str) -> bool:
+        """Write it if the record is in progress with that submission. Raises Unavailable."""
+
+    def fill_in(
+        self, inference_id: str, endpoint_name: str, event_order: str, output: Output
+    ) -> bool:
+        """Write an output that can be read now, if the record is still that of the event."""
+
+    def look_again(
+        self, inference_id: str, endpoint_name: str, event_order: str, at: str | None
+    ) -> None:
+        """Name the time of the next look at its output; None for never. Raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOverdue:
+    """`slack` is how long after its deadline a record is left alone."""
+
+    overdue: Overdue
+    outcomes: Outcomes
+    read: ReadResponse
+    retention: timedelta
+    slack: timedelta
+    now: Callable[[], datetime]
+
+    def __call__(self, pool: Executor, in_time: Callable[[], bool]) -> Counter[Swept]:
+        """How many records became what.
+
+        Works page by page and begins nothing once `in_time` says no: what is settled is overdue no
+        more, so the next call goes on where this one ended.
+        """
+        swept = Counter[Swept]()
+        now = self.now()
+        for pages, settle in (
+            (self.overdue.in_progress(timestamp(now - self.slack)), self._settle),
+            (self.overdue.unread(timestamp(now)), self._read_again),
+        ):
+            for page in pages:
+                swept.update(
+                    each for each in pool.map(_in_time(settle, in_time), page) if each is not None
+                )
+                if not in_time():
+                    return swept
+        return swept
+
+    def _settle(self, item: dict[str, Any]) -> Swept:
+        if not item.keys() >= _OF_A_SUBMISSION:
+            return Swept.MALFORMED
+        outcome, swept = self._outcome(item)
+        order = item[Attribute.SUBMISSION][SubmissionMember.ORDER]
+        return swept if self.outcomes.settle(outcome, order) else Swept.CHANGED
+
+    def _outcome(self, item: dict[str, Any]) -> tuple[Outcome, Swept]:
+        submission = item[Attribute.SUBMISSION]
+        output = self._found(item, submission.get(SubmissionMember.OUTPUT_LOCATION))
+        if found_at := _written_at(output):
+            completed = self._ended(
+                item, Status.COMPLETED, found_at, output=self.read.described(output)
+            )
+            return completed, Swept.COMPLETED
+        failure = self._found(
+            item, submission.get(SubmissionMember.FAILURE_LOCATION), FAILURE_PREVIEW_BYTES
+        )
+        if found_at := _written_at(failure):
+            return self._ended(
+                item, Status.FAILED, found_at, failure=_described_failure(failure)
+            ), Swept.FAILED
+        code = "NOT_INVOKED" if _was_not_invoked(submission) else "LOST"
+        lost = self._ended(
+            item,
+            Status.LOST,
+            item[Attribute.DEADLINE],
+            failure=Failure(code=code, retryable=True),
+            output_error=_refusal(output) or _refusal(failure),
+        )
+        return lost, Swept.LOST
+
+    def _found(
+        self, item: dict[str, Any], location: str | None, limit: int | None = None
+    ) -> Reading:
+        """What is there now, unless an earlier invocation wrote it there."""
+        if location is None:
+            return Reading()
+        reading = self.read.look(location, limit)
+        written_at = _written_at(reading)
+        submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
+        if written_at and written_at < timestamp(submitted_at - CLOCK_TOLERANCE):
+            return Reading(location=reading.location)
+        return reading
+
+    def _ended(
+        self,
+        item: dict[str, Any],
+        status: Status,
+        event_time: str,
+        *,
+        output: Output | None = None,
+        failure: Failure | None = None,
+        output_error: OutputError | None = None,
+    ) -> Outcome:
+        now = self.now()
+        return Outcome(
+            inference_id=item[Attribute.INFERENCE_ID],
+            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            status=status,
+            event_time=event_time,
+            event_order=unannounced_order(
+                event_time=event_time,
+                status=status,
+                location=output.location if output else None,
+            ),
+            recorded_at=timestamp(now),
+            expires_at=int((now + self.retention).timestamp()),
+            input_location=item.get(Attribute.INPUT_LOCATION),
+            content_type=item.get(Attribute.CONTENT_TYPE),
+            custom_attributes=item.get(Attribute.CUSTOM_ATTRIBUTES),
+            output=output,
+            output_error=output_error,
+            failure=failure,
+            source=Source.SWEEP,
+        )
+
+    def _read_again(self, item: dict[str, Any]) -> Swept:
+        which = (
+            item[Attribute.INFERENCE_ID],
+            item[Attribute.ENDPOINT_NAME],
+            item[Attribute.EVENT_ORDER],
+        )
+        output = item[Attribute.OUTPUT]
+        reading = self.read.look(output["location"])
+        if reading.start is not None:
+            found = self.read.described(reading, output.get("content_type"))
+            filled_in = self.outcomes.fill_in(*which, found)
+            return Swept.OUTPUT_READ if filled_in else Swept.CHANGED
+        self.outcomes.look_again(*which, self._next_look(item[Attribute.RECORDED_AT]))
+        return Swept.OUTPUT_STILL_UNREADABLE
+
+    def _next_look(self, recorded_at: str) -> str | None:
+        """After as long again as has passed: minutes at first, days in the end."""
+        now = self.now()
+        age = now - datetime.fromisoformat(recorded_at)
+        return timestamp(now + age) if age < LOOK_FOR else None
+
+
+def _in_time(
+    settle: Callable[[dict[str, Any]], Swept], in_time: Callable[[], bool]
+) -> Callable[[dict[str, Any]], Swept | None]:
+    def settle_in_time(item: dict[str, Any]) -> Swept | None:
+        if not in_time():
+            return None
+        try:
+            return settle(item)
+        except Unavailable:
+            return Swept.LEFT
+
+    return settle_in_time
+
+
+def _written_at(reading: Reading) -> str | None:
+    written = reading.start.last_modified if reading.start else None
+    return timestamp(written) if written else None
+
+
+def _refusal(reading: Reading) -> OutputError | None:
+    """Why S3 was not asked, or would not say: that nothing is there is what Lost means."""
+    if reading.error is None or reading.error.code in ("NoSuchKey", "LocationMissing"):
+        return None
+    return reading.error
+
+
+def _described_failure(reading: Reading) -> Failure:
+    """As much as the container's answer tells; SageMaker's reason was in the notification."""
+    assert reading.start
+    assert reading.location
+    preview = reading.start.body.decode(errors="replace")
+    return replace(
+        classify(Status.FAILED, preview),
+        reason=None,
+        reason_truncated=None,
+        location=reading.location.uri,
+        body_preview=preview,
+    )
+
+
+def _was_not_invoked(submission: dict[str, Any]) -> bool:
+    return bool(submission.get(SubmissionMember.STAGE) == Stage.PREPARING)
