@@ -43,6 +43,7 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL: (
                 failed.subscription_dead_letter_queue.queue_url
             ),
+            StackOutput.SWEEP_FUNCTION_NAME: results.sweeper.function.function_name,
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
         if results.api:

@@ -30,6 +30,7 @@ class HandlerFunction(Construct):
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
         reserved_concurrency: int | None = None,
+        timeout: cdk.Duration = TIMEOUT,
     ) -> None:
         super().__init__(scope, id)
         log_group = logs.LogGroup(
@@ -51,7 +52,7 @@ class HandlerFunction(Construct):
             architecture=lambda_.Architecture.custom(settings.architecture),
             role=self.role,
             log_group=log_group,
-            timeout=TIMEOUT,
+            timeout=timeout,
             reserved_concurrent_executions=reserved_concurrency,
             memory_size=512,
             environment={

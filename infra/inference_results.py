@@ -5,6 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from inference_results.contract import WRITING_ROUTES
+
 from .acknowledged import acknowledge
 from .bundle import bundled_code
 from .customer_keys import CustomerKeys
@@ -13,7 +15,9 @@ from .result_channel import ResultChannel, encrypted_queue
 from .result_recorder import ResultRecorder, queue_visibility_timeout
 from .settings import Settings
 from .status_api import StatusApi
+from .submitter import Submitter
 from .summaries import SummariesTable, Summarizer
+from .sweeper import Sweeper
 
 
 class InferenceResults(Construct):
@@ -76,6 +80,7 @@ class InferenceResults(Construct):
         ]
         for number, role_arn in enumerate(dict.fromkeys(role_arns)):
             self.allow_publishing(iam.Role.from_role_arn(self, f"ExecutionRole{number}", role_arn))
+        self.sweeper = self._sweeper()
         self.api = self._api() if settings.api else None
 
     def allow_publishing(self, role: iam.IRole) -> None:
@@ -148,6 +153,14 @@ class InferenceResults(Construct):
             for email in dict.fromkeys(emails):
                 channel.topic.add_subscription(subscriptions.EmailSubscription(email))
 
+    def _sweeper(self) -> Sweeper:
+        sweeper = Sweeper(
+            self, "Sweeper", table=self.table, code=self._code, settings=self._settings
+        )
+        if self._keys:
+            self._keys.allow_recording(sweeper.role)
+        return sweeper
+
     def _api(self) -> StatusApi:
         api = StatusApi(
             self,
@@ -157,8 +170,13 @@ class InferenceResults(Construct):
             code=self._code,
             settings=self._settings,
         )
+        submitter = Submitter(
+            self, "Submitter", table=self.table, code=self._code, settings=self._settings
+        )
+        api.answer(WRITING_ROUTES, submitter.handler)
         if self._keys:
             self._keys.allow_asking(api.role)
+            self._keys.allow_recording(submitter.role)
         return api
 
 

@@ -102,6 +102,10 @@ S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
 RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
 KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
 Audience = Annotated[tuple[str, ...], BeforeValidator(_split)]
+EndpointName = Annotated[
+    str, _matching(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "the name of an endpoint")
+]
+EndpointNames = Annotated[tuple[EndpointName, ...], BeforeValidator(_split)]
 Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
 Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
 ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
@@ -143,6 +147,11 @@ class Settings(_Group):
     batch_window_seconds: int = Field(0, ge=0, le=300)
     maximum_concurrency: int = Field(10, ge=2, le=1000)
     workers: int = Field(10, ge=1, le=64)
+    sweep_minutes: int = Field(5, ge=1, le=1440)
+    overdue_slack_seconds: int = Field(600, ge=0, le=86_400)
+    submit_endpoints: EndpointNames = ()
+    input_prefix: S3Prefix | None = None
+    input_key_arns: KeyArns = ()
     api: bool = True
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None

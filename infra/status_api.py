@@ -1,6 +1,7 @@
 """The HTTP API that answers what became of an inference."""
 
 import json
+from collections.abc import Collection
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -12,7 +13,7 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer, HttpJwtAutho
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from inference_results.contract import Index, Route, Variable
+from inference_results.contract import WRITING_ROUTES, Index, Route, Variable
 
 from .function import HandlerFunction
 from .outputs import allow_reading
@@ -78,12 +79,7 @@ class StatusApi(Construct):
         self.api = apigateway.HttpApi(
             self, "Api", default_authorizer=_authorizer(settings), create_default_stage=False
         )
-        integration = HttpLambdaIntegration("StatusApi", handler.function)
-        for route in Route:
-            method, path = route.split(" ")
-            self.api.add_routes(
-                path=path, methods=[apigateway.HttpMethod[method]], integration=integration
-            )
+        self.answer(frozenset(Route) - WRITING_ROUTES, handler)
         access_log = logs.LogGroup(
             self,
             "AccessLog",
@@ -95,6 +91,15 @@ class StatusApi(Construct):
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
+
+    def answer(self, routes: Collection[Route], handler: HandlerFunction) -> None:
+        """Let a function answer some routes."""
+        integration = HttpLambdaIntegration(handler.node.id, handler.function)
+        for route in sorted(routes):
+            method, path = route.split(" ")
+            self.api.add_routes(
+                path=path, methods=[apigateway.HttpMethod[method]], integration=integration
+            )
 
 
 def _authorizer(settings: Settings) -> HttpIamAuthorizer | HttpJwtAuthorizer:

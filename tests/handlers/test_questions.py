@@ -6,7 +6,7 @@ import pytest
 
 from inference_results.contract import Route
 from inference_results.domain.errors import InvalidParameter
-from inference_results.handlers.questions import QUERY, read_batch, read_query
+from inference_results.handlers.questions import QUERY, read_batch, read_members, read_query
 
 
 @pytest.mark.parametrize("inference_id", ["a,b", "a b", "a/b?c#d", "100%", "+", "%2F", "é", "="])
@@ -70,8 +70,8 @@ def test_a_malformed_query_names_the_parameter(route, query, parameter):
 def test_a_batch_is_read_from_text_and_from_base64():
     members = {"inference_ids": ["one"], "endpoint": "here", "wait": 5}
     text = json.dumps(members)
-    assert read_batch(text, is_base64=False) == members
-    assert read_batch(base64.b64encode(text.encode()).decode(), is_base64=True) == members
+    assert read_batch(read_members(text, is_base64=False)) == members
+    assert read_members(base64.b64encode(text.encode()).decode(), is_base64=True) == members
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_a_batch_is_read_from_text_and_from_base64():
 )
 def test_a_malformed_batch_names_the_member(body, parameter):
     with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
-        read_batch(body, is_base64=False)
+        read_batch(read_members(body, is_base64=False))
 
 
 @pytest.mark.parametrize("body", ["!", base64.b64encode(b"\xff\xfe\xfd").decode()])
 def test_a_batch_that_is_no_text_is_refused(body):
     with pytest.raises(InvalidParameter, match="^body: expected"):
-        read_batch(body, is_base64=True)
+        read_members(body, is_base64=True)

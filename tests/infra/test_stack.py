@@ -177,9 +177,9 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own(template):
     functions = [
         each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
     ]
-    assert len(functions) == 4
+    assert len(functions) == 6
     for own in ("Role", "LoggingConfig"):
-        assert len({json.dumps(each[own]) for each in functions}) == 4
+        assert len({json.dumps(each[own]) for each in functions}) == 6
     for group in resources(template, "AWS::Logs::LogGroup").values():
         assert group["Properties"]["RetentionInDays"] == 30
 
@@ -302,7 +302,7 @@ def test_the_outputs_have_the_names_of_the_contract(template):
 def test_without_the_api_there_is_no_trace_of_it():
     template = synthesised("no api")["InferenceResults"]
     assert not resources(template, "AWS::ApiGatewayV2::Api")
-    assert len(resources(template, "AWS::Lambda::Function")) == 3
+    assert len(resources(template, "AWS::Lambda::Function")) == 4
     assert set(template["Outputs"]) == set(StackOutput) - {StackOutput.API_URL}
 
 

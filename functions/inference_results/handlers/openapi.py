@@ -18,9 +18,13 @@ from inference_results.domain.parameters import (
     ID,
     INFERENCE_ID,
     MAX_BATCH,
+    MAX_INLINE_INPUT_BYTES,
+    REGISTRATION,
+    SUBMISSION,
     WAIT,
+    Form,
 )
-from inference_results.handlers.questions import QUERY, Parameter
+from inference_results.handlers.questions import INPUT, QUERY, Parameter
 
 _JSON: Final = "application/json"
 _TEXT: Final = {"type": "string"}
@@ -34,6 +38,8 @@ _PROBLEM_STATUS: Final[Mapping[Problem, HTTPStatus]] = {
     Problem.NO_OUTPUT: HTTPStatus.CONFLICT,
     Problem.RECORD_EXPIRED: HTTPStatus.GONE,
     Problem.OUTPUT_REMOVED: HTTPStatus.GONE,
+    Problem.KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Problem.INVOCATION_REFUSED: HTTPStatus.BAD_REQUEST,
     Problem.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -101,6 +107,7 @@ def _operations() -> dict[Route, dict[str, Any]]:
             "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
         },
     }
+    registered = {"200": _answer("The record as it stands now.", _ref("Inference"))}
     finding = (
         Problem.UNKNOWN_INFERENCE,
         Problem.AMBIGUOUS_INFERENCE,
@@ -128,6 +135,18 @@ def _operations() -> dict[Route, dict[str, Any]]:
             "What became of these inferences?",
             {"200": _answer("Those that were found, and the others.", _ref("Batch"))},
         ),
+        Route.SUBMIT_INFERENCE: _operation(
+            "Invoke an endpoint, once for each idempotency key.",
+            {
+                "201": _answer("This call made the invocation.", _ref("Inference")),
+                "200": _answer("The record of this key, as it stands.", _ref("Inference")),
+            },
+            (Problem.KEY_REUSED, Problem.INVOCATION_REFUSED),
+        ),
+        Route.REGISTER_INFERENCE: _operation(
+            "An invocation was made: keep what its submitter knows.", registered
+        ),
+        Route.REGISTER_INFERENCE_BY_QUERY: _operation("The same for any id.", registered),
         Route.SUMMARIZE_ENDPOINT: _operation(
             "How many results an endpoint had on each day, and how long they took.",
             {"200": _answer("The days with results, newest first.", _ref("Summary"))},
@@ -145,10 +164,17 @@ def _operations() -> dict[Route, dict[str, Any]]:
         ]
     for route in (Route.GET_INFERENCE, Route.GET_INFERENCE_BY_QUERY):
         operations[route]["parameters"].append(if_none_match)
-    operations[Route.BATCH_GET]["requestBody"] = {
-        "required": True,
-        "content": {_JSON: {"schema": _ref("BatchGet")}},
+    bodies = {
+        Route.BATCH_GET: "BatchGet",
+        Route.SUBMIT_INFERENCE: "Submission",
+        Route.REGISTER_INFERENCE: "Registration",
+        Route.REGISTER_INFERENCE_BY_QUERY: "Registration",
     }
+    for route, schema in bodies.items():
+        operations[route]["requestBody"] = {
+            "required": True,
+            "content": {_JSON: {"schema": _ref(schema)}},
+        }
     return operations
 
 
@@ -215,6 +241,22 @@ def _object(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
     }
 
 
+def _content() -> dict[str, Any]:
+    return _object(
+        ("encoding", "content"),
+        encoding={"type": "string", "enum": ["utf-8", "base64"]},
+        content=_TEXT,
+    )
+
+
+def _form(form: Form, **more: Any) -> dict[str, Any]:
+    members = {
+        each.name: each.schema | {"description": each.description}
+        for each in (*form.required, *form.optional)
+    }
+    return _object(tuple(each.name for each in form.required), **members, **more)
+
+
 def _schemas() -> dict[str, Any]:
     whole = {"type": "integer"}
     endpoints = {"type": "array", "items": _TEXT}
@@ -230,11 +272,7 @@ def _schemas() -> dict[str, Any]:
             etag=_TEXT,
             size={"type": "integer", "description": "Bytes."},
             content_type=_TEXT,
-            inline=_object(
-                ("encoding", "content"),
-                encoding={"type": "string", "enum": ["utf-8", "base64"]},
-                content=_TEXT,
-            ),
+            inline=_content(),
         ),
         "OutputError": _object(("code", "message"), code=_TEXT, message=_TEXT, location=_TEXT),
         "Failure": _object(
@@ -258,6 +296,18 @@ def _schemas() -> dict[str, Any]:
             },
             endpoint=ENDPOINT.schema,
             wait=WAIT.schema,
+        ),
+        "Registration": _form(REGISTRATION),
+        "Submission": _form(
+            SUBMISSION,
+            **{
+                INPUT: _content()
+                | {
+                    "description": "The input itself, in place of `input_location`: at most "
+                    f"{MAX_INLINE_INPUT_BYTES} bytes, or what a request to the API may hold "
+                    "where the stack has an `input_prefix`."
+                }
+            },
         ),
         "Batch": _object(
             ("inferences", "missing"),
@@ -312,6 +362,7 @@ def _schemas() -> dict[str, Any]:
             endpoints=endpoints,
             expired_at=_TIME,
             inference_status=_TEXT,
+            inference_id=_TEXT,
             code=_TEXT,
         ),
     }
@@ -341,6 +392,8 @@ def _inference() -> dict[str, Any]:
         },
         Attribute.CUSTOM_ATTRIBUTES: _TEXT,
         Attribute.CALLER_METADATA: {"type": "object"},
+        Attribute.SUBMISSION: _object((), output_location=_TEXT, failure_location=_TEXT)
+        | {"description": "What SageMaker answered to the submitter."},
         Attribute.EXPIRES_AT: _TIME,
     }
     required = (Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME, Attribute.STATUS)

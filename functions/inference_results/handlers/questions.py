@@ -32,10 +32,16 @@ QUERY: Final[Mapping[Route, tuple[Parameter, ...]]] = {
     Route.GET_OUTPUT_BY_QUERY: (ID, ENDPOINT),
     Route.LIST_INFERENCES: (ENDPOINT, STATUS, SINCE, UNTIL, LIMIT, CURSOR),
     Route.BATCH_GET: (),
+    Route.SUBMIT_INFERENCE: (),
+    Route.REGISTER_INFERENCE: (),
+    Route.REGISTER_INFERENCE_BY_QUERY: (ID,),
     Route.SUMMARIZE_ENDPOINT: (SINCE_DAY, UNTIL_DAY),
     Route.GET_OPENAPI: (),
 }
 """The parameters that each route takes in its query; `id` is required, all others are not."""
+
+INPUT: Final = "input"
+"""The member of a submission that holds the input itself."""
 
 BATCH_GET_BODY: Final = ("inference_ids", ENDPOINT.name, WAIT.name)
 
@@ -59,14 +65,19 @@ def read_query(route: Route, raw_query: str) -> dict[str, Any]:
     return values
 
 
-def read_batch(body: str, *, is_base64: bool) -> dict[str, Any]:
-    """The members of a batch's body, which the use case checks. Raises InvalidParameter."""
+def read_members(body: str, *, is_base64: bool) -> dict[str, Any]:
+    """The members of a body, which the use case checks. Raises InvalidParameter."""
     try:
         members = json.loads(base64.b64decode(body) if is_base64 else body)
     except (ValueError, RecursionError):
         members = None
     if not isinstance(members, dict):
         raise InvalidParameter("body", "a JSON object")
+    return members
+
+
+def read_batch(members: dict[str, Any]) -> dict[str, Any]:
+    """The members of a batch, whose values the use case checks. Raises InvalidParameter."""
     for name in members:
         if name not in BATCH_GET_BODY:
             raise InvalidParameter(name, f"one of {', '.join(BATCH_GET_BODY)}")
@@ -75,3 +86,33 @@ def read_batch(body: str, *, is_base64: bool) -> dict[str, Any]:
     if "inference_ids" not in members:
         raise InvalidParameter("inference_ids", "a list of ids")
     return members
+
+
+def read_input(members: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
+    """The members of a submission without `input`, and the bytes that it stands for.
+
+    Raises InvalidParameter.
+    """
+    others = {name: each for name, each in members.items() if name != INPUT}
+    if INPUT not in members:
+        return others, None
+    match members[INPUT]:
+        case {"encoding": "utf-8", "content": str(content), **rest} if not rest:
+            return others, _encoded(content)
+        case {"encoding": "base64", "content": str(content), **rest} if not rest:
+            return others, _decoded(content)
+    raise InvalidParameter(INPUT, '{"encoding": "utf-8" or "base64", "content": text}')
+
+
+def _encoded(content: str) -> bytes:
+    try:
+        return content.encode()
+    except UnicodeEncodeError:
+        raise InvalidParameter(INPUT, "valid Unicode") from None
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError:
+        raise InvalidParameter(INPUT, "base64") from None

@@ -1,0 +1,92 @@
+"""The function behind the routes of the API that submitters call."""
+
+import json
+
+from aws_cdk import Aws
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from inference_results.contract import Variable
+
+from .acknowledged import acknowledge
+from .function import HandlerFunction
+from .settings import Settings
+
+
+class Submitter(Construct):
+    """Writes to the table, and may invoke the endpoints that the settings name, and no others."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        table: dynamodb.ITableV2,
+        code: lambda_.Code,
+        settings: Settings,
+    ) -> None:
+        super().__init__(scope, id)
+        self.handler = HandlerFunction(
+            self,
+            "SubmissionApi",
+            handler="submission_api",
+            code=code,
+            settings=settings,
+            environment={
+                Variable.TABLE_NAME: table.table_name,
+                Variable.SHARDS: str(settings.shards),
+                Variable.RETENTION_DAYS: str(settings.retention_days),
+                Variable.SUBMIT_ENDPOINTS: json.dumps(settings.submit_endpoints),
+                Variable.INPUT_PREFIX: settings.input_prefix or "",
+            },
+            statements=[
+                iam.PolicyStatement(
+                    # DeleteItem: an attempt that SageMaker refused is withdrawn.
+                    actions=["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                    resources=[table.table_arn],
+                ),
+                *_invoking(settings),
+                *_uploading(settings),
+            ],
+        )
+        self.role = self.handler.role
+        if settings.input_prefix:
+            path = settings.input_prefix.removeprefix("s3://")
+            acknowledge(
+                self.role,
+                f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
+                "Each input has a key of its own; the prefix is theirs alone.",
+            )
+
+
+def _invoking(settings: Settings) -> list[iam.PolicyStatement]:
+    if not settings.submit_endpoints:
+        return []
+    account = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+    return [
+        iam.PolicyStatement(
+            actions=["sagemaker:InvokeEndpointAsync"],
+            # SageMaker writes names in lower case into ARNs.
+            resources=[f"{account}:endpoint/{name.lower()}" for name in settings.submit_endpoints],
+        )
+    ]
+
+
+def _uploading(settings: Settings) -> list[iam.PolicyStatement]:
+    if settings.input_prefix is None:
+        return []
+    path = settings.input_prefix.removeprefix("s3://")
+    statements = [
+        iam.PolicyStatement(
+            actions=["s3:PutObject"], resources=[f"arn:{Aws.PARTITION}:s3:::{path}*"]
+        )
+    ]
+    if settings.input_key_arns:
+        statements.append(
+            iam.PolicyStatement(
+                actions=["kms:GenerateDataKey"], resources=list(settings.input_key_arns)
+            )
+        )
+    return statements
