@@ -18,6 +18,7 @@ from local.environment import (
     READER_ROLE,
     REGION,
     ROOT,
+    SUBMITTER_ROLE,
     LocalFolder,
 )
 
@@ -25,6 +26,8 @@ OUTPUT_BUCKET: Final = "async-inference-results-local"
 OUTPUT_PREFIX: Final = "async-output/"
 FAILURE_PREFIX: Final = "async-failures/"
 INPUT_PREFIX: Final = "async-input/"
+ENDPOINTS: Final = ("speech", "ocr", "vision")
+"""Those that may be invoked through the API; the pretend endpoint has any."""
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "aarch64": "arm64"}
 """Lambda's name where the machine has another."""
@@ -46,7 +49,11 @@ def create_account_resources() -> None:
         _allow(["s3:GetObject"], f"{bucket}/{INPUT_PREFIX}*"),
         _allow(["s3:PutObject"], f"{bucket}/{OUTPUT_PREFIX}*", f"{bucket}/{FAILURE_PREFIX}*"),
     )
-    _put_role(READER_ROLE, _allow(["execute-api:Invoke"], f"arn:aws:execute-api:{REGION}:*"))
+    api = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:*/*"
+    ask = (f"{api}/GET/*", f"{api}/POST/inferences:batchGet")
+    _put_role(READER_ROLE, _allow(["execute-api:Invoke"], *ask))
+    submit = (f"{api}/POST/inferences", f"{api}/PUT/*")
+    _put_role(SUBMITTER_ROLE, _allow(["execute-api:Invoke"], *ask, *submit))
 
 
 def deploy(folder: LocalFolder) -> None:
@@ -67,6 +74,10 @@ def deploy(folder: LocalFolder) -> None:
         "runtime": _runtime(),
         "architecture": _ARCHITECTURES.get(machine, machine),
         "retain": "false",
+        "submit_endpoints": ",".join(ENDPOINTS),
+        "input_prefix": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}",
+        "sweep_minutes": "1",
+        "overdue_slack_seconds": "0",
     }
     outputs_file = folder.path / "cdk-outputs.json"
     options = ["--output", str(folder.path / "cdk.out"), "--outputs-file", str(outputs_file)]

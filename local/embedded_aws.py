@@ -19,7 +19,8 @@ def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
     # What else runs here belonged to an emulator that is gone, with all that it held.
     processes.stop_all()
     folder.choose_ports()
-    port = folder.ports()["aws"]
+    ports = folder.ports()
+    port = ports["aws"]
     temporary = folder.path / "tmp"
     temporary.mkdir(exist_ok=True)
     processes.start(
@@ -36,6 +37,8 @@ def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            # Functions inherit it: the API invokes the pretend endpoint.
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
             "AUTH": "true",
             # The bucket of `cdk bootstrap` admits TLS only, which AUTH enforces too.
             "USE_SSL": "1",

@@ -17,6 +17,8 @@ EXECUTION_ROLE: Final = "pretend-sagemaker-execution"
 """Of the pretend endpoint's model."""
 READER_ROLE: Final = "inference-reader"
 """Of a downstream service: may ask the API, and nothing else."""
+SUBMITTER_ROLE: Final = "inference-submitter"
+"""Of a service that submits through the API as well, and asks."""
 
 
 def _free_port() -> int:
@@ -94,7 +96,7 @@ class LocalFolder:
         profiles = [
             f"[profile {profile}]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/{profile}\n"
             f"credential_source = Environment\nregion = {REGION}\n"
-            for profile in (EXECUTION_ROLE, READER_ROLE)
+            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE)
         ]
         (self.path / "aws-config").write_text("\n".join(profiles))
         lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]

@@ -10,6 +10,8 @@ CustomAttributes, separated by spaces:
 - `pretend-inline`: the response stands in the notification, up to 128 KB
 - `pretend-silence`: the object is written, the notification never comes
 
+A GET tells how often each inference id was invoked: `{"<id>": <times>, ...}`.
+
 It acts under an execution role, which may read inputs, write outputs and publish: nothing else.
 """
 
@@ -18,6 +20,7 @@ import base64
 import json
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -212,6 +215,16 @@ def _milliseconds(moment: datetime) -> str:
 class _Handler(BaseHTTPRequestHandler):
     config: AsyncInferenceConfig
     model: PretendModel
+    invocations = Counter[str]()
+
+    def do_GET(self) -> None:  # noqa: N802
+        """How often each inference id was invoked."""
+        body = json.dumps(self.invocations).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -221,6 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (InvalidRequest, ValueError) as error:
             self._answer(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
             return
+        self.invocations[invocation.inference_id] += 1
         threading.Timer(delay, self.model.work_off, [invocation]).start()
         self._answer(
             202,
@@ -244,6 +258,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent: a line for each request would say nothing that the notifications do not."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # many callers come at once
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
@@ -251,7 +269,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _Handler.config = AsyncInferenceConfig(**json.loads(arguments.config.read_text()))
     _Handler.model = PretendModel(_Handler.config)
-    ThreadingHTTPServer(("127.0.0.1", arguments.port), _Handler).serve_forever()
+    _Server(("127.0.0.1", arguments.port), _Handler).serve_forever()
 
 
 if __name__ == "__main__":
