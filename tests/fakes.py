@@ -55,7 +55,9 @@ class FakeRecords:
         self.outcomes[key] = outcome
         return Disposition.RECORDED
 
-    def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
+    def submitted_failure_location(
+        self, inference_id: str, endpoint_name: str, event_time: str
+    ) -> str | None:
         return self.submitted.get((inference_id, endpoint_name))
 
 
@@ -79,20 +81,23 @@ class World:
     parking: FakeParking = field(default_factory=FakeParking)
 
     def settle(self, body: str, *, receive_count: int = 1) -> Disposition:
-        read = ReadResponse(
-            objects=self.objects,
-            records=self.records,
-            output_prefixes=PREFIXES,
-            inline_output_bytes=self.inline_output_bytes,
-        )
         record_result = RecordResult(
-            read=read,
+            read=self.read,
             records=self.records,
             parking=self.parking,
             retention=timedelta(days=90),
             now=lambda: NOW,
         )
         return record_result(message(body, receive_count))
+
+    @property
+    def read(self) -> ReadResponse:
+        return ReadResponse(
+            objects=self.objects,
+            records=self.records,
+            output_prefixes=PREFIXES,
+            inline_output_bytes=self.inline_output_bytes,
+        )
 
     @property
     def outcome(self) -> Outcome:

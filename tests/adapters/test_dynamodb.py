@@ -133,6 +133,10 @@ def test_the_same_event_without_its_output_changes_nothing(table, stored, first)
     assert stored() == before
 
 
+def test_an_event_at_the_end_of_time_is_recorded(table):
+    assert table.record(failed("9999-12-31T23:59:59.999Z")) is Disposition.RECORDED
+
+
 def test_at_the_same_time_a_completion_wins_over_a_failure(table, stored):
     table.record(failed())
     assert table.record(completed()) is Disposition.RECORDED
@@ -168,13 +172,13 @@ def test_the_failure_location_told_at_submission_is_found(table, table_name):
             "submission": {"M": {"failure_location": {"S": "s3://bucket/told"}}},
         },
     )
-    assert table.submitted_failure_location("one", "here") == "s3://bucket/told"
+    assert table.submitted_failure_location("one", "here", NOON) == "s3://bucket/told"
 
 
 def test_without_a_submission_no_failure_location_is_known(table):
-    assert table.submitted_failure_location("one", "here") is None
+    assert table.submitted_failure_location("one", "here", NOON) is None
     table.record(failed())
-    assert table.submitted_failure_location("one", "here") is None
+    assert table.submitted_failure_location("one", "here", NOON) is None
 
 
 def in_index(table_name, index, key, shards=4):

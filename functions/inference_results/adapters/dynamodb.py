@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from inference_results.adapters.aws import unavailability
@@ -37,6 +37,8 @@ _OF_THE_SUBMISSION_SEEN: Final = (
     f"{Attribute.SUBMISSION}.#order = :seen AND #{Attribute.STATUS} = :in_progress"
 )
 
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
+
 
 class InferencesTable:
     """Writes outcomes, conditionally."""
@@ -59,7 +61,7 @@ class InferencesTable:
         output_location, failure_location = _locations(outcome)
         latest = outcome.event_time
         if output_location is None and failure_location is None:
-            latest = timestamp(datetime.fromisoformat(latest) + CLOCK_TOLERANCE)
+            latest = _latest_submission(latest)
         values: dict[str, Any] = {":submitted_before": latest}
         if output_location is not None:
             belongs.append(f"{_SUBMITTED} = :output_location")
@@ -129,16 +131,24 @@ class InferencesTable:
                 return False
         return True
 
-    def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
-        """The failure location that the submitter was given, where that was recorded."""
+    def submitted_failure_location(
+        self, inference_id: str, endpoint_name: str, event_time: str
+    ) -> str | None:
+        """The failure location that the submitter was given, where that was recorded.
+
+        None if the event is that of an earlier invocation.
+        """
         with unavailability("dynamodb"):
             answer = self._client.get_item(
                 TableName=self._table_name,
                 Key=serialized({KEY[0]: inference_id, KEY[1]: endpoint_name}),
-                ProjectionExpression=_SUBMITTED_FAILURE,
+                ProjectionExpression=f"{_SUBMITTED_FAILURE}, {Attribute.SUBMITTED_AT}",
                 ConsistentRead=True,
             )
-        submission = plain(answer.get("Item", {})).get(Attribute.SUBMISSION, {})
+        item = plain(answer.get("Item", {}))
+        if item.get(Attribute.SUBMITTED_AT, "") > _latest_submission(event_time):
+            return None
+        submission = item.get(Attribute.SUBMISSION, {})
         location: str | None = submission.get(SubmissionMember.FAILURE_LOCATION)
         return location
 
@@ -195,6 +205,12 @@ def replacing(item: dict[str, Any], owned: Sequence[str]) -> str:
 
 def _any_of(conditions: Sequence[str]) -> str:
     return f"({' OR '.join(conditions)})"
+
+
+def _latest_submission(event_time: str) -> str:
+    """Until when the invocation of an event that names no location may have been submitted."""
+    moment = datetime.fromisoformat(event_time)
+    return timestamp(min(moment, _LAST_MOMENT - CLOCK_TOLERANCE) + CLOCK_TOLERANCE)
 
 
 def _locations(outcome: Outcome) -> tuple[str | None, str | None]:

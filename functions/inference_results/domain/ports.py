@@ -56,8 +56,13 @@ class Records(Protocol):
     def record(self, outcome: Outcome) -> Disposition:
         """RECORDED if the outcome wins, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
 
-    def submitted_failure_location(self, inference_id: str, endpoint_name: str) -> str | None:
-        """The failure location that the submitter was given, where that was recorded."""
+    def submitted_failure_location(
+        self, inference_id: str, endpoint_name: str, event_time: str
+    ) -> str | None:
+        """The failure location that the submitter was given, where that was recorded.
+
+        None if the event is that of an earlier invocation.
+        """
 
 
 class Parking(Protocol):

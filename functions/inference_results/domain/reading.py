@@ -96,7 +96,9 @@ class ReadResponse:
             return None, None
         reading = self._read(
             result.failure_location
-            or self.records.submitted_failure_location(result.inference_id, result.endpoint_name),
+            or self.records.submitted_failure_location(
+                result.inference_id, result.endpoint_name, result.event_time
+            ),
             result.response_body if failed else None,
             limit=FAILURE_PREVIEW_BYTES,
             receive_count=receive_count,

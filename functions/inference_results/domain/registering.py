@@ -2,17 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
 
+from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.inference import CLOCK_TOLERANCE
 from inference_results.domain.lookup import shown
 from inference_results.domain.parameters import (
     INFERENCE_ID,
     INVOCATION_TIMEOUT_SECONDS,
     REGISTRATION,
     REQUEST_TTL_SECONDS,
+    SUBMITTED_AT,
 )
 from inference_results.domain.submission import Submission, Terms, registered
+
+_EARLIEST: Final = datetime(2017, 1, 1, tzinfo=UTC)
+"""SageMaker is not older."""
 
 
 class Registrations(Protocol):
@@ -37,12 +43,12 @@ class RegisterInvocation:
         """
         INFERENCE_ID.check(inference_id)
         given = REGISTRATION.check(members)
+        now = self.now()
+        submitted_at = datetime.fromisoformat(given[SUBMITTED_AT.name])
+        if not _EARLIEST <= submitted_at <= now + CLOCK_TOLERANCE:
+            raise InvalidParameter(SUBMITTED_AT.name, "a time that has passed, since 2017")
         submission = made_submission(
-            inference_id,
-            given,
-            submitted_at=datetime.fromisoformat(given["submitted_at"]),
-            now=self.now(),
-            retention=self.retention,
+            inference_id, given, submitted_at=submitted_at, now=now, retention=self.retention
         )
         return shown(self.registrations.register(registered(submission)))
 

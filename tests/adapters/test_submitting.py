@@ -1,0 +1,257 @@
+"""One key, one invocation, whatever happens to its callers. The table's conditions are real."""
+
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.domain.errors import (
+    InvalidParameter,
+    InvocationRefused,
+    InvocationUnconfirmed,
+    KeyReused,
+    Unavailable,
+)
+from inference_results.domain.submitting import HOLD, inference_id_of
+from tests.submitting import INPUTS, LARGE, START, Submitters
+
+
+@pytest.fixture
+def callers(table_name):
+    return Submitters(SubmissionsTable(boto3.client("dynamodb"), table_name, shards=4))
+
+
+def item(callers):
+    return callers.table.item(inference_id_of("speech", "one"), "speech")
+
+
+def test_a_submission_is_invoked_and_recorded_with_what_sagemaker_answered(callers):
+    submitted = callers.submit(
+        content_type="text/plain",
+        accept="text/csv",
+        custom_attributes="tenant=acme",
+        metadata={"page": "17"},
+        request_ttl_seconds=60,
+        invocation_timeout_seconds=5,
+    )
+    assert submitted.created
+    (invocation,) = callers.endpoints.invocations
+    assert (invocation.endpoint_name, invocation.body) == ("speech", b"hello")
+    assert (invocation.content_type, invocation.accept) == ("text/plain", "text/csv")
+    assert invocation.custom_attributes == "tenant=acme"
+    assert invocation.request_ttl_seconds == 60
+    assert invocation.invocation_timeout_seconds == 5
+    inference_id = invocation.inference_id
+    assert submitted.record == {
+        "inference_id": inference_id,
+        "endpoint_name": "speech",
+        "status": "InProgress",
+        "submitted_at": "2026-01-25T12:00:00.000Z",
+        "recorded_at": "2026-01-25T12:00:00.000Z",
+        "deadline": "2026-01-25T12:01:05.000Z",
+        "content_type": "text/plain",
+        "custom_attributes": "tenant=acme",
+        "caller_metadata": {"page": "17"},
+        "submission": {
+            "output_location": f"s3://customer-outputs/async/{inference_id}-1.out",
+            "failure_location": f"s3://customer-outputs/failures/{inference_id}-1.out",
+        },
+        "expires_at": "2026-04-25T12:01:05.000Z",
+    }
+
+
+def test_without_limits_of_its_own_the_deadline_follows_sagemakers_defaults(callers):
+    assert callers.submit().record["deadline"] == "2026-01-25T18:15:00.000Z"
+    assert callers.endpoints.invocations[0].request_ttl_seconds is None
+
+
+def test_the_same_key_again_returns_the_record_and_invokes_nothing(callers):
+    first = callers.submit()
+    again = callers.submit()
+    assert (again.created, again.record) == (False, first.record)
+    assert callers.invoked.total() == 1
+
+
+def test_another_key_or_endpoint_is_another_invocation(callers):
+    callers.submit()
+    callers.submit(idempotency_key="two")
+    callers.submit(endpoint="ocr")
+    assert len(callers.invoked) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        (b"other", {}),
+        (None, {"input_location": "s3://customer-inputs/other"}),
+        (b"hello", {"content_type": "text/plain"}),
+        (b"hello", {"accept": "text/csv"}),
+    ],
+)
+def test_another_request_under_the_same_key_is_refused(callers, body, members):
+    callers.submit()
+    with pytest.raises(KeyReused) as refused:
+        callers.submit(body, **members)
+    assert refused.value.inference_id == inference_id_of("speech", "one")
+    assert callers.invoked.total() == 1
+
+
+def test_metadata_and_limits_do_not_make_it_another_request(callers):
+    callers.submit()
+    again = callers.submit(metadata={"trace": "2"}, request_ttl_seconds=60, custom_attributes="x")
+    assert not again.created
+
+
+def test_derived_ids_are_valid_and_differ_where_the_parts_do():
+    ids = {
+        inference_id_of(endpoint, key)
+        for endpoint in ("a", "ab", "é")
+        for key in ("b", "bb", "", "x" * 256, "ü\n")
+    }
+    assert len(ids) == 15
+    assert all(len(each) <= 64 and each.isascii() and each.isprintable() for each in ids)
+
+
+def test_a_large_input_is_uploaded_and_invoked_by_its_location(callers):
+    callers.submit(LARGE)
+    (invocation,) = callers.endpoints.invocations
+    location = f"{INPUTS}{invocation.inference_id}"
+    assert callers.inputs.stored == {location: LARGE}
+    assert (invocation.body, invocation.input_location) == (None, location)
+
+
+def test_the_largest_input_that_fits_goes_with_the_request(callers):
+    callers.submit(LARGE[:-1])
+    assert callers.endpoints.invocations[0].body == LARGE[:-1]
+    assert callers.inputs.stored == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "members", "parameter"),
+    [
+        (None, {}, "input"),
+        (b"x", {"input_location": "s3://customer-inputs/x"}, "input"),
+        (b"x", {"idempotency_key": "x" * 257}, "idempotency_key"),
+        (b"x", {"idempotency_key": "\ud800"}, "idempotency_key"),
+        (b"x", {"request_ttl_seconds": 59}, "request_ttl_seconds"),
+        (b"x", {"custom_attributes": "é"}, "custom_attributes"),
+        (b"x", {"metadata": {"a": 1}}, "metadata"),
+        (b"x", {"metadata": {"a": "x" * 5000}}, "metadata"),
+        (b"x", {"colour": "red"}, "colour"),
+        (None, {"input_location": "http://elsewhere/x"}, "input_location"),
+    ],
+)
+def test_a_malformed_submission_names_the_parameter_and_leaves_nothing(
+    callers, body, members, parameter
+):
+    with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
+        callers.submit(body, **members)
+    assert callers.invoked.total() == 0
+    assert item(callers) == {}
+
+
+@pytest.mark.parametrize(
+    "error", [InvocationRefused("ValidationError", "no"), Unavailable("a", "b")]
+)
+def test_what_sagemaker_did_not_take_leaves_no_record_and_can_be_repeated(callers, error):
+    callers.endpoints.error = error
+    with pytest.raises(type(error)):
+        callers.submit()
+    assert item(callers) == {}
+    callers.endpoints.error = None
+    assert callers.submit(b"mended").created
+
+
+def test_without_an_answer_the_record_stays_in_progress_and_nobody_invokes_again(callers):
+    callers.endpoints.lost_answer = InvocationUnconfirmed()
+    submitted = callers.submit()
+    assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
+    assert "submission" not in submitted.record
+    callers.endpoints.lost_answer = None
+    callers.sleep(hours=1)
+    assert not callers.submit().created
+    assert callers.invoked.total() == 1
+
+
+CRASHES = [
+    # step, whether before it, body, invocations after a retry at once, and after the hold
+    ("create", True, b"hello", 1, 1),
+    ("create", False, b"hello", 0, 0),
+    ("create", False, LARGE, 0, 1),
+    ("put", False, LARGE, 0, 1),
+    ("begin_invoking", False, LARGE, 0, 0),
+    ("invoke", True, b"hello", 0, 0),
+    ("invoke", False, b"hello", 1, 1),
+    ("invoke", False, LARGE, 1, 1),
+    ("register", True, b"hello", 1, 1),
+    ("register", False, b"hello", 1, 1),
+]
+
+
+@pytest.mark.parametrize(("step", "before", "body", "at_once", "later"), CRASHES)
+def test_no_crash_leads_to_a_double_invocation(callers, step, before, body, at_once, later):
+    callers.crash(step, body, before=before)
+    callers.submit(body)
+    assert callers.invoked.total() == at_once
+    callers.sleep(seconds=HOLD.total_seconds() + 1)
+    callers.submit(body)
+    assert callers.invoked.total() == later
+    callers.sleep(days=1)
+    callers.submit(body)
+    assert callers.invoked.total() == later
+
+
+def test_a_slow_upload_that_another_took_over_does_not_invoke(callers):
+    """The first is still uploading when the second takes over, and comes last."""
+
+    class SlowInputs:
+        def put(self, *_arguments):
+            callers.sleep(seconds=HOLD.total_seconds() + 1)
+            assert callers.submit(LARGE).created
+
+    slow = callers.use_case()
+    object.__setattr__(slow, "inputs", SlowInputs())
+    submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
+    assert not submitted.created
+    assert submitted.record["submission"]
+    assert callers.invoked.total() == 1
+
+
+def test_a_preparing_attempt_is_left_alone_until_its_hold_is_over(callers):
+    callers.crash("put", LARGE)
+    callers.sleep(seconds=HOLD.total_seconds())
+    assert not callers.submit(LARGE).created
+    callers.sleep(seconds=1)
+    assert callers.submit(LARGE).created
+
+
+def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_name):
+    """SageMaker answered with an error, and yet a result is there: it is not removed."""
+
+    class Odd:
+        def invoke(self, invocation):
+            boto3.client("dynamodb").update_item(
+                TableName=table_name,
+                Key={
+                    "inference_id": {"S": invocation.inference_id},
+                    "endpoint_name": {"S": "speech"},
+                },
+                UpdateExpression="SET event_order = :order",
+                ExpressionAttributeValues={":order": {"S": "2026"}},
+            )
+            raise InvocationRefused("ValidationError", "no")
+
+    use_case = callers.use_case()
+    object.__setattr__(use_case, "endpoints", Odd())
+    with pytest.raises(InvocationRefused):
+        use_case({"endpoint": "speech", "idempotency_key": "one"}, b"hello")
+    assert item(callers)["event_order"] == "2026"
+
+
+def test_the_time_is_that_of_sagemaker_whatever_the_submitters_clock_says(callers):
+    at_sagemaker = START - timedelta(hours=3)
+    callers.endpoints.now = lambda: at_sagemaker
+    record = callers.submit().record
+    assert record["submitted_at"] == "2026-01-25T09:00:00.000Z"
+    assert record["deadline"] == "2026-01-25T15:15:00.000Z"
