@@ -124,3 +124,13 @@ def event_order(*, event_time: str, status: str, location: str | None, digest: s
     """
     precedence = str(_PRECEDENCE.get(status, _UNKNOWN_PRECEDENCE))
     return "\n".join((event_time, precedence, location or "", digest))
+
+
+def event_order_unannounced(*, event_time: str, status: str, location: str | None) -> str:
+    """An order for an outcome that no notification told: below that of every one that did.
+
+    Among themselves such outcomes win as events do.
+    """
+    found = event_order(event_time=event_time, status=status, location=location, digest="")
+    # Every time begins with a digit, and digits sort above it.
+    return f"-\n{found}"
