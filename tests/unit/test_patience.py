@@ -1,0 +1,41 @@
+import pytest
+
+from inference_results.domain.errors import ObjectDenied, Unavailable
+from inference_results.domain.patience import ATTEMPTS, Patience
+
+
+class Failing:
+    """Raises each of the errors, then answers."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+
+    def __call__(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+THROTTLED = Unavailable("dynamodb", "ThrottlingException")
+
+
+def test_what_is_unavailable_is_asked_again_after_pauses_that_grow():
+    pauses = []
+    assert Patience(sleep=pauses.append)(Failing(*[THROTTLED] * (ATTEMPTS - 1))) == "answer"
+    assert all(before <= after for before, after in zip(pauses, pauses[1:], strict=False))
+    assert 20 < sum(pauses) < 52
+
+
+def test_what_stays_unavailable_is_raised_in_the_end():
+    pauses = []
+    ask = Failing(*[THROTTLED] * (ATTEMPTS + 1))
+    with pytest.raises(Unavailable):
+        Patience(sleep=pauses.append)(ask)
+    assert (len(pauses), len(ask.errors)) == (ATTEMPTS - 1, 1)
+
+
+def test_another_error_is_raised_at_once():
+    pauses = []
+    with pytest.raises(ObjectDenied):
+        Patience(sleep=pauses.append)(Failing(ObjectDenied("AccessDenied", "no")))
+    assert pauses == []
