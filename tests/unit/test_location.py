@@ -3,7 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_results.domain.errors import LocationRefused
-from inference_results.domain.location import Location, allowed_location, parse_location
+from inference_results.domain.location import (
+    Location,
+    allowed_location,
+    parse_location,
+    parse_prefix,
+)
 
 PREFIXES = ("s3://bucket/async/",)
 
@@ -91,3 +96,20 @@ def test_any_text_is_a_location_or_refused(text):
     except LocationRefused:
         return
     assert location.uri.startswith(PREFIXES)
+
+
+@pytest.mark.parametrize("key", ["", "async/", "async/2026-", "a b+c%20d#e?f/", "/", "ü\n/"])
+def test_a_prefix_is_taken_as_it_stands(key):
+    prefix = parse_prefix(f"s3://my.bucket-1/{key}")
+    assert prefix == Location("my.bucket-1", key)
+    assert prefix.uri == f"s3://my.bucket-1/{key}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bucket", "s3://bucket", "s3:///key", "s3://b/", "https://s3.amazonaws.com/bucket/", "/a"]
+    + ["s3://bucket/" + "ü" * 513],
+)
+def test_what_is_no_prefix_is_refused(text):
+    with pytest.raises(LocationRefused, match="LocationInvalid"):
+        parse_prefix(text)

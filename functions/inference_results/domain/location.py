@@ -16,6 +16,7 @@ _FORMS = (
     re.compile(rf"https://{_S3_HOST}/{_BUCKET}/(?P<key>.+)", re.DOTALL),
     re.compile(rf"https://{_BUCKET}\.{_S3_HOST}/(?P<key>.+)", re.DOTALL),
 )
+_PREFIX = re.compile(rf"s3://{_BUCKET}/(?P<key>.*)", re.DOTALL)
 _MAX_KEY_BYTES = 1024
 
 
@@ -38,10 +39,18 @@ def parse_location(text: str) -> Location:
     """
     for form in _FORMS:
         if found := form.fullmatch(text):
-            if len(found["key"].encode()) > _MAX_KEY_BYTES:
-                raise LocationRefused("LocationInvalid", "expected a key of at most 1024 bytes")
-            return Location(found["bucket"], found["key"])
+            return _location(found)
     raise LocationRefused("LocationInvalid", "expected s3://bucket/key or an https URL of S3")
+
+
+def parse_prefix(text: str) -> Location:
+    """Read `s3://bucket/` or `s3://bucket/prefix`: the key is what other keys begin with.
+
+    Raises LocationRefused for anything else.
+    """
+    if found := _PREFIX.fullmatch(text):
+        return _location(found)
+    raise LocationRefused("LocationInvalid", "expected s3://bucket/ or s3://bucket/prefix/")
 
 
 def allowed_location(text: str, prefixes: tuple[str, ...]) -> Location:
@@ -53,3 +62,9 @@ def allowed_location(text: str, prefixes: tuple[str, ...]) -> Location:
     if ".." in location.key.split("/") or not location.uri.startswith(prefixes):
         raise LocationRefused("LocationNotAllowed", "outside the output prefixes that may be read")
     return location
+
+
+def _location(found: re.Match[str]) -> Location:
+    if len(found["key"].encode()) > _MAX_KEY_BYTES:
+        raise LocationRefused("LocationInvalid", "expected a key of at most 1024 bytes")
+    return Location(found["bucket"], found["key"])
