@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from inference_results.adapters.aws import PRESIGNING, client_config
@@ -81,7 +82,8 @@ class TableBackend:
         summaries_table_name: str | None = None,
         session: boto3.Session | None = None,
     ) -> None:
-        dynamodb, s3 = _aws_clients(session)
+        config = client_config(connections=_CALLS_SIDE_BY_SIDE)
+        dynamodb, s3 = aws_clients(session, config, config.merge(PRESIGNING))
         now = partial(datetime.now, UTC)
         self._pool = ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, "inference-results-table")
         inferences = InferenceQueries(dynamodb, table_name, shards, self._pool)
@@ -105,7 +107,8 @@ class TableBackend:
         except InferenceResultsError as error:
             return _told(getattr(question, "inference_id", ""), error)
         except ClientError as error:
-            return _refused(question, error)
+            is_summary = isinstance(question, EndpointSummary)
+            return refused("summaries_table_name" if is_summary else "table_name", error)
         except BotoCoreError as error:
             return credentials_trouble(error)
 
@@ -133,15 +136,13 @@ class TableBackend:
                         return OutputInline(body, content_type)
 
 
-def _aws_clients(session: boto3.Session | None) -> tuple["DynamoDBClient", "S3Client"]:
+def aws_clients(
+    session: boto3.Session | None, dynamodb: Config, s3: Config
+) -> tuple["DynamoDBClient", "S3Client"]:
     """Raises NotAuthorized or InvalidRequest if the session, or its configuration, is no good."""
-    config = client_config(connections=_CALLS_SIDE_BY_SIDE)
     try:
         session = session or boto3.Session()
-        return (
-            session.client("dynamodb", config=config),
-            session.client("s3", config=config.merge(PRESIGNING)),
-        )
+        return session.client("dynamodb", config=dynamodb), session.client("s3", config=s3)
     except NoRegionError as error:
         raise InvalidRequest("expected one with a region", "session") from error
     except BotoCoreError as error:
@@ -173,17 +174,17 @@ def _told(inference_id: str, error: InferenceResultsError) -> InferenceResultsEr
     return told
 
 
-def _refused(question: Question, error: ClientError) -> InferenceResultsError:
-    """What it means that AWS refuses a call for good."""
+def refused(table: str, error: ClientError) -> InferenceResultsError:
+    """What it means that AWS refuses a call for good; `table` is the parameter that names it."""
     code = error.response["Error"]["Code"]
-    is_summary = isinstance(question, EndpointSummary)
-    table = "summaries_table_name" if is_summary else "table_name"
     if code == "ResourceNotFoundException":
         told: InferenceResultsError = InvalidRequest("there is no such table", table)
     elif code == "ValidationException":
         told = InvalidRequest("expected a table of this service", table)
     elif code in _REFUSALS:
-        told = NotAuthorized(f"not allowed to ask, or the credentials have expired: {code}")
+        told = NotAuthorized(
+            f"{error.operation_name}: not allowed, or the credentials have expired: {code}"
+        )
     else:
         told = UnexpectedAnswer(f"AWS refuses: {code}")
     told.__cause__ = error

@@ -1,8 +1,8 @@
 """The command `inference-results`: what became of inferences, from a shell.
 
 `commands` has the commands and their help, `options` their options, `exits` what ends them,
-`connection` whom they ask, `views` what they show, `following` the list without an end, `waiting`
-and `saving` what takes time.
+`connection` whom they ask, `views` what they show, `following` the list without an end, `waiting`,
+`saving` and `backfilling` what takes time.
 """
 
 import sys

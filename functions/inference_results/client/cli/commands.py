@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from inference_results.client.backfill import Recording
 from inference_results.client.cli import options
+from inference_results.client.cli.backfilling import run_backfill
 from inference_results.client.cli.connection import Connection
 from inference_results.client.cli.exits import (
     ExitCode,
@@ -32,6 +34,11 @@ from inference_results.client.cli.views import (
 )
 from inference_results.client.cli.waiting import ended
 from inference_results.client.inference import DaySummary, Inference
+from inference_results.domain.backfilling import Extent
+from inference_results.domain.notification import NO_ENDPOINT
+
+_UNDER_WAY: Final = timedelta(hours=1)
+"""For so long the notification of a fresh output may still be on its way to its record."""
 
 
 class _Commands(TyperGroup):
@@ -277,6 +284,53 @@ def summary(
         print_summary(found)
     else:
         note("no results in these days")
+
+
+@app.command()
+def backfill(
+    ctx: typer.Context,
+    prefix: options.Prefix,
+    since: options.WrittenSince,
+    until: options.WrittenUntil = None,
+    endpoint: options.EndpointOfOutputs = None,
+    retention_days: options.RetentionDays = 90,
+    limit: options.MostRecorded = None,
+    start_after: options.StartAfter = None,
+    dry_run: options.DryRun = False,
+    json: options.AsJson = False,
+) -> None:
+    """Record outputs that no record points to.
+
+    For results from before this service was switched on. Works on the table itself (--table and
+    --shards), with your rights: dynamodb:Scan and dynamodb:UpdateItem on the table, s3:ListBucket
+    on the bucket. Give a prefix that holds outputs and nothing else: each object below it is taken
+    for one.
+
+    A record says when the object was written, and source: backfill. Its id follows from the
+    location, so nothing is recorded twice, and a run that was stopped (Ctrl-C, kill, an error) can
+    be repeated as it was, or go on with --start-after. TIME is as in list.
+
+    The figures are on one line; in a pipe one line for each: name, tab, number. With --dry-run a
+    line for each object: time, size in bytes, location. With --json: JSON.
+
+    \b
+    Examples:
+      inference-results backfill --prefix s3://my-bucket/async-output/ --since 30d --dry-run
+      inference-results backfill --prefix s3://my-bucket/async-output/ --since 30d
+    """
+    connection: Connection = ctx.obj
+    until = until or datetime.now(UTC) - _UNDER_WAY
+    if since >= until:
+        raise WrongCall("--since is not before --until (by default an hour ago)")
+    extent = Extent(prefix=prefix, since=since, until=until, start_after=start_after, limit=limit)
+    recording = None
+    if not dry_run:
+        recording = Recording(
+            endpoint_name=endpoint or connection.endpoint or NO_ENDPOINT,
+            retention=timedelta(days=retention_days),
+        )
+    with connection.open_backfill() as table:
+        run_backfill(table, extent, recording, json=json)
 
 
 def _print_line(inference: Inference, *, json: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import boto3
 
 from inference_results.client import Client
+from inference_results.client.backfill import TableBackfill
 from inference_results.client.cli.exits import WrongCall
 
 
@@ -34,15 +35,26 @@ class Connection:
                 return self._on_table(table)
         raise WrongCall("the API or the table? Both --api-url and --table are given or set")
 
+    def open_backfill(self) -> TableBackfill:
+        """Raises WrongCall without a table: no API writes records."""
+        if self.table is None:
+            raise WrongCall(
+                "this works on the table itself: give --table (or set INFERENCE_RESULTS_TABLE)"
+            )
+        return TableBackfill(self.table, shards=self._given_shards(), session=self._session())
+
     def _on_table(self, table: str) -> Client:
-        if self.shards is None:
-            raise WrongCall("--table needs --shards (or INFERENCE_RESULTS_SHARDS)")
         return Client.on_table(
             table,
-            shards=self.shards,
+            shards=self._given_shards(),
             summaries_table_name=self.summaries_table,
             session=self._session(),
         )
+
+    def _given_shards(self) -> int:
+        if self.shards is None:
+            raise WrongCall("--table needs --shards (or INFERENCE_RESULTS_SHARDS)")
+        return self.shards
 
     def _session(self) -> boto3.Session | None:
         return boto3.Session(profile_name=self.profile) if self.profile else None

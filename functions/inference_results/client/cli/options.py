@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from inference_results.client.cli.moments import moment
+from inference_results.domain.errors import LocationRefused
 from inference_results.domain.inference import Status
+from inference_results.domain.location import Location, parse_prefix
 
 
 def _point_in_time(text: str) -> datetime:
@@ -23,6 +25,13 @@ def _utf8(text: str) -> str:
     except UnicodeEncodeError as error:
         raise typer.BadParameter("expected UTF-8 text") from error
     return text
+
+
+def _prefix(text: str) -> Location:
+    try:
+        return parse_prefix(_utf8(text))
+    except LocationRefused as error:
+        raise typer.BadParameter(error.message) from error
 
 
 def _status(text: str) -> str:
@@ -142,4 +151,44 @@ Target = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Write to a terminal what is not text.")]
 Days = Annotated[
     int, typer.Option(min=1, max=31, metavar="NUMBER", help="Days of UTC, with today; at most 31.")
+]
+
+Prefix = Annotated[
+    Location,
+    typer.Option(
+        parser=_prefix, metavar="LOCATION", help="Where outputs are: s3://bucket/prefix/."
+    ),
+]
+WrittenSince = Annotated[
+    datetime,
+    typer.Option(parser=_point_in_time, metavar="TIME", help="Written from this time on."),
+]
+WrittenUntil = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=_point_in_time,
+        metavar="TIME",
+        help="Written before this time; by default an hour ago.",
+    ),
+]
+EndpointOfOutputs = Annotated[
+    str | None,
+    typer.Option(
+        parser=_utf8, metavar="NAME", help="The endpoint to record them under; - if none is given."
+    ),
+]
+RetentionDays = Annotated[
+    int,
+    typer.Option(min=1, max=3650, metavar="NUMBER", help="How long the new records are kept."),
+]
+MostRecorded = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="NUMBER", help="How many to record at most."),
+]
+StartAfter = Annotated[
+    str | None,
+    typer.Option(parser=_utf8, metavar="KEY", help="Leave out the keys up to this one."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing: show what would be recorded.")
 ]

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from inference_results.client.cli.terminal import console, is_terminal, print_fields, shown
 from inference_results.client.inference import DaySummary, Inference, Latency
+from inference_results.domain.backfilling import StoredObject
 from inference_results.domain.inference import Status
 from inference_results.domain.timestamp import timestamp
 
@@ -60,6 +61,16 @@ def print_rows(inferences: Iterable[Inference]) -> None:
         time, status, *others = map(shown, _row(inference))
         table.add_row(time, Text(status, style=_style(status)), *others)
     _print_table(table)
+
+
+def print_object(stored: StoredObject) -> None:
+    """One line: when it was written, its size in bytes, and where it is."""
+    time, location = timestamp(stored.last_modified), stored.location.uri
+    if not is_terminal(sys.stdout):
+        print_fields(time, str(stored.size), location)
+        return
+    line = Text.assemble((time, "dim"), f"  {stored.size:>13,}  {shown(location)}")
+    console(sys.stdout).print(line, soft_wrap=True)
 
 
 def print_summary(days: Sequence[DaySummary]) -> None:

@@ -1,0 +1,126 @@
+"""The backfill on the table itself, in process, with the rights of whoever runs it."""
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from inference_results.adapters.aws import client_config
+from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.object_listing import ObjectListing
+from inference_results.adapters.recorded_locations import RecordedLocations
+from inference_results.client.access import credentials_trouble
+from inference_results.client.errors import InvalidRequest
+from inference_results.client.table import aws_clients, refused
+from inference_results.domain.backfilling import (
+    Examined,
+    Extent,
+    FindUnrecorded,
+    RecordUnrecorded,
+)
+from inference_results.domain.errors import InferenceResultsError
+from inference_results.domain.known_locations import KnownLocations
+from inference_results.domain.patience import Patience
+
+WRITES_SIDE_BY_SIDE: Final = 16
+
+_ENDPOINT_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}")
+
+_UNHURRIED: Final = Config(connect_timeout=5, read_timeout=30)
+"""No function ends meanwhile, and a page of a bucket full of delete markers takes its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """As what the outputs are recorded. Raises InvalidRequest for what no endpoint is named."""
+
+    endpoint_name: str
+    retention: timedelta
+
+    def __post_init__(self) -> None:
+        if not _ENDPOINT_NAME.fullmatch(self.endpoint_name):
+            raise InvalidRequest("expected 1 to 63 letters, digits and hyphens", "endpoint")
+
+
+class TableBackfill:
+    """Reads the table, lists a bucket, and writes to the table.
+
+    Everything raises NotAuthorized, InvalidRequest or UnexpectedAnswer where AWS refuses, and
+    Unavailable where it is so for a minute. Close it, or use it in a `with` statement.
+    """
+
+    def __init__(
+        self, table_name: str, *, shards: int, session: boto3.Session | None = None
+    ) -> None:
+        config = client_config(connections=WRITES_SIDE_BY_SIDE).merge(_UNHURRIED)
+        dynamodb, s3 = aws_clients(session, config, config)
+        self._patience = Patience(sleep=time.sleep)
+        self._pool = ThreadPoolExecutor(WRITES_SIDE_BY_SIDE, "inference-results-backfill")
+        self._outcomes = InferencesTable(dynamodb, table_name, shards)
+        self._locations = RecordedLocations(dynamodb, table_name, self._patience)
+        self._find = FindUnrecorded(objects=ObjectListing(s3, self._patience))
+
+    def recorded_locations(self) -> Iterator[str]:
+        """Every location that a record points to: a scan of the whole table."""
+        with _refusals_told():
+            yield from self._locations
+
+    def examined(
+        self, extent: Extent, known: KnownLocations, recording: Recording | None
+    ) -> Iterator[Examined]:
+        """The objects in the order of their keys; without a `recording` nothing is written."""
+        found = self._find(extent, known)
+        if recording is not None:
+            found = self._record(recording)(found)
+        with _refusals_told():
+            yield from found
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _record(self, recording: Recording) -> RecordUnrecorded:
+        return RecordUnrecorded(
+            outcomes=self._outcomes,
+            pool=self._pool,
+            patience=self._patience,
+            endpoint_name=recording.endpoint_name,
+            retention=recording.retention,
+            now=partial(datetime.now, UTC),
+        )
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(error) from error
+    except BotoCoreError as error:
+        raise credentials_trouble(error) from error
+
+
+def _refused(error: ClientError) -> InferenceResultsError:
+    if error.response["Error"]["Code"] == "NoSuchBucket":
+        return InvalidRequest("there is no such bucket", "prefix")
+    return refused("table", error)
