@@ -311,6 +311,14 @@ def test_a_table_that_does_not_exist_is_told_in_one_line(run):
     assert (result.exit_code, result.stderr) == (2, "table: there is no such table\n")
 
 
+def test_a_bucket_that_may_not_be_listed_is_told_before_the_table_is_read(run, monkeypatch):
+    scanned = []
+    monkeypatch.setattr(TableBackfill, "recorded_locations", lambda self: scanned.append("scan"))
+    result = run("--prefix", "s3://no-such-bucket/")
+    assert (result.exit_code, result.stderr) == (2, "prefix: there is no such bucket\n")
+    assert scanned == []
+
+
 # Stopped half way
 
 

@@ -21,6 +21,10 @@ class ObjectListing:
         self._client = client
         self._patience = patience
 
+    def check(self, prefix: Location) -> None:
+        """Raises what a listing would, for the price of one call."""
+        self._patience(partial(self._page, prefix, {"MaxKeys": 1}))
+
     def pages(self, prefix: Location, start_after: str | None) -> Iterator[Sequence[StoredObject]]:
         """Up to a thousand objects a page, each page read when it is wanted. Raises Unavailable."""
         place: dict[str, Any] = {} if start_after is None else {"StartAfter": start_after}
@@ -31,9 +35,9 @@ class ObjectListing:
                 return
             place = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def _page(self, prefix: Location, place: dict[str, Any]) -> "ListObjectsV2OutputTypeDef":
+    def _page(self, prefix: Location, more: dict[str, Any]) -> "ListObjectsV2OutputTypeDef":
         with unavailability("s3"):
-            return self._client.list_objects_v2(Bucket=prefix.bucket, Prefix=prefix.key, **place)
+            return self._client.list_objects_v2(Bucket=prefix.bucket, Prefix=prefix.key, **more)
 
 
 def _stored(bucket: str, listed: "ObjectTypeDef") -> StoredObject:

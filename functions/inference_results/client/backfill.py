@@ -30,6 +30,7 @@ from inference_results.domain.backfilling import (
 )
 from inference_results.domain.errors import InferenceResultsError
 from inference_results.domain.known_locations import KnownLocations
+from inference_results.domain.location import Location
 from inference_results.domain.patience import Patience
 
 WRITES_SIDE_BY_SIDE: Final = 16
@@ -68,7 +69,13 @@ class TableBackfill:
         self._pool = ThreadPoolExecutor(WRITES_SIDE_BY_SIDE, "inference-results-backfill")
         self._outcomes = InferencesTable(dynamodb, table_name, shards)
         self._locations = RecordedLocations(dynamodb, table_name, self._patience)
-        self._find = FindUnrecorded(objects=ObjectListing(s3, self._patience))
+        self._objects = ObjectListing(s3, self._patience)
+        self._find = FindUnrecorded(objects=self._objects)
+
+    def check(self, prefix: Location) -> None:
+        """Whether the bucket may be listed: a scan for nothing would cost more than this."""
+        with _refusals_told():
+            self._objects.check(prefix)
 
     def recorded_locations(self) -> Iterator[str]:
         """Every location that a record points to: a scan of the whole table."""

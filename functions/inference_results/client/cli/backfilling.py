@@ -61,6 +61,7 @@ def run_backfill(
     dry_run = recording is None
     tally = Tally(last_key=extent.start_after)
     with _place_told(tally, dry_run=dry_run), _stopped_by_kill(), _bar() as bar:
+        backfill.check(extent.prefix)
         locations = bar.track(backfill.recorded_locations(), description="reading the table")
         known = KnownLocations(extent.prefix, locations)
         if dry_run:
