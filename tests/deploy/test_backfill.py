@@ -1,0 +1,213 @@
+"""The command backfill, run as its users do, by a role that may do what docs/backfill.md says."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import pytest
+
+from inference_results.client import Client
+from inference_results.contract import StackOutput
+from inference_results.domain.backfilling import backfill_id
+from inference_results.domain.location import Location
+from local.deployment import OUTPUT_BUCKET
+from local.environment import ACCOUNT, REGION
+from tests.deploy.conftest import eventually
+from tests.samples import body, completed
+from tests.synthesis import ROOT
+
+ROLE = "backfill"
+COMMAND = str(Path(sys.executable).with_name("inference-results"))
+FRESH = ("--since", "1h", "--until", "2100-01-01T00:00:00Z")
+
+
+def blocks(language):
+    document = (ROOT / "docs" / "backfill.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", document, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def as_role(folder):
+    """The environment of a session of a role with the documented policy."""
+    (policy,) = blocks("json")
+    table = folder.outputs()[StackOutput.TABLE_NAME]
+    names = {"REGION": REGION, "ACCOUNT": ACCOUNT, "TABLE_NAME": table, "BUCKET": OUTPUT_BUCKET}
+    for name, value in names.items():
+        policy = re.sub(rf"\b{name}\b", value, policy)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
+    iam = boto3.client("iam")
+    role = iam.create_role(
+        RoleName=ROLE,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    iam.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=policy)
+    credentials = boto3.client("sts").assume_role(
+        RoleArn=role["Role"]["Arn"], RoleSessionName="test"
+    )["Credentials"]
+    return os.environ | {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        "INFERENCE_RESULTS_TABLE": table,
+        "INFERENCE_RESULTS_SHARDS": folder.outputs()[StackOutput.SHARDS],
+    }
+
+
+@pytest.fixture
+def place(outputs):
+    """A folder of its own below the output prefix."""
+    return Location(OUTPUT_BUCKET, f"{outputs['OutputPrefix']}{uuid.uuid4().hex}/")
+
+
+@pytest.fixture
+def put(place):
+    s3 = boto3.client("s3")
+
+    def put(*names):
+        with ThreadPoolExecutor(8) as pool:
+            keys = (place.key + name for name in names)
+            list(
+                pool.map(lambda key: s3.put_object(Bucket=place.bucket, Key=key, Body=b"42"), keys)
+            )
+
+    return put
+
+
+@pytest.fixture
+def run(as_role, place):
+    def run(*options):
+        command = [COMMAND, "backfill", "--prefix", place.uri, *FRESH, *options]
+        return subprocess.run(command, env=as_role, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def figures(done):
+    assert done.returncode == 0, done.stderr
+    return {name: int(n) for name, n in (line.split("\t") for line in done.stdout.splitlines())}
+
+
+def recorded_below(table_name, prefix):
+    """The locations of the outputs below a prefix that records point to."""
+    pages = (
+        boto3.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=table_name,
+            FilterExpression="begins_with(#output.#location, :prefix)",
+            ExpressionAttributeNames={"#output": "output", "#location": "location"},
+            ExpressionAttributeValues={":prefix": {"S": prefix.uri}},
+        )
+    )
+    return [item["output"]["M"]["location"]["S"] for page in pages for item in page["Items"]]
+
+
+def test_outputs_from_before_are_recorded_and_handed_out(
+    outputs, place, put, run, record_of, folder
+):
+    names = ["known.out", "a b+c%20d#e?f=g&h.out", "ü/日本.out", "tab\there.out"]
+    put(*names)
+    known = completed(f"known-{uuid.uuid4()}")
+    known["responseParameters"]["outputLocation"] = f"{place.uri}known.out"
+    boto3.client("sns").publish(
+        TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(known)
+    )
+    record_of(known["inferenceId"])
+    endpoint = f"backfilled-{uuid.uuid4().hex[:8]}"
+
+    dry = run("--dry-run", "--json")
+    assert dry.returncode == 0, dry.stderr
+    shown = [json.loads(line) for line in dry.stdout.splitlines()]
+    assert {each["location"] for each in shown} == {place.uri + name for name in names[1:]}
+
+    assert figures(run("--endpoint", endpoint)) == {
+        "listed": 4,
+        "already_recorded": 1,
+        "recorded": 3,
+        "skipped": 0,
+    }
+    assert figures(run("--endpoint", "another"))["recorded"] == 0
+    with Client(outputs[StackOutput.API_URL]) as client:
+        for each in shown:
+            record = client.get(each["inference_id"])
+            assert (record.source, record.endpoint_name) == ("backfill", endpoint)
+            assert client.output(each["inference_id"]) == b"42"
+        days = eventually(lambda: client.summary(endpoint))
+        assert sum(day.counts["Completed"] for day in days) == 3
+
+
+def test_a_run_that_was_stopped_goes_on(outputs, place, put, run, as_role):
+    total = 600
+    names = [f"{number:04}.out" for number in range(total)]
+    put(*names)
+    table = boto3.resource("dynamodb").Table(outputs[StackOutput.TABLE_NAME])
+    early = {
+        "inference_id": backfill_id(Location(place.bucket, place.key + names[40])),
+        "endpoint_name": "stopped",
+    }
+    options = ["--prefix", place.uri, *FRESH, "--endpoint", "stopped"]
+    with subprocess.Popen(
+        [COMMAND, "backfill", *options],
+        env=as_role,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        while "Item" not in table.get_item(Key=early):
+            assert command.poll() is None
+            time.sleep(0.005)
+        command.send_signal(signal.SIGINT)
+        stdout, stderr = command.communicate(timeout=10)
+    assert (command.returncode, stdout) == (130, "")
+    (key,) = re.findall(r"^stopped \(.*\): go on with --start-after (\S+)$", stderr, re.M)
+    written = recorded_below(table.name, place)
+    up_to_the_key = {f"{place.uri}{name}" for name in names if place.key + name <= key}
+    assert up_to_the_key <= set(written)
+    assert len(up_to_the_key) <= len(written) < total
+
+    rest = figures(run("--endpoint", "stopped", "--start-after", key))
+    assert rest["listed"] == total - len(up_to_the_key)
+    assert rest["recorded"] == total - len(written)
+    assert sorted(recorded_below(table.name, place)) == [place.uri + name for name in names]
+
+
+def test_without_the_right_to_list_nothing_is_written_and_the_refusal_is_told(
+    outputs, place, run, put
+):
+    put("a.out")
+    elsewhere = run("--prefix", f"s3://{OUTPUT_BUCKET}/")
+    assert (elsewhere.returncode, elsewhere.stdout) == (5, "")
+    assert elsewhere.stderr.startswith("ListObjectsV2: not allowed")
+    assert recorded_below(outputs[StackOutput.TABLE_NAME], place) == []
+
+
+@pytest.mark.parametrize("text", blocks("sh"))
+def test_the_commands_of_the_document_do_what_they_say(folder, place, put, text):
+    put("a.out")
+    variables = {
+        "TABLE_NAME": folder.outputs()[StackOutput.TABLE_NAME],
+        "SHARDS": folder.outputs()[StackOutput.SHARDS],
+        "PREFIX": place.uri,
+        "PATH": f"{Path(COMMAND).parent}:{os.environ['PATH']}",
+    }
+    environment = {**os.environ, **variables}
+    environment.pop("INFERENCE_RESULTS_API_URL")
+    done = subprocess.run(
+        ["bash", "-e", "-c", text.replace("30d", "30d --until 2100-01-01T00:00:00Z")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"\t{place.uri}a.out" in done.stdout
+    assert "recorded\t1" in done.stdout
+    assert backfill_id(Location(place.bucket, f"{place.key}a.out")) in done.stdout
