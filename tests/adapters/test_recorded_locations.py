@@ -13,7 +13,7 @@ from inference_results.domain.inference import (
     Output,
     OutputError,
     Source,
-    event_order_unannounced,
+    unannounced_order,
 )
 from inference_results.domain.patience import ATTEMPTS, Patience
 from inference_results.domain.ports import Disposition
@@ -43,7 +43,7 @@ def locations(client, table_name, pauses=None):
 
 
 def outcome(inference_id="one", **changes):
-    order = event_order_unannounced(event_time=NOON, status="Completed", location=inference_id)
+    order = unannounced_order(event_time=NOON, status="Completed", location=inference_id)
     values = {
         "inference_id": inference_id,
         "endpoint_name": "speech",

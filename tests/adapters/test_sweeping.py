@@ -320,10 +320,10 @@ def test_an_output_that_has_become_readable_is_filled_in(unread):
 
 def test_what_stays_unreadable_is_looked_at_less_and_less_often(unread):
     looks = 0
-    for _ in range(8 * 24 * 2):
+    for _ in range(15 * 24):
         looks += sum(unread.sweep().values())
-        unread.now += timedelta(minutes=30)
-    assert 5 < looks < 15
+        unread.now += timedelta(hours=1)
+    assert 3 < looks < 15
     item = unread.item()
     assert item["output_error"]["code"] == "AccessDenied"
     assert "status_shard" not in item

@@ -3,7 +3,7 @@ from datetime import UTC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_results.domain.inference import event_order, event_order_unannounced
+from inference_results.domain.inference import event_order, unannounced_order
 from inference_results.domain.timestamp import timestamp
 
 TIMES = st.datetimes(timezones=st.just(UTC)).map(timestamp)
@@ -39,4 +39,4 @@ def test_the_same_finding_has_the_same_order():
 
 
 def _unannounced(event_time, status, location):
-    return event_order_unannounced(event_time=event_time, status=status, location=location)
+    return unannounced_order(event_time=event_time, status=status, location=location)

@@ -21,7 +21,7 @@ from inference_results.domain.inference import (
     Output,
     Source,
     Status,
-    event_order_unannounced,
+    unannounced_order,
 )
 from inference_results.domain.known_locations import KnownLocations
 from inference_results.domain.location import Location, allowed_location
@@ -163,7 +163,7 @@ class RecordUnrecorded:
             endpoint_name=self.endpoint_name,
             status=Status.COMPLETED,
             event_time=event_time,
-            event_order=event_order_unannounced(
+            event_order=unannounced_order(
                 event_time=event_time, status=Status.COMPLETED, location=location.uri
             ),
             recorded_at=timestamp(now),

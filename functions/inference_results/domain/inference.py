@@ -26,6 +26,14 @@ class Source(StrEnum):
 _PRECEDENCE: dict[str, int] = {Status.COMPLETED: 4, Status.FAILED: 3, Status.EXPIRED: 2}
 _UNKNOWN_PRECEDENCE = 1
 
+UNANNOUNCED: Final = "-"
+"""Begins the order of an outcome that no notification told: below every event's, which begins with
+a digit."""
+
+CLOCK_TOLERANCE: Final = timedelta(hours=1)
+"""By how much a submitter's clock may differ from SageMaker's. It counts only where no location
+tells whether a result belongs to a submission."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
@@ -101,15 +109,6 @@ def endpoint_and_status(endpoint_name: str, status: str) -> str:
     return f"{endpoint_name}#{status}"
 
 
-UNANNOUNCED: Final = "-"
-"""Begins the order of an outcome that no notification told: below every event's, which begins with
-a digit."""
-
-CLOCK_TOLERANCE: Final = timedelta(hours=1)
-"""By how much a submitter's clock may differ from SageMaker's. It counts only where no location
-tells whether a result belongs to a submission."""
-
-
 def unannounced_order(*, event_time: str, status: str, location: str | None) -> str:
     """The order of an outcome that was found without a notification: any event about it wins."""
     return UNANNOUNCED + event_order(
@@ -124,13 +123,3 @@ def event_order(*, event_time: str, status: str, location: str | None, digest: s
     """
     precedence = str(_PRECEDENCE.get(status, _UNKNOWN_PRECEDENCE))
     return "\n".join((event_time, precedence, location or "", digest))
-
-
-def event_order_unannounced(*, event_time: str, status: str, location: str | None) -> str:
-    """An order for an outcome that no notification told: below that of every one that did.
-
-    Among themselves such outcomes win as events do.
-    """
-    found = event_order(event_time=event_time, status=status, location=location, digest="")
-    # Every time begins with a digit, and digits sort above it.
-    return f"-\n{found}"

@@ -34,7 +34,7 @@ _OF_A_SUBMISSION: Final = frozenset(
 )
 
 LOOK_FOR: Final = timedelta(days=7)
-"""For how long an output that could not be read is looked for."""
+"""After which an output that cannot be read is not looked at again."""
 
 
 class Swept(StrEnum):
