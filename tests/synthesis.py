@@ -39,6 +39,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "endpoint config": {"endpoint": ENDPOINT},
     "endpoint": {"endpoint": json.dumps(ENDPOINT | {"create_endpoint": True})},
     "no api": {"api": "false"},
+    "submission": {
+        "submit_endpoints": "speech,OCR-2",
+        "input_prefix": "s3://customer-inputs/async",
+        "input_key_arns": "arn:aws:kms:eu-west-1:123456789012:key/0f3a-12",
+        "sweep_minutes": "1",
+        "overdue_slack_seconds": "60",
+    },
     "tokens": {"jwt_issuer": "https://login.example.com/tenant", "jwt_audience": "one,two"},
     "e-mail, boundary, older runtime": {
         "success_emails": "team@example.com",

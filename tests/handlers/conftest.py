@@ -60,7 +60,7 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
         assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"
         return value
 
-    def load(name):
+    def load(name, template=template):
         handler = f"inference_results.handlers.{name}.handler"
         functions = [
             each["Properties"]

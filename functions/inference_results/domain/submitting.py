@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -48,11 +48,11 @@ class Invocation:
 
     inference_id: str
     endpoint_name: str
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     input_location: str | None
     content_type: str | None
     accept: str | None
-    custom_attributes: str | None
+    custom_attributes: str | None = field(repr=False)
     request_ttl_seconds: int | None
     invocation_timeout_seconds: int | None
 

@@ -1,0 +1,138 @@
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from botocore.stub import Stubber
+
+from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints, answered_at
+from inference_results.domain.errors import (
+    InvocationRefused,
+    InvocationUnconfirmed,
+    Unavailable,
+)
+from inference_results.domain.submitting import Invocation
+
+ANSWER = {"InferenceId": "one", "OutputLocation": "s3://bucket/out"}
+DATE = {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}
+
+
+@pytest.fixture
+def client(aws):
+    return boto3.client("sagemaker-runtime", config=INVOKING)
+
+
+def invocation(**changes):
+    members = {
+        "inference_id": "one",
+        "endpoint_name": "speech",
+        "body": None,
+        "input_location": "s3://bucket/in",
+        "content_type": None,
+        "accept": None,
+        "custom_attributes": None,
+        "request_ttl_seconds": None,
+        "invocation_timeout_seconds": None,
+    }
+    return Invocation(**members | changes)
+
+
+def stubbed(client, answer=ANSWER, expected=None, headers=DATE):
+    stub = Stubber(client)
+    metadata = {"ResponseMetadata": {"HTTPStatusCode": 202, "HTTPHeaders": headers}}
+    stub.add_response("invoke_endpoint_async", answer | metadata, expected)
+    return stub
+
+
+def test_an_invocation_passes_everything_through(client):
+    expected = {
+        "EndpointName": "speech",
+        "InferenceId": "one",
+        "Body": b"hello",
+        "ContentType": "text/plain",
+        "Accept": "text/csv",
+        "CustomAttributes": "tenant=acme",
+        "RequestTTLSeconds": 60,
+        "InvocationTimeoutSeconds": 1,
+    }
+    given = invocation(
+        body=b"hello",
+        input_location=None,
+        content_type="text/plain",
+        accept="text/csv",
+        custom_attributes="tenant=acme",
+        request_ttl_seconds=60,
+        invocation_timeout_seconds=1,
+    )
+    with stubbed(client, ANSWER | {"FailureLocation": "s3://bucket/failed"}, expected):
+        invoked = AsyncEndpoints(client).invoke(given)
+    assert invoked.output_location == "s3://bucket/out"
+    assert invoked.failure_location == "s3://bucket/failed"
+    assert invoked.invoked_at == datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+
+
+def test_what_is_not_given_is_not_sent(client):
+    expected = {"EndpointName": "speech", "InferenceId": "one", "InputLocation": "s3://bucket/in"}
+    with stubbed(client, expected=expected):
+        assert AsyncEndpoints(client).invoke(invocation()).failure_location is None
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_without_a_date_the_time_is_that_of_this_clock(client, headers):
+    before = datetime.now(UTC)
+    with stubbed(client, headers=headers):
+        invoked = AsyncEndpoints(client).invoke(invocation())
+    assert before <= invoked.invoked_at <= datetime.now(UTC)
+    assert answered_at({"HTTPHeaders": headers}) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("ValidationError", 400, InvocationRefused),
+        ("AccessDeniedException", 403, InvocationRefused),
+        ("ThrottlingException", 400, Unavailable),
+        ("TooManyRequestsException", 429, Unavailable),
+        ("ServiceUnavailable", 503, Unavailable),
+        ("InternalFailure", 500, InvocationUnconfirmed),
+        ("BadGateway", 502, InvocationUnconfirmed),
+        ("GatewayTimeout", 504, InvocationUnconfirmed),
+    ],
+)
+def test_an_error_tells_whether_anything_was_invoked(client, code, status, error):
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke_endpoint_async", code, http_status_code=status)
+        with pytest.raises(error):
+            AsyncEndpoints(client).invoke(invocation())
+        stub.assert_no_pending_responses()
+
+
+URL = {"endpoint_url": "https://runtime.sagemaker"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (EndpointConnectionError(**URL), Unavailable),
+        (ConnectTimeoutError(**URL), Unavailable),
+        (ReadTimeoutError(**URL), InvocationUnconfirmed),
+        (ConnectionClosedError(**URL), InvocationUnconfirmed),
+    ],
+)
+def test_sagemaker_is_called_once_and_silence_is_no_answer(client, raised, error):
+    """A second call of botocore's own after a time-out would be a second invocation."""
+    calls = []
+
+    def fail(**_):
+        calls.append(1)
+        raise raised
+
+    client.meta.events.register("before-send.sagemaker-runtime.*", fail)
+    with pytest.raises(error):
+        AsyncEndpoints(client).invoke(invocation())
+    assert len(calls) == 1

@@ -1,0 +1,63 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.domain.registering import RegisterInvocation
+from inference_results.domain.timestamp import timestamp
+from tests.handlers.conftest import BUCKET
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture
+def handler(load_handler, s3):
+    return load_handler("sweep_overdue")
+
+
+@pytest.fixture
+def overdue(table_name):
+    """Records that are overdue since yesterday; answers with a function that finds one."""
+    table = SubmissionsTable(boto3.client("dynamodb"), table_name, shards=4)
+    register = RegisterInvocation(
+        registrations=table, retention=timedelta(days=90), now=lambda: LONG_AGO
+    )
+    for name in ("found", "lost"):
+        members = {
+            "endpoint": "speech",
+            "submitted_at": timestamp(LONG_AGO),
+            "output_location": f"s3://{BUCKET}/async/{name}.out",
+        }
+        register(name, members)
+    return lambda name: table.item(name, "speech")
+
+
+def metrics(capsys):
+    """What was emitted, by name."""
+    lines = capsys.readouterr().out.splitlines()
+    (emf,) = [each for each in map(json.loads, lines) if "_aws" in each]
+    return {name: value for name, (value,) in ((n, v) for n, v in emf.items() if _is_metric(v))}
+
+
+def _is_metric(value):
+    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], int | float)
+
+
+def test_what_is_overdue_ends_and_is_counted(handler, overdue, s3, context, capsys):
+    s3.put_object(Bucket=BUCKET, Key="async/found.out", Body=b"output")
+    assert handler({}, context) == {"SweptCompleted": 1, "Lost": 1}
+    assert overdue("found")["status"] == "Completed"
+    assert overdue("found")["output"]["inline"] == b"output"
+    assert overdue("lost")["status"] == "Lost"
+    counted = metrics(capsys)
+    assert (counted["SweptCompleted"], counted["Lost"], counted["SweptFailed"]) == (1, 1, 0)
+
+
+def test_without_the_time_for_one_record_nothing_is_begun(handler, overdue, context):
+    context.remaining_ms = 24_000
+    assert handler({}, context) == {}
+    assert overdue("lost")["status"] == "InProgress"
+    context.remaining_ms = 60_000
+    assert handler({}, context) == {"Lost": 2}
