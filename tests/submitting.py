@@ -57,11 +57,13 @@ class Submitters:
 
     table: SubmissionsTable
     clock: datetime = START
-    inputs: FakeInputs = field(default_factory=FakeInputs)
+    endpoints: Any = None
+    inputs: Any = field(default_factory=FakeInputs)
+    input_prefix: str = INPUTS
     _tokens: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self.endpoints = FakeEndpoints(self.now)
+        self.endpoints = self.endpoints or FakeEndpoints(self.now)
 
     def now(self) -> datetime:
         return self.clock
@@ -72,11 +74,13 @@ class Submitters:
     def submit(self, body: bytes | None = b"hello", **members: Any) -> Submitted:
         return self.use_case()({"endpoint": "speech", "idempotency_key": "one", **members}, body)
 
-    def crash(self, step: str, body: bytes = b"hello", *, before: bool = False) -> None:
+    def crash(
+        self, step: str, body: bytes = b"hello", *, before: bool = False, **members: Any
+    ) -> None:
         """Submit, and end right after a step (or before it)."""
         crashing = self.use_case(_Crashing(self, step, before))
         try:
-            crashing({"endpoint": "speech", "idempotency_key": "one"}, body)
+            crashing({"endpoint": "speech", "idempotency_key": "one", **members}, body)
         except Crash:
             return
         raise AssertionError(f"{step} was never taken")
@@ -86,7 +90,7 @@ class Submitters:
             attempts=outside or self.table,
             endpoints=outside or self.endpoints,
             inputs=outside or self.inputs,
-            input_prefix=INPUTS,
+            input_prefix=self.input_prefix,
             endpoint_names=None,
             retention=timedelta(days=90),
             now=self.now,

@@ -89,6 +89,11 @@ def test_a_registration_before_the_result_is_in_progress(register):
     }
 
 
+def test_the_time_may_be_given_as_sagemakers_answer_has_it(register):
+    record = register("Sun, 25 Jan 2026 12:00:00 GMT")
+    assert record["submitted_at"] == "2026-01-25T12:00:00.000Z"
+
+
 def test_the_same_registration_again_changes_nothing(register):
     assert register(metadata={"a": "b"}) == register(metadata={"a": "b"})
 
@@ -197,6 +202,8 @@ def test_registered_inferences_are_listed_by_their_deadline(register, table_name
     [
         ({"submitted_at": "yesterday"}, "submitted_at"),
         ({"submitted_at": 7}, "submitted_at"),
+        ({"submitted_at": "Sun, 25 Jan 2026 12:00:00"}, "submitted_at"),
+        ({"submitted_at": "Sun, 25 Jan 99999 12:00:00 GMT"}, "submitted_at"),
         ({"submitted_at": "2016-12-31T23:59:59Z"}, "submitted_at"),
         ({"submitted_at": at(hours=4, seconds=1)}, "submitted_at"),
         ({"submitted_at": "2026-01-25T12:00:00"}, "submitted_at"),

@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
 from inference_results.domain.errors import InvalidParameter, LocationRefused
 from inference_results.domain.location import parse_location
-from inference_results.domain.timestamp import parse_timestamp
+from inference_results.domain.timestamp import parse_timestamp, timestamp
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
@@ -92,23 +94,30 @@ class NumberParameter:
 
 @dataclass(frozen=True, slots=True)
 class TimeParameter:
-    """A point in time."""
+    """A point in time, in the form of ISO 8601 or of HTTP's `Date`."""
 
     name: str
     description: str
 
     def check(self, value: Any) -> str:
         """Its stored form. Raises InvalidParameter."""
-        try:
-            return parse_timestamp(value)
-        except (TypeError, ValueError):
-            expected = "an ISO 8601 time with an offset, like 2026-01-25T12:00:00Z"
-            raise InvalidParameter(self.name, expected) from None
+        for read in (parse_timestamp, _parse_date):
+            with suppress(ValueError):
+                return read(value if isinstance(value, str) else "")
+        raise InvalidParameter(self.name, "an ISO 8601 time with an offset, or an HTTP date")
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "format": "date-time"}
+        return {"type": "string", "minLength": 1, "maxLength": 64}
+
+
+def _parse_date(text: str) -> str:
+    """`Sun, 25 Jan 2026 12:00:00 GMT`, in stored form."""
+    moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        raise ValueError("an HTTP date says GMT")
+    return timestamp(moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +241,8 @@ OUTPUT_LOCATION: Final = LocationParameter("output_location", "The answer's Outp
 FAILURE_LOCATION: Final = LocationParameter("failure_location", "The answer's FailureLocation.")
 SUBMITTED_AT: Final = TimeParameter(
     "submitted_at",
-    "When SageMaker took the invocation, by its own clock: the `Date` header of its answer.",
+    "When SageMaker took the invocation, by its own clock: the `Date` header of its answer, or "
+    "that time in ISO 8601 with an offset.",
 )
 CONTENT_TYPE: Final = TextParameter(
     "content_type", 1024, "Of the input, as told to the model.", ascii_only=True
