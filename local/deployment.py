@@ -19,6 +19,7 @@ from local.environment import (
     REGION,
     ROOT,
     SUBMITTER_ROLE,
+    WIRER_ROLE,
     LocalFolder,
 )
 
@@ -54,6 +55,13 @@ def create_account_resources() -> None:
     _put_role(READER_ROLE, _allow(["execute-api:Invoke"], *ask))
     submit = (f"{api}/POST/inferences", f"{api}/PUT/*")
     _put_role(SUBMITTER_ROLE, _allow(["execute-api:Invoke"], *ask, *submit))
+    stacks = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/*"
+    _put_role(
+        WIRER_ROLE,
+        # MiniStack does not tell roles apart here; in an account, name the execution roles.
+        _allow(["iam:SimulatePrincipalPolicy"], "*"),
+        _allow(["cloudformation:DescribeStacks"], stacks),
+    )
 
 
 def deploy(folder: LocalFolder) -> None:

@@ -19,6 +19,8 @@ READER_ROLE: Final = "inference-reader"
 """Of a downstream service: may ask the API, and nothing else."""
 SUBMITTER_ROLE: Final = "inference-submitter"
 """Of a service that submits through the API as well, and asks."""
+WIRER_ROLE: Final = "endpoint-wirer"
+"""Of who runs `inference-results wire`. The pretend SageMaker asks nobody for rights."""
 
 
 def _free_port() -> int:
@@ -74,6 +76,7 @@ class LocalFolder:
         api_url = self.outputs()[StackOutput.API_URL] if self.outputs_file.exists() else ""
         return {
             "AWS_ENDPOINT_URL": f"https://127.0.0.1:{ports['aws']}",
+            "AWS_ENDPOINT_URL_SAGEMAKER": f"http://127.0.0.1:{ports['pretend-endpoint']}",
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
             "INFERENCE_RESULTS_API_URL": api_url,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
@@ -96,7 +99,7 @@ class LocalFolder:
         profiles = [
             f"[profile {profile}]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/{profile}\n"
             f"credential_source = Environment\nregion = {REGION}\n"
-            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE)
+            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE, WIRER_ROLE)
         ]
         (self.path / "aws-config").write_text("\n".join(profiles))
         lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]

@@ -13,6 +13,9 @@ CustomAttributes, separated by spaces:
 A GET tells how often each inference id was invoked: `{"<id>": <times>, ...}`.
 
 It acts under an execution role, which may read inputs, write outputs and publish: nothing else.
+
+An endpoint that was created on the control plane (pretend_sagemaker.py, served here too) does as
+its endpoint config says, under its own role; any other does as `--config` says.
 """
 
 import argparse
@@ -32,6 +35,9 @@ from urllib.parse import unquote
 import boto3
 from botocore.exceptions import ClientError
 
+from local.environment import ACCOUNT, REGION
+from local.pretend_sagemaker import ControlPlane, Deployed, Refusal
+
 _HEADER: Final = "X-Amzn-SageMaker-"
 _MAX_INLINE_RESPONSE: Final = 128 * 1024
 _MAX_BODY: Final = 128_000
@@ -39,13 +45,33 @@ _MAX_BODY: Final = 128_000
 
 @dataclass(frozen=True, kw_only=True)
 class AsyncInferenceConfig:
-    """What an endpoint config says. Paths end in `/`; `profile` is the execution role's."""
+    """What an endpoint config says. Paths end in `/`; `profile` is the execution role's.
 
-    profile: str
-    success_topic: str
-    error_topic: str
+    Of a created endpoint there is the role itself. Nothing is published where there is no topic.
+    """
+
+    profile: str | None = None
+    role_arn: str | None = None
+    success_topic: str | None
+    error_topic: str | None
     s3_output_path: str
-    s3_failure_path: str
+    s3_failure_path: str | None
+    include_inference_response_in: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, deployed: Deployed) -> "AsyncInferenceConfig":
+        """Of an endpoint that was created on the control plane."""
+        output = deployed.async_inference_config["OutputConfig"]
+        topics = output.get("NotificationConfig", {})
+        failure_path = output.get("S3FailurePath")
+        return cls(
+            role_arn=deployed.role_arn,
+            success_topic=topics.get("SuccessTopic"),
+            error_topic=topics.get("ErrorTopic"),
+            s3_output_path=output["S3OutputPath"].rstrip("/") + "/",
+            s3_failure_path=failure_path and failure_path.rstrip("/") + "/",
+            include_inference_response_in=tuple(topics.get("IncludeInferenceResponseIn", ())),
+        )
 
 
 class InvalidRequest(Exception):
@@ -60,7 +86,7 @@ class Invocation:
     inference_id: str
     received: datetime
     output_location: str
-    failure_location: str
+    failure_location: str | None
     input_location: str | None
     body: bytes
     content_type: str | None
@@ -75,15 +101,18 @@ class Invocation:
         return {name: value for name, _, value in (wish.partition("=") for wish in wishes)}
 
 
+def endpoint_name_in(path: str) -> str:
+    """Raises InvalidRequest for what is not InvokeEndpointAsync."""
+    match path.split("/"):
+        case ["", "endpoints", endpoint_name, "async-invocations"]:
+            return unquote(endpoint_name)
+    raise InvalidRequest("only InvokeEndpointAsync is pretended")
+
+
 def accept_invocation(
     path: str, headers: Mapping[str, str], body: bytes, config: AsyncInferenceConfig
 ) -> Invocation:
     """Read InvokeEndpointAsync's wire form. Raises InvalidRequest."""
-    match path.split("/"):
-        case ["", "endpoints", endpoint_name, "async-invocations"]:
-            pass
-        case _:
-            raise InvalidRequest("only InvokeEndpointAsync is pretended")
     input_location = headers.get(_HEADER + "InputLocation")
     if (input_location is None) == (not body):
         raise InvalidRequest("exactly one of InputLocation and Body is expected")
@@ -92,11 +121,13 @@ def accept_invocation(
     extension = headers.get(_HEADER + "S3OutputPathExtension", "").strip("/")
     folder = config.s3_output_path + (f"{extension}/" if extension else "")
     return Invocation(
-        endpoint_name=unquote(endpoint_name),
+        endpoint_name=endpoint_name_in(path),
         inference_id=headers.get(_HEADER + "Inference-Id") or str(uuid.uuid4()),
         received=datetime.now(UTC),
         output_location=folder + (headers.get(_HEADER + "Filename") or f"{uuid.uuid4()}.out"),
-        failure_location=f"{config.s3_failure_path}{uuid.uuid4()}-error.out",
+        failure_location=(
+            f"{config.s3_failure_path}{uuid.uuid4()}-error.out" if config.s3_failure_path else None
+        ),
         input_location=input_location,
         body=body,
         content_type=headers.get(_HEADER + "Content-Type"),
@@ -105,11 +136,35 @@ def accept_invocation(
     )
 
 
+def session_of(config: AsyncInferenceConfig) -> boto3.Session:
+    """Under the execution role: by its profile, or assumed now."""
+    return (
+        assumed(config.role_arn) if config.role_arn else boto3.Session(profile_name=config.profile)
+    )
+
+
+def assumed(role_arn: str) -> boto3.Session:
+    credentials = (
+        boto3.Session()
+        .client("sts")
+        .assume_role(RoleArn=role_arn, RoleSessionName="pretend-sagemaker")["Credentials"]
+    )
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def publish(role_arn: str, topic_arn: str, message: str) -> None:
+    assumed(role_arn).client("sns").publish(TopicArn=topic_arn, Message=message)
+
+
 class PretendModel:
     """Works off invocations: reads the input, writes an object, publishes the notification."""
 
     def __init__(self, config: AsyncInferenceConfig) -> None:
-        session = boto3.Session(profile_name=config.profile)
+        session = session_of(config)
         self._s3 = session.client("s3")
         self._sns = session.client("sns")
         self._config = config
@@ -139,7 +194,7 @@ class PretendModel:
                     "contentType": content_type,
                     "outputLocation": invocation.output_location,
                 },
-                **_inline(invocation, response),
+                **self._inline(invocation, response, "SUCCESS_NOTIFICATION_TOPIC"),
             },
         )
 
@@ -161,7 +216,7 @@ class PretendModel:
             "See the SageMaker Endpoint logs in your account for more information."
         )
         error = json.dumps({"error": f"the model answered {model_status}"}).encode()
-        if model_status:
+        if model_status and invocation.failure_location:
             self._put(invocation.failure_location, error, "application/json")
         self._publish_failure(invocation, "Failed", reason, error if model_status else None)
 
@@ -171,10 +226,21 @@ class PretendModel:
         location = {"failureLocation": invocation.failure_location}
         event: dict[str, Any] = {"invocationStatus": status, "failureReason": reason}
         if error:
-            event |= {"responseParameters": location, **_inline(invocation, error)}
+            event |= self._inline(invocation, error, "ERROR_NOTIFICATION_TOPIC")
+        if error and invocation.failure_location:
+            event["responseParameters"] = location
         self._publish(self._config.error_topic, invocation, event)
 
-    def _publish(self, topic: str, invocation: Invocation, event: dict[str, Any]) -> None:
+    def _inline(self, invocation: Invocation, response: bytes, topic: str) -> dict[str, Any]:
+        included = topic in self._config.include_inference_response_in
+        if not (included or "inline" in invocation.wishes) or len(response) > _MAX_INLINE_RESPONSE:
+            return {}
+        content = base64.b64encode(response).decode()
+        return {"responseBody": {"content": content, "encoding": "BASE64"}}
+
+    def _publish(self, topic: str | None, invocation: Invocation, event: dict[str, Any]) -> None:
+        if topic is None:
+            return
         request = {
             "accept": invocation.accept,
             "contentType": invocation.content_type,
@@ -201,13 +267,6 @@ class PretendModel:
             self._sns.publish(TopicArn=topic, Message=message)
 
 
-def _inline(invocation: Invocation, response: bytes) -> dict[str, Any]:
-    if "inline" not in invocation.wishes or len(response) > _MAX_INLINE_RESPONSE:
-        return {}
-    content = base64.b64encode(response).decode()
-    return {"responseBody": {"content": content, "encoding": "BASE64"}}
-
-
 def _milliseconds(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -215,6 +274,7 @@ def _milliseconds(moment: datetime) -> str:
 class _Handler(BaseHTTPRequestHandler):
     config: AsyncInferenceConfig
     model: PretendModel
+    control_plane: ControlPlane
     invocations = Counter[str]()
 
     def do_GET(self) -> None:  # noqa: N802
@@ -228,24 +288,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if target := self.headers.get("X-Amz-Target"):
+            self._answer(*self.control_plane.answer(target, body), {})
+            return
         try:
-            invocation = accept_invocation(self.path, dict(self.headers), body, self.config)
+            config, model = self._endpoint()
+            invocation = accept_invocation(self.path, dict(self.headers), body, config)
             delay = float(invocation.wishes.get("delay", 0))
-        except (InvalidRequest, ValueError) as error:
+        except (InvalidRequest, Refusal, ValueError) as error:
             self._answer(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
             return
         self.invocations[invocation.inference_id] += 1
-        threading.Timer(delay, self.model.work_off, [invocation]).start()
-        self._answer(
-            202,
-            {"InferenceId": invocation.inference_id},
-            {
-                _HEADER + "OutputLocation": invocation.output_location,
-                _HEADER + "FailureLocation": invocation.failure_location,
-            },
-        )
+        threading.Timer(delay, model.work_off, [invocation]).start()
+        locations = {_HEADER + "OutputLocation": invocation.output_location}
+        if invocation.failure_location:
+            locations[_HEADER + "FailureLocation"] = invocation.failure_location
+        self._answer(202, {"InferenceId": invocation.inference_id}, locations)
 
-    def _answer(self, status: int, content: dict[str, str], headers: dict[str, str]) -> None:
+    def _endpoint(self) -> tuple[AsyncInferenceConfig, PretendModel]:
+        deployed = self.control_plane.deployed(endpoint_name_in(self.path))
+        if deployed is None:
+            return self.config, self.model
+        config = AsyncInferenceConfig.of(deployed)
+        return config, PretendModel(config)
+
+    def _answer(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
         body = json.dumps(content).encode()
         self.send_response(status)
         for name, value in {**headers, "Content-Type": "application/json"}.items():
@@ -269,6 +336,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _Handler.config = AsyncInferenceConfig(**json.loads(arguments.config.read_text()))
     _Handler.model = PretendModel(_Handler.config)
+    _Handler.control_plane = ControlPlane(account=ACCOUNT, region=REGION, publish=publish)
     _Server(("127.0.0.1", arguments.port), _Handler).serve_forever()
 
 

@@ -1,6 +1,7 @@
 """Brings the whole local system up, and down again."""
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -70,10 +71,12 @@ def _start_endpoint(folder: LocalFolder, processes: Processes) -> None:
         _ENDPOINT,
         [
             sys.executable,
-            str(ROOT / "local" / "pretend_endpoint.py"),
+            "-m",
+            "local.pretend_endpoint",
             f"--port={port}",
             f"--config={config_file}",
         ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         is_up=lambda: _listening(port),
     )
 
