@@ -19,6 +19,7 @@ _PASSING: Final = frozenset(
         "RequestThrottled",
         "RequestTimeout",
         "SlowDown",
+        "Throttling",
         "ThrottlingException",
         "TransactionConflictException",
     }

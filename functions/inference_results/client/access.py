@@ -28,6 +28,22 @@ from inference_results.domain.errors import InferenceResultsError
 CONNECTIONS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """Any number: a wait holds its connection for as long as the service holds the question open."""
 
+REFUSALS: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes with which AWS says that who asks may not, or is not known."""
+
 SERVICE: Final = "execute-api"
 _API_HOST: Final = re.compile(rf"[a-z0-9-]+\.{SERVICE}\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 

@@ -16,7 +16,7 @@ from inference_results.adapters.aws import PRESIGNING, client_config
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.summaries import SummariesTable
-from inference_results.client.access import credentials_trouble
+from inference_results.client.access import REFUSALS, credentials_trouble
 from inference_results.client.errors import (
     AmbiguousInference,
     InvalidRequest,
@@ -54,21 +54,6 @@ if TYPE_CHECKING:
 
 _CALLS_SIDE_BY_SIDE: Final = 16
 """To DynamoDB: the shards of a list, the ids of a batch."""
-
-_REFUSALS: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
 
 
 class TableBackend:
@@ -181,7 +166,7 @@ def refused(table: str, error: ClientError) -> InferenceResultsError:
         told: InferenceResultsError = InvalidRequest("there is no such table", table)
     elif code == "ValidationException":
         told = InvalidRequest("expected a table of this service", table)
-    elif code in _REFUSALS:
+    elif code in REFUSALS:
         told = NotAuthorized(
             f"{error.operation_name}: not allowed, or the credentials have expired: {code}"
         )
