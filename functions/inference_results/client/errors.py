@@ -12,11 +12,16 @@ InferenceResultsError
 ├── InferenceFailed         ended without an output
 │   ├── InferenceExpired    it waited in the endpoint's queue for too long
 │   └── InferenceLost       neither output nor failure was seen until the deadline
-└── OutputUnavailable       no output can be had
-    ├── NoOutput            the inference is not Completed (InProgress, perhaps)
-    ├── OutputRemoved       what was recorded is gone or replaced
-    ├── OutputTooLarge      more than the caller takes into memory: save it
-    └── OutputMalformed     it is not what its content type says; also a ValueError
+├── OutputUnavailable       no output can be had
+│   ├── NoOutput            the inference is not Completed (InProgress, perhaps)
+│   ├── OutputRemoved       what was recorded is gone or replaced
+│   ├── OutputTooLarge      more than the caller takes into memory: save it
+│   └── OutputMalformed     it is not what its content type says; also a ValueError
+├── UnknownEndpoint         there is no endpoint with this name
+├── EndpointUnfit           it cannot be wired, or unwired, as it stands: nothing was changed
+│   └── RightsMissing       an execution role may not do what the new config asks of it
+├── UpdateFailed            the endpoint is not in service with the new config
+└── UpdateTimeout           the update goes on, unwatched; also a TimeoutError
 
 Texts hold no payload, no custom attributes and no token.
 """
@@ -217,3 +222,56 @@ class OutputMalformed(OutputUnavailable, ValueError):
         super().__init__(inference_id, "OutputMalformed", f"the output is no {content_type}")
         self.content_type = content_type
         self.content = content
+
+
+class UnknownEndpoint(ClientError):
+    """SageMaker has no endpoint with this name in this account and region."""
+
+    def __init__(self, endpoint_name: str) -> None:
+        super().__init__(f"{endpoint_name}: there is no such endpoint")
+        self.endpoint_name = endpoint_name
+
+
+class EndpointUnfit(ClientError):
+    """The endpoint cannot be wired, or unwired, as it stands. Nothing was changed."""
+
+    def __init__(self, endpoint_name: str, detail: str) -> None:
+        super().__init__(f"{endpoint_name}: {detail}")
+        self.endpoint_name = endpoint_name
+
+
+class RightsMissing(EndpointUnfit):
+    """`role_arns` lack rights without which the update would fail, or notifications be lost."""
+
+    def __init__(self, endpoint_name: str, role_arns: Sequence[str]) -> None:
+        super().__init__(endpoint_name, f"rights that it needs are missing: {', '.join(role_arns)}")
+        self.role_arns = list(role_arns)
+
+
+class UpdateFailed(ClientError):
+    """The update ended, and `status` and `config_name` are what the endpoint has now.
+
+    `reason` is SageMaker's own, where it gives one.
+    """
+
+    def __init__(
+        self, endpoint_name: str, status: str, config_name: str, reason: str | None
+    ) -> None:
+        super().__init__(
+            f"{endpoint_name}: the update failed, it is {status} with {config_name}"
+            + (f": {reason}" if reason else "")
+        )
+        self.endpoint_name = endpoint_name
+        self.status = status
+        self.config_name = config_name
+        self.reason = reason
+
+
+class UpdateTimeout(ClientError, TimeoutError):
+    """The endpoint is not in service with the new config in time; it may come to be."""
+
+    def __init__(self, endpoint_name: str, status: str, timeout: float) -> None:
+        super().__init__(f"{endpoint_name}: still {status} after {timeout:g} s; the update goes on")
+        self.endpoint_name = endpoint_name
+        self.status = status
+        self.timeout = timeout
