@@ -813,7 +813,7 @@ def test_summary_refuses_more_days_than_the_service_has(run, days):
 # Help
 
 
-@pytest.mark.parametrize("command", ["get", "wait", "list", "output", "summary"])
+@pytest.mark.parametrize("command", ["get", "wait", "list", "output", "summary", "wire", "unwire"])
 def test_the_help_of_every_command_has_examples(run, command):
     result = run(command, "--help")
     assert result.exit_code == 0

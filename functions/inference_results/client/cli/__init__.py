@@ -2,7 +2,7 @@
 
 `commands` has the commands and their help, `options` their options, `exits` what ends them,
 `connection` whom they ask, `views` what they show, `following` the list without an end, `waiting`,
-`saving` and `backfilling` what takes time.
+`saving` and `backfilling` what takes time, `wiring` what is done to an endpoint.
 """
 
 import sys

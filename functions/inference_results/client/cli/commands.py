@@ -33,7 +33,9 @@ from inference_results.client.cli.views import (
     print_summary,
 )
 from inference_results.client.cli.waiting import ended
+from inference_results.client.cli.wiring import carry_out, chosen_topics, wiring_with
 from inference_results.client.inference import DaySummary, Inference
+from inference_results.client.wiring import Wires
 from inference_results.domain.backfilling import Extent
 from inference_results.domain.notification import NO_ENDPOINT
 
@@ -270,9 +272,7 @@ def summary(
       inference-results summary speech --days 31 --json | jq '.days[].counts'
     """
     connection: Connection = ctx.obj
-    endpoint = endpoint or connection.endpoint
-    if endpoint is None:
-        raise WrongCall("of which endpoint? Give its name")
+    endpoint = _named(endpoint or connection.endpoint)
     today = datetime.now(UTC).date()
     with connection.open() as client:
         found = client.summary(endpoint, since=today - timedelta(days=days - 1), until=today)
@@ -331,6 +331,78 @@ def backfill(
         )
     with connection.open_backfill() as table:
         run_backfill(table, extent, recording, json=json)
+
+
+@app.command()
+def wire(
+    ctx: typer.Context,
+    endpoint: options.EndpointName = None,
+    success_topic: options.SuccessTopic = None,
+    error_topic: options.ErrorTopic = None,
+    stack: options.Stack = None,
+    failure_path: options.FailurePath = None,
+    include_response: options.IncludeResponse = None,
+    apply: options.Apply = False,
+    timeout: options.Timeout = 3600,
+) -> None:
+    """Have an endpoint that exists notify this service.
+
+    Copies its endpoint config with the topics named, and updates the endpoint to the copy. First
+    it is checked that the execution roles may publish. Without --apply nothing is changed: the
+    differences are shown, and why it would be refused. It can be repeated, also after it was
+    broken off.
+
+    It asks AWS itself, with the credentials of --profile; no --api-url is needed.
+
+    In a pipe: lines of member, value before, value after, parted by tabs.
+
+    \b
+    Examples:
+      inference-results wire speech --stack InferenceResults
+      inference-results wire speech --stack InferenceResults --apply
+      inference-results wire speech --stack InferenceResults --include-response ERROR --apply
+    """
+    connection: Connection = ctx.obj
+    name = _named(endpoint or connection.endpoint)
+    session = connection.session()
+    success_arn, error_arn = chosen_topics(session, success_topic, error_topic, stack)
+    wires = Wires(
+        success_topic=success_arn,
+        error_topic=error_arn,
+        failure_path=failure_path,
+        include_response_in=tuple(include_response) if include_response else None,
+    )
+    wiring = wiring_with(session)
+    carry_out(wiring, wiring.plan(name, wires), apply=apply, timeout=timeout)
+
+
+@app.command()
+def unwire(
+    ctx: typer.Context,
+    endpoint: options.EndpointName = None,
+    apply: options.Apply = False,
+    timeout: options.Timeout = 3600,
+) -> None:
+    """Give an endpoint its former config back.
+
+    That is the one from before it was wired, however often it was. Without --apply nothing is
+    changed: the differences are shown. The copy stays, for the next time.
+
+    \b
+    Examples:
+      inference-results unwire speech
+      inference-results unwire speech --apply
+    """
+    connection: Connection = ctx.obj
+    wiring = wiring_with(connection.session())
+    plan = wiring.plan_back(_named(endpoint or connection.endpoint))
+    carry_out(wiring, plan, apply=apply, timeout=timeout)
+
+
+def _named(endpoint: str | None) -> str:
+    if endpoint is None:
+        raise WrongCall("of which endpoint? Give its name")
+    return endpoint
 
 
 def _print_line(inference: Inference, *, json: bool) -> None:

@@ -43,6 +43,10 @@ class Connection:
             )
         return TableBackfill(self.table, shards=self._given_shards(), session=self._session())
 
+    def session(self) -> boto3.Session:
+        """For what is asked of AWS itself."""
+        return self._session() or boto3.Session()
+
     def _on_table(self, table: str) -> Client:
         return Client.on_table(
             table,

@@ -22,6 +22,9 @@ from inference_results.client.errors import (
     NoOutput,
     NotFound,
     ServiceUnavailable,
+    UnknownEndpoint,
+    UpdateFailed,
+    UpdateTimeout,
     WaitTimeout,
 )
 from inference_results.domain.errors import InferenceResultsError
@@ -41,11 +44,13 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final = {
     ExitCode.DONE: "done; of wait: every inference is Completed",
-    ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed",
+    ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed;"
+    " an update failed",
     ExitCode.USAGE: "the call is wrong, or the service refuses a parameter",
-    ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer",
+    ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer; no such endpoint",
     ExitCode.TIMED_OUT: "not ended in time",
-    ExitCode.NO_ANSWER: "no answer: not allowed, not reached, ambiguous, no output to be had",
+    ExitCode.NO_ANSWER: "no answer: not allowed, not reached, ambiguous, no output to be had,"
+    " no endpoint to be wired",
     ExitCode.INTERRUPTED: "ended by Ctrl-C",
     ExitCode.PIPE_CLOSED: "whoever reads the output has gone",
 }
@@ -84,13 +89,13 @@ def exit_code(error: Exception) -> ExitCode:
     match error:
         case WaitTimeout() if _never_recorded(error):
             return ExitCode.NOT_FOUND
-        case WaitTimeout():
+        case WaitTimeout() | UpdateTimeout():
             return ExitCode.TIMED_OUT
-        case InferenceFailed() | NoOutput():
+        case InferenceFailed() | NoOutput() | UpdateFailed():
             return ExitCode.NOT_COMPLETED
         case WrongCall() | InvalidRequest():
             return ExitCode.USAGE
-        case NotFound():
+        case NotFound() | UnknownEndpoint():
             return ExitCode.NOT_FOUND
     return ExitCode.NO_ANSWER
 

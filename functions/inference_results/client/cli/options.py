@@ -45,6 +45,13 @@ def _statuses(incomplete: str) -> list[str]:
     return [incomplete + each[len(incomplete) :] for each in found]
 
 
+def _topic_type(text: str) -> str:
+    """SageMaker's word for one of its two topics."""
+    if text.upper() not in ("SUCCESS", "ERROR"):
+        raise typer.BadParameter("expected SUCCESS or ERROR")
+    return f"{text.upper()}_NOTIFICATION_TOPIC"
+
+
 ApiUrl = Annotated[
     str | None,
     typer.Option(envvar="INFERENCE_RESULTS_API_URL", metavar="URL", help="URL of the HTTP API."),
@@ -191,4 +198,36 @@ StartAfter = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show what would be recorded.")
+]
+
+SuccessTopic = Annotated[
+    str | None, typer.Option(metavar="ARN", help="Topic that is told of completed inferences.")
+]
+ErrorTopic = Annotated[
+    str | None, typer.Option(metavar="ARN", help="Topic that is told of failed inferences.")
+]
+Stack = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Stack of this service, whose two topics are meant, in place of them."
+    ),
+]
+FailurePath = Annotated[
+    str | None,
+    typer.Option(
+        metavar="S3_URI",
+        help="S3FailurePath: s3://bucket/prefix/. By default that of the config is kept.",
+    ),
+]
+IncludeResponse = Annotated[
+    list[str] | None,
+    typer.Option(
+        parser=_topic_type,
+        metavar="TOPIC",
+        help="SUCCESS or ERROR, or both by giving it twice: the response, up to 128 KB, stands in"
+        " the notifications of this topic. By default what the config says is kept.",
+    ),
+]
+Apply = Annotated[
+    bool, typer.Option("--apply/--dry-run", help="Do it, or only show what would be done.")
 ]

@@ -1,4 +1,4 @@
-"""What the commands show of records and summaries."""
+"""What the commands show of records, summaries and changes."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from inference_results.client.cli.terminal import console, is_terminal, print_fields, shown
+from inference_results.client.endpoint_configs import Change
 from inference_results.client.inference import DaySummary, Inference, Latency
 from inference_results.domain.backfilling import StoredObject
 from inference_results.domain.inference import Status
@@ -88,6 +89,19 @@ def print_summary(days: Sequence[DaySummary]) -> None:
     _print_table(table)
     for line in _histogram(days):
         console(sys.stdout).print(line, soft_wrap=True)
+
+
+def print_changes(found: Iterable[Change]) -> None:
+    """A table of member, value before, value after; in a pipe one line for each."""
+    rows = [(each.path, each.before, each.after) for each in found]
+    if not is_terminal(sys.stdout):
+        for row in rows:
+            print_fields(*row)
+        return
+    table = _table("endpoint config", "before", "after")
+    for row in rows:
+        table.add_row(*(shown(value or "") for value in row))
+    _print_table(table)
 
 
 def _table(*names: str, right: bool = False) -> Table:
