@@ -1,12 +1,14 @@
 """The commands `wire` and `unwire`."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
 from inference_results.client.cli.commands import app
 from inference_results.client.cli.connection import Connection
+from local.environment import ROOT
 from tests.client.pretend_aws import ACCOUNT, ERROR, ROLE, SUCCESS
 
 TOPICS = ("--success-topic", SUCCESS, "--error-topic", ERROR)
@@ -90,6 +92,14 @@ def test_unwire_shows_the_way_back_and_goes_it_with_apply(run, endpoint):
     assert endpoint() == "speech-1"
 
 
+def test_what_one_may_not_expect_is_said(run, cloud, sagemaker, endpoint):
+    arn = sagemaker.describe_endpoint(EndpointName="speech")["EndpointArn"]
+    tag = {"Key": "aws:cloudformation:stack-name", "Value": "endpoints"}
+    sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
+    first, _ = run("wire", "speech", *TOPICS).stderr.splitlines()
+    assert first.startswith("speech: CloudFormation manages it, in the stack endpoints,")
+
+
 def test_the_responses_that_are_to_be_included_are_named_in_short(run, cloud, endpoint):
     words = ("--include-response", "error", "--include-response", "SUCCESS", "--apply")
     run("wire", "speech", *TOPICS, *words)
@@ -161,6 +171,25 @@ def test_an_update_that_takes_too_long_ends_with_4(run, cloud, endpoint):
     result = run("wire", "speech", *TOPICS, "--apply", "--timeout", "0")
     assert result.exit_code == 4
     assert result.stderr == "speech: still Updating after 0 s; the update goes on\n"
+
+
+def test_the_documented_rights_are_those_that_are_used(run, cloud, endpoint):
+    document = (ROOT / "docs" / "wiring.md").read_text()
+    (policy,) = re.findall(r"^```json\n(.*?)^```", document, re.M | re.S)
+    documented = {
+        each["Sid"]: {action for action in each["Action"] if action.startswith("sagemaker:")}
+        for each in json.loads(policy)["Statement"]
+    }
+
+    def used():
+        return {f"sagemaker:{operation}" for operation, _ in cloud.requests}
+
+    run("wire", "speech", *TOPICS)
+    assert used() == documented["Show"]
+    run("wire", "speech", *TOPICS, "--apply")
+    run("unwire", "speech", "--apply")
+    # Of CreateEndpointConfig with tags.
+    assert used() | {"sagemaker:AddTags"} == documented["Show"] | documented["Apply"]
 
 
 @pytest.mark.parametrize("words", [("wire", *TOPICS), ("unwire",)])

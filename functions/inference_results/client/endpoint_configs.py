@@ -132,7 +132,7 @@ def copy_name(former: str, fields: Mapping[str, Any], tags: Mapping[str, str]) -
     suffix = f"-wired-{hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]}"
     copied = _COPY_NAME.fullmatch(former)
     stem = copied[1] if copied else former
-    return stem[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
+    return stem[: _MAX_NAME - len(suffix)] + suffix
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
