@@ -220,11 +220,14 @@ def test_without_a_region_it_is_one_line(run, monkeypatch):
     assert (result.exit_code, result.stderr) == (5, "You must specify a region.\n")
 
 
-def test_on_a_terminal_the_differences_are_a_table_and_the_progress_is_beside_it(
-    run, endpoint, terminal
+def test_on_a_terminal_the_differences_have_lines_and_the_progress_is_beside_them(
+    run, endpoint, terminal, monkeypatch
 ):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
     result = run("wire", "speech", *TOPICS, "--apply")
-    assert "before" in result.stdout
-    assert SUCCESS in result.stdout
+    topic, before, after = result.stdout.splitlines()[3:6]
+    assert topic == "AsyncInferenceConfig.OutputConfig.NotificationConfig.SuccessTopic"
+    assert (before, after) == (f"  - {FOREIGN}", f"  + {SUCCESS}")
     assert "InService" in result.stderr
     assert "InService" not in result.stdout

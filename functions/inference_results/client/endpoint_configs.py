@@ -21,7 +21,7 @@ from inference_results.client.refusals import says_invalid, translated
 _MAX_NAME: Final = 63
 _DIGEST_LENGTH: Final = 10
 _COPY_NAME: Final = re.compile(rf"(.+)-wired-[0-9a-f]{{{_DIGEST_LENGTH}}}")
-_BEFORE_PARSE: Final = "before-parse.sagemaker.DescribeEndpointConfig"
+_RECEIVED: Final = "response-received.sagemaker.DescribeEndpointConfig"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +109,16 @@ class EndpointConfigs:
         """The answer as botocore parses it, and as it came."""
         bodies: list[bytes] = []
 
-        def keep(response_dict: Mapping[str, Any], **_: Any) -> None:
-            bodies.append(response_dict["body"])
+        def keep(response_dict: Mapping[str, Any] | None, **_: Any) -> None:
+            if response_dict is not None:
+                bodies.append(response_dict["body"])
 
         events = self._sagemaker.meta.events
-        events.register(_BEFORE_PARSE, keep)
+        events.register(_RECEIVED, keep)
         try:
             answer = self._sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
         finally:
-            events.unregister(_BEFORE_PARSE, keep)
+            events.unregister(_RECEIVED, keep)
         return answer, bodies[-1]
 
     def _shape(self, operation: str, direction: str) -> StructureShape:

@@ -92,16 +92,16 @@ def print_summary(days: Sequence[DaySummary]) -> None:
 
 
 def print_changes(found: Iterable[Change]) -> None:
-    """A table of member, value before, value after; in a pipe one line for each."""
-    rows = [(each.path, each.before, each.after) for each in found]
-    if not is_terminal(sys.stdout):
-        for row in rows:
-            print_fields(*row)
-        return
-    table = _table("endpoint config", "before", "after")
-    for row in rows:
-        table.add_row(*(shown(value or "") for value in row))
-    _print_table(table)
+    """In a pipe a line of member, value before, value after; on a terminal a line for each."""
+    for each in found:
+        if not is_terminal(sys.stdout):
+            print_fields(each.path, each.before, each.after)
+            continue
+        # Paths and ARNs are too long to stand side by side.
+        console(sys.stdout).print(shown(each.path), soft_wrap=True)
+        for mark, value, style in (("-", each.before, "red"), ("+", each.after, "green")):
+            if value is not None:
+                console(sys.stdout).print(f"  {mark} {shown(value)}", style=style, soft_wrap=True)
 
 
 def _table(*names: str, right: bool = False) -> Table:
