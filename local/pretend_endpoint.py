@@ -138,12 +138,13 @@ def accept_invocation(
 
 def session_of(config: AsyncInferenceConfig) -> boto3.Session:
     """Under the execution role: by its profile, or assumed now."""
-    return (
-        assumed(config.role_arn) if config.role_arn else boto3.Session(profile_name=config.profile)
-    )
+    if config.role_arn:
+        return assumed(config.role_arn)
+    return boto3.Session(profile_name=config.profile)
 
 
 def assumed(role_arn: str) -> boto3.Session:
+    """Raises botocore's ClientError if there is no such role, or it does not trust the account."""
     credentials = (
         boto3.Session()
         .client("sts")
@@ -295,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
             config, model = self._endpoint()
             invocation = accept_invocation(self.path, dict(self.headers), body, config)
             delay = float(invocation.wishes.get("delay", 0))
-        except (InvalidRequest, Refusal, ValueError) as error:
+        except (InvalidRequest, Refusal, ClientError, ValueError) as error:
             self._answer(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
             return
         self.invocations[invocation.inference_id] += 1
