@@ -77,7 +77,7 @@ def test_dead_letters_are_published_again_and_recorded(outputs, record_of, tmp_p
 def test_what_was_parked_is_shown_with_its_reason(outputs):
     marker = str(uuid.uuid4())
     boto3.client("sns").publish(TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=marker)
-    command = block("docs/operations.md", "", "python -")
+    command = block("docs/operations.md", "", 'python - "$QUEUE_URL"')
     url = outputs[StackOutput.UNPROCESSABLE_QUEUE_URL]
 
     def shown():
@@ -85,6 +85,12 @@ def test_what_was_parked_is_shown_with_its_reason(outputs):
         return lines and lines[0]
 
     assert "body: expected JSON" in eventually(shown)
+
+
+def test_the_sweep_is_called_by_hand(outputs):
+    (command,) = [text for _, text in blocks("docs/operations.md") if "SWEEP_FUNCTION_NAME" in text]
+    name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+    assert isinstance(json.loads(shell(command, SWEEP_FUNCTION_NAME=name)), dict)
 
 
 @pytest.fixture(scope="module")

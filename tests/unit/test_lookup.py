@@ -184,3 +184,29 @@ def test_records_are_cut_down_to_what_a_function_may_answer_with(text):
 def test_a_malformed_batch_names_what_is_wrong(inference_ids, parameter):
     with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
         find_many(inference_ids=inference_ids)
+
+
+def ended(status, endpoint_name="here"):
+    return item(status=status, endpoint_name=endpoint_name)
+
+
+def test_of_a_routers_record_and_its_endpoints_that_ended_alike_the_endpoints_is_shown():
+    assert find(ended("Completed"), ended("Completed", "-"))["endpoint_name"] == "here"
+    assert find(ended("Failed", "-"), ended("Failed"))["endpoint_name"] == "here"
+
+
+def test_of_a_routers_record_and_its_endpoints_the_one_that_has_ended_is_shown():
+    assert find(ended("InProgress"), ended("Completed", "-"))["endpoint_name"] == "-"
+    assert find(ended("Completed"), ended("InProgress", "-"))["endpoint_name"] == "here"
+
+
+def test_where_a_router_and_its_endpoint_tell_differently_whoever_asks_must_choose():
+    pair = (ended("Failed"), ended("Completed", "-"))
+    with pytest.raises(AmbiguousInference) as ambiguous:
+        find(*pair)
+    assert ambiguous.value.endpoints == ["-", "here"]
+
+
+def test_a_router_that_tried_two_endpoints_leaves_the_choice_to_whoever_asks():
+    with pytest.raises(AmbiguousInference):
+        find(ended("Failed", "one"), ended("Completed", "two"), ended("Completed", "-"))

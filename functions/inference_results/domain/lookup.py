@@ -15,6 +15,7 @@ from inference_results.domain.errors import (
     UnknownInference,
 )
 from inference_results.domain.inference import Status
+from inference_results.domain.notification import NO_ENDPOINT
 from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID, MAX_BATCH
 from inference_results.domain.timestamp import timestamp
 
@@ -157,7 +158,7 @@ def _bytes_in_answer(record: dict[str, Any]) -> int:
 
 
 def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    current = [item for item in items if is_current(item, now)]
+    current = _without_routers([item for item in items if is_current(item, now)])
     match current, items:
         case [item], _:
             return shown(item)
@@ -166,6 +167,24 @@ def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
         case [], _:
             raise RecordExpired(_time(max(item[Attribute.EXPIRES_AT] for item in items)))
     raise AmbiguousInference(sorted(item[Attribute.ENDPOINT_NAME] for item in current))
+
+
+def _without_routers(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One of the two records that a router's event and its endpoint's leave of one invocation.
+
+    The router's names no endpoint. That of the endpoint tells more, unless only the router's has
+    ended. Where they ended differently, whoever asks must choose.
+    """
+    routed = [item for item in items if item[Attribute.ENDPOINT_NAME] == NO_ENDPOINT]
+    named = [item for item in items if item[Attribute.ENDPOINT_NAME] != NO_ENDPOINT]
+    match named, routed:
+        case [one], [other] if not is_terminal(one):
+            return [other]
+        case [one], [other] if not is_terminal(other):
+            return [one]
+        case [one], [other] if one[Attribute.STATUS] == other[Attribute.STATUS]:
+            return [one]
+    return items
 
 
 def _reason(why: UnknownInference | RecordExpired | AmbiguousInference) -> dict[str, Any]:
