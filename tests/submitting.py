@@ -1,6 +1,7 @@
 """SubmitInference over the real table, with SageMaker and S3 in memory, and callers that crash."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -60,6 +61,8 @@ class Submitters:
     endpoints: Any = None
     inputs: Any = field(default_factory=FakeInputs)
     input_prefix: str = INPUTS
+    meanwhile: Callable[[], None] | None = None
+    """What happens, once, when somebody waits for the first time."""
     _tokens: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -68,8 +71,11 @@ class Submitters:
     def now(self) -> datetime:
         return self.clock
 
-    def sleep(self, **time: float) -> None:
-        self.clock += timedelta(**time)
+    def sleep(self, seconds: float) -> None:
+        self.clock += timedelta(seconds=seconds)
+        if meanwhile := self.meanwhile:
+            self.meanwhile = None
+            meanwhile()
 
     def submit(self, body: bytes | None = b"hello", **members: Any) -> Submitted:
         return self.use_case()({"endpoint": "speech", "idempotency_key": "one", **members}, body)
@@ -94,6 +100,7 @@ class Submitters:
             endpoint_names=None,
             retention=timedelta(days=90),
             now=self.now,
+            sleep=self.sleep,
             new_token=lambda: str(next(self._tokens)),
         )
 

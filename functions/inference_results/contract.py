@@ -113,8 +113,7 @@ class SubmissionMember(StrEnum):
     OUTPUT_LOCATION = "output_location"
     FAILURE_LOCATION = "failure_location"
     STAGE = "stage"
-    HELD_UNTIL = "held_until"
-    """Until when nobody else continues an attempt."""
+    """How far an attempt has come; missing once SageMaker's answer is known."""
 
 
 class SummaryAttribute(StrEnum):

@@ -1,6 +1,6 @@
 """One key, one invocation, whatever happens to its callers. The table's conditions are real."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import boto3
 import pytest
@@ -13,7 +13,9 @@ from inference_results.domain.errors import (
     KeyReused,
     Unavailable,
 )
-from inference_results.domain.submitting import HOLD, inference_id_of
+from inference_results.domain.registering import RegisterInvocation
+from inference_results.domain.submitting import inference_id_of
+from inference_results.domain.timestamp import timestamp
 from tests.submitting import INPUTS, LARGE, START, Submitters
 
 
@@ -169,45 +171,42 @@ def test_without_an_answer_the_record_stays_in_progress_and_nobody_invokes_again
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert "submission" not in submitted.record
     callers.endpoints.lost_answer = None
-    callers.sleep(hours=1)
+    callers.sleep(3600)
     assert not callers.submit().created
     assert callers.invoked.total() == 1
 
 
 CRASHES = [
-    # step, whether before it, body, invocations after a retry at once, and after the hold
-    ("create", True, b"hello", 1, 1),
-    ("create", False, b"hello", 0, 0),
-    ("create", False, LARGE, 0, 1),
-    ("put", False, LARGE, 0, 1),
-    ("begin_invoking", False, LARGE, 0, 0),
-    ("invoke", True, b"hello", 0, 0),
-    ("invoke", False, b"hello", 1, 1),
-    ("invoke", False, LARGE, 1, 1),
-    ("register", True, b"hello", 1, 1),
-    ("register", False, b"hello", 1, 1),
+    # step, whether before it, body, how often it is invoked in the end
+    ("create", True, b"hello", 1),
+    ("create", False, b"hello", 0),
+    ("create", False, LARGE, 1),
+    ("put", True, LARGE, 1),
+    ("put", False, LARGE, 1),
+    ("claim", True, LARGE, 1),
+    ("claim", False, LARGE, 0),
+    ("invoke", True, b"hello", 0),
+    ("invoke", False, b"hello", 1),
+    ("invoke", False, LARGE, 1),
+    ("register", True, b"hello", 1),
+    ("register", False, b"hello", 1),
 ]
 
 
-@pytest.mark.parametrize(("step", "before", "body", "at_once", "later"), CRASHES)
-def test_no_crash_leads_to_a_double_invocation(callers, step, before, body, at_once, later):
+@pytest.mark.parametrize(("step", "before", "body", "invoked"), CRASHES)
+def test_no_crash_leads_to_a_double_invocation(callers, step, before, body, invoked):
     callers.crash(step, body, before=before)
-    callers.submit(body)
-    assert callers.invoked.total() == at_once
-    callers.sleep(seconds=HOLD.total_seconds() + 1)
-    callers.submit(body)
-    assert callers.invoked.total() == later
-    callers.sleep(days=1)
-    callers.submit(body)
-    assert callers.invoked.total() == later
+    for pause in (0, 60, 24 * 60 * 60):
+        callers.sleep(pause)
+        assert callers.submit(body).record["status"] == "InProgress"
+        assert callers.invoked.total() == invoked
 
 
-def test_a_slow_upload_that_another_took_over_does_not_invoke(callers):
-    """The first is still uploading when the second takes over, and comes last."""
+def test_of_two_that_upload_one_invokes(callers):
+    """The second begins while the first is uploading, and is done before it."""
 
     class SlowInputs:
         def put(self, *_arguments):
-            callers.sleep(seconds=HOLD.total_seconds() + 1)
             assert callers.submit(LARGE).created
 
     slow = callers.use_case()
@@ -218,12 +217,120 @@ def test_a_slow_upload_that_another_took_over_does_not_invoke(callers):
     assert callers.invoked.total() == 1
 
 
-def test_a_preparing_attempt_is_left_alone_until_its_hold_is_over(callers):
-    callers.crash("put", LARGE)
-    callers.sleep(seconds=HOLD.total_seconds())
-    assert not callers.submit(LARGE).created
-    callers.sleep(seconds=1)
+def test_an_upload_that_failed_leaves_no_record(callers):
+    class NoInputs:
+        def put(self, *_arguments):
+            raise Unavailable("s3", "SlowDown")
+
+    failing = callers.use_case()
+    object.__setattr__(failing, "inputs", NoInputs())
+    with pytest.raises(Unavailable):
+        failing({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
+    assert item(callers) == {}
     assert callers.submit(LARGE).created
+
+
+def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
+    callers.crash("invoke")
+    (attempt,) = [item(callers)]
+
+    def answered():
+        register = RegisterInvocation(
+            registrations=callers.table, retention=timedelta(days=90), now=callers.now
+        )
+        register(
+            attempt["inference_id"],
+            {
+                "endpoint": "speech",
+                "submitted_at": timestamp(callers.now()),
+                "output_location": "s3://customer-outputs/async/x.out",
+            },
+        )
+
+    callers.meanwhile = answered
+    submitted = callers.submit()
+    assert not submitted.created
+    assert submitted.record["submission"] == {
+        "output_location": "s3://customer-outputs/async/x.out"
+    }
+
+
+def test_a_racing_caller_invokes_if_the_other_was_refused(callers, table_name):
+    callers.crash("invoke", before=True)
+    key = {name: {"S": item(callers)[name]} for name in ("inference_id", "endpoint_name")}
+    callers.meanwhile = lambda: boto3.client("dynamodb").delete_item(TableName=table_name, Key=key)
+    assert callers.submit().created
+    assert callers.invoked.total() == 1
+
+
+def test_a_racing_caller_does_not_wait_for_one_that_is_gone(callers):
+    callers.crash("invoke")
+    before = callers.clock
+    assert not callers.submit().created
+    assert callers.clock - before <= timedelta(seconds=20)
+    before = callers.clock
+    assert not callers.submit().created
+    assert callers.clock == before
+
+
+class LostAnswers:
+    """DynamoDB writes, and the answer is lost; botocore tries again, or gives up."""
+
+    def __init__(self, table, step, *, gives_up):
+        self._table, self._step, self._gives_up = table, step, gives_up
+
+    def __getattr__(self, name):
+        write = getattr(self._table, name)
+        if name != self._step:
+            return write
+
+        def answer_lost(*arguments):
+            write(*arguments)
+            if self._gives_up:
+                raise Unavailable("dynamodb", "ReadTimeoutError")
+            return write(*arguments)
+
+        return answer_lost
+
+
+@pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
+def test_a_write_that_botocore_repeats_is_known_as_ones_own(callers, step, body):
+    use_case = callers.use_case()
+    object.__setattr__(use_case, "attempts", LostAnswers(callers.table, step, gives_up=False))
+    assert use_case({"endpoint": "speech", "idempotency_key": "one"}, body).created
+    assert callers.invoked.total() == 1
+
+
+@pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
+def test_after_a_write_without_an_answer_the_same_key_begins_anew(callers, step, body):
+    use_case = callers.use_case()
+    object.__setattr__(use_case, "attempts", LostAnswers(callers.table, step, gives_up=True))
+    with pytest.raises(Unavailable):
+        use_case({"endpoint": "speech", "idempotency_key": "one"}, body)
+    assert item(callers) == {}
+    assert callers.submit(body).created
+    assert callers.invoked.total() == 1
+
+
+def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_twice(callers):
+    failures = [Unavailable("dynamodb", "x"), Unavailable("dynamodb", "x")]
+
+    class Flaky:
+        def __getattr__(self, name):
+            if name == "register" and failures:
+                raise failures.pop()
+            return getattr(callers.table, name)
+
+    use_case = callers.use_case()
+    object.__setattr__(use_case, "attempts", Flaky())
+    assert "submission" in use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x").record
+
+
+def test_a_key_whose_record_is_past_its_retention_is_new(callers):
+    first = callers.submit()
+    callers.clock = datetime.fromisoformat(first.record["expires_at"])
+    assert callers.submit(b"other").created
+    assert callers.invoked.total() == 2
 
 
 def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_name):

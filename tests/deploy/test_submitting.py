@@ -244,7 +244,7 @@ def callers(outputs):
         ("create", False, b"hello", 0, "Lost"),
         ("create", False, LARGE, 1, "Completed"),
         ("put", False, LARGE, 1, "Completed"),
-        ("begin_invoking", False, LARGE, 0, "Lost"),
+        ("claim", False, LARGE, 0, "Lost"),
         ("invoke", False, b"hello", 1, "Completed"),
         ("register", False, b"hello", 1, "Completed"),
     ],
@@ -254,7 +254,7 @@ def test_a_caller_that_crashes_leaves_no_double_invocation_and_nothing_without_a
 ):
     key = str(uuid.uuid4())
     callers.crash(step, body, before=before, idempotency_key=key)
-    callers.sleep(minutes=2)
+    callers.sleep(120)
     for _ in range(3):
         callers.submit(body, idempotency_key=key)
     sweep()

@@ -90,7 +90,14 @@ def api_url(folder, issuer):
     deployed_url = folder.outputs()[StackOutput.API_URL]
     deployed_id = deployed_url.split("/")[-2]
     gateway = boto3.client("apigatewayv2")
-    (integration,) = gateway.get_integrations(ApiId=deployed_id)["Items"]
+    (target,) = [
+        each["Target"]
+        for each in gateway.get_routes(ApiId=deployed_id)["Items"]
+        if each["RouteKey"] == Route.GET_INFERENCE_BY_QUERY
+    ]
+    integration = gateway.get_integration(
+        ApiId=deployed_id, IntegrationId=target.rpartition("/")[2]
+    )
     api_id = gateway.create_api(Name="tokens", ProtocolType="HTTP")["ApiId"]
     target = gateway.create_integration(
         ApiId=api_id,

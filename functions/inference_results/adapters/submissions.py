@@ -1,6 +1,7 @@
 """The table of inferences, as submitters write to it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ _NAMES: Final[dict[str, str]] = {
 _NEVER_REGISTERED: Final = "attribute_not_exists(#submission.#order)"
 _REGISTERED_WITH_LOWER_ORDER: Final = "#submission.#order < :order"
 _NEWER: Final = f"({_NEVER_REGISTERED} OR {_REGISTERED_WITH_LOWER_ORDER})"
+_NO_RECORD: Final = f"attribute_not_exists({Attribute.INFERENCE_ID})"
 _HAS_RESULT: Final = f"attribute_exists({Attribute.EVENT_ORDER})"
 _NO_RESULT: Final = f"attribute_not_exists({Attribute.EVENT_ORDER})"
 _RESULT_HAS_LOCATION: Final = (
@@ -90,50 +92,38 @@ class SubmissionsTable:
         raise Unavailable("dynamodb", "Contended")
 
     def create(self, attempt: Submission) -> dict[str, Any] | None:
-        """None if there was no record, else the item that is there."""
-        created, item = self._put_in_progress(
-            attempt, f"attribute_not_exists({Attribute.INFERENCE_ID})", {}, {}
-        )
-        return None if created else item
+        """None if the attempt is recorded now, else the item that is there, within its retention.
 
-    def take_over(self, attempt: Submission, held_up: Mapping[str, Any]) -> bool:
-        """Replace the preparing attempt of an item; False if it is not there any more."""
+        botocore may have written it already when it tries again, so the attempt is known by its
+        order.
+        """
+        now = datetime.fromisoformat(attempt.recorded_at)
+        _, item = self._put_in_progress(
+            attempt,
+            f"{_NO_RECORD} OR {Attribute.EXPIRES_AT} <= :now",
+            {},
+            {":now": int(now.timestamp())},
+        )
+        return None if _order(item) == attempt.order else item
+
+    def claim(self, attempt: Submission) -> bool:
+        """Whether the invocation, which is still prepared, is for this attempt to make.
+
+        One that the sweep has ended before anybody claimed it is in progress anew.
+        """
+        claimed = replace(attempt, stage=Stage.INVOKING)
         values = {
-            ":held_up": _order(held_up),
             ":preparing": Stage.PREPARING,
             ":in_progress": Status.IN_PROGRESS,
             ":lost": Status.LOST,
         }
-        taken, _ = self._put_in_progress(
-            attempt,
-            "#submission.#order = :held_up AND #submission.#stage = :preparing"
-            " AND #status IN (:in_progress, :lost)",
-            {"#order": SubmissionMember.ORDER, "#stage": SubmissionMember.STAGE},
+        _, item = self._put_in_progress(
+            claimed,
+            "#submission.#stage = :preparing AND #status IN (:in_progress, :lost)",
+            {"#stage": SubmissionMember.STAGE},
             values,
         )
-        return taken
-
-    def begin_invoking(self, attempt: Submission) -> bool:
-        """Enter the next stage; False if another took over, or the sweep ended the record."""
-        changed, _ = self._update(
-            attempt,
-            "SET #submission.#stage = :invoking",
-            "#submission.#order = :order AND #submission.#stage = :preparing"
-            " AND #status = :in_progress",
-            {
-                "#submission": Attribute.SUBMISSION,
-                "#order": SubmissionMember.ORDER,
-                "#stage": SubmissionMember.STAGE,
-                "#status": Attribute.STATUS,
-            },
-            {
-                ":order": attempt.order,
-                ":invoking": Stage.INVOKING,
-                ":preparing": Stage.PREPARING,
-                ":in_progress": Status.IN_PROGRESS,
-            },
-        )
-        return changed
+        return _is_claimed_by(item, attempt)
 
     def withdraw(self, attempt: Submission) -> None:
         """Remove the record of an attempt that invoked nothing; nothing else is removed."""
@@ -256,7 +246,6 @@ class SubmissionsTable:
                 SubmissionMember.OUTPUT_LOCATION: submission.output_location,
                 SubmissionMember.FAILURE_LOCATION: submission.failure_location,
                 SubmissionMember.STAGE: submission.stage,
-                SubmissionMember.HELD_UNTIL: submission.held_until,
             },
         }
         return serialized(
@@ -268,6 +257,12 @@ class SubmissionsTable:
 
 def _key(submission: Submission) -> dict[str, Any]:
     return serialized({KEY[0]: submission.inference_id, KEY[1]: submission.endpoint_name})
+
+
+def _is_claimed_by(item: Mapping[str, Any], attempt: Submission) -> bool:
+    """Also if it was claimed by a first try of botocore's, whose answer was lost."""
+    stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
+    return _order(item) == attempt.order and stage == Stage.INVOKING
 
 
 def _order(item: Mapping[str, Any]) -> str:

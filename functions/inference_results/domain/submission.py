@@ -23,17 +23,17 @@ class Stage(StrEnum):
     """How far an attempt to submit has come."""
 
     PREPARING = "Preparing"
-    """SageMaker has not been called, and will not be by this attempt once another took over."""
+    """SageMaker has not been called: whoever claims the invocation calls it."""
     INVOKING = "Invoking"
-    """SageMaker may have been called. Nobody can tell, so nobody calls it again."""
+    """SageMaker may have been called. Nobody can tell, so nobody else calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One invocation as its submitter knows it. Timestamps are in stored form.
 
-    `deadline` is when SageMaker has given it up at the latest. `stage`, `held_until` and
-    `request_digest` are those of an attempt, whose invocation is still to be made or confirmed.
+    `deadline` is when SageMaker has given it up at the latest. `stage` and `request_digest` are
+    those of an attempt, whose invocation is still to be made or confirmed.
     """
 
     inference_id: str
@@ -51,7 +51,6 @@ class Submission:
     custom_attributes: str | None = field(default=None, repr=False)
     caller_metadata: Mapping[str, str] | None = field(default=None, repr=False)
     stage: Stage | None = None
-    held_until: str | None = None
     request_digest: str | None = None
 
 

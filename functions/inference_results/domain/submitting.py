@@ -1,16 +1,16 @@
 """The use case: invoke an endpoint once for each idempotency key, and keep what is known of it.
 
 An attempt is recorded before SageMaker is called, in one of two stages. While it prepares (a large
-input is uploaded), another may take over once it was held up for a minute: entering the next stage
-needs the order of the attempt, which the other one has replaced. From then on nobody calls again,
-whatever becomes of the caller: the result, or the sweep, ends the record. See docs/decisions/0010.
+input is uploaded), all who have the same key do the same; one of them claims the invocation, by a
+conditional write. From then on nobody else calls, whatever becomes of that caller: the result, or
+the sweep, ends the record. See docs/decisions/0010.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -35,8 +35,12 @@ from inference_results.domain.registering import Registrations, made_submission
 from inference_results.domain.submission import Stage, Submission, attempt_order, registered
 from inference_results.domain.timestamp import timestamp
 
-HOLD: Final = timedelta(seconds=60)
-"""How long an attempt may prepare before another takes over."""
+_PAUSE_SECONDS: Final = 0.2
+_INVOKING_SECONDS: Final = 20
+"""By then whoever invokes has an answer, or will have none."""
+
+_TRIES: Final = 3
+"""At keeping SageMaker's answer: without it the sweep cannot know where the output is."""
 
 _REQUEST: Final = (INPUT_LOCATION.name, "content_type", "accept")
 """Members that make it another request, besides the input."""
@@ -88,13 +92,13 @@ class Attempts(Registrations, Protocol):
     """The table, as attempts are written."""
 
     def create(self, attempt: Submission) -> dict[str, Any] | None:
-        """None if there was no record, else the item that is there. Raises Unavailable."""
+        """None if the attempt is recorded now, else the item that is there. Raises Unavailable."""
 
-    def take_over(self, attempt: Submission, held_up: Mapping[str, Any]) -> bool:
-        """Replace the preparing attempt of an item; False if it is not there any more."""
+    def claim(self, attempt: Submission) -> bool:
+        """Whether the invocation, which is still prepared, is for this attempt to make.
 
-    def begin_invoking(self, attempt: Submission) -> bool:
-        """Enter the next stage; False if another took over, or the sweep ended the record."""
+        Raises Unavailable.
+        """
 
     def withdraw(self, attempt: Submission) -> None:
         """Remove the record of an attempt that invoked nothing; nothing else is removed."""
@@ -125,6 +129,7 @@ class SubmitInference:
     endpoint_names: frozenset[str] | None
     retention: timedelta
     now: Callable[[], datetime]
+    sleep: Callable[[float], None]
     new_token: Callable[[], str]
 
     def __call__(self, members: Mapping[str, Any], body: bytes | None = None) -> Submitted:
@@ -135,20 +140,36 @@ class SubmitInference:
         """
         given = SUBMISSION.check(members)
         self._check_endpoint(given["endpoint"])
-        attempt = self._attempt(given, body)
-        item = self.attempts.create(attempt)
-        if item is not None:
-            if item.get(Attribute.REQUEST_DIGEST, attempt.request_digest) != attempt.request_digest:
-                raise KeyReused(attempt.inference_id)
-            if not self._is_held_up(item):
+        for _ in range(_TRIES):
+            attempt = self._attempt(given, body)
+            if self._may_invoke(attempt, body):
+                return self._invoke(attempt, given, body)
+            item = self._awaited(attempt)
+            # Without an item: whoever had the invocation withdrew it, since nothing was invoked.
+            if item:
                 return Submitted(shown(item), created=False)
-            if not self.attempts.take_over(attempt, item):
-                return self._as_it_stands(attempt)
-        if attempt.stage is Stage.PREPARING:
+        raise Unavailable("submission", "Contended")
+
+    def _may_invoke(self, attempt: Submission, body: bytes | None) -> bool:
+        """Whether it is for this attempt to invoke."""
+        with self._withdrawing(attempt):
+            item = self.attempts.create(attempt)
+            if item is not None and not _is_prepared(item, attempt):
+                return False
+            if attempt.stage is Stage.INVOKING:
+                return item is None
             self._upload(attempt, body or b"")
-            if not self.attempts.begin_invoking(attempt):
-                return self._as_it_stands(attempt)
-        return self._invoke(attempt, given, body)
+            return self.attempts.claim(attempt)
+
+    @contextmanager
+    def _withdrawing(self, attempt: Submission) -> Iterator[None]:
+        """Of an attempt that invoked nothing, leave no record. The sweep ends what is left."""
+        try:
+            yield
+        except (InvocationRefused, Unavailable):
+            with suppress(Unavailable):
+                self.attempts.withdraw(attempt)
+            raise
 
     def _attempt(self, given: dict[str, Any], body: bytes | None) -> Submission:
         inference_id = inference_id_of(given["endpoint"], given["idempotency_key"])
@@ -162,7 +183,6 @@ class SubmitInference:
             retention=self.retention,
             order=attempt_order(self.new_token()),
             stage=Stage.PREPARING if uploaded else Stage.INVOKING,
-            held_until=timestamp(now + HOLD),
             request_digest=_request_digest(given, body),
         )
 
@@ -184,15 +204,6 @@ class SubmitInference:
         if self.endpoint_names is not None and endpoint_name not in self.endpoint_names:
             raise InvalidParameter(ENDPOINT.name, "one that this service may invoke")
 
-    def _is_held_up(self, item: Mapping[str, Any]) -> bool:
-        """Whether nothing was invoked, and whoever began has had the time to."""
-        submission = item.get(Attribute.SUBMISSION, {})
-        return bool(
-            submission.get(SubmissionMember.STAGE) == Stage.PREPARING
-            and item[Attribute.STATUS] in (Status.IN_PROGRESS, Status.LOST)
-            and submission[SubmissionMember.HELD_UNTIL] < timestamp(self.now())
-        )
-
     def _upload(self, attempt: Submission, body: bytes) -> None:
         assert attempt.input_location
         self.inputs.put(parse_location(attempt.input_location), body, attempt.content_type)
@@ -210,14 +221,11 @@ class SubmitInference:
             invocation_timeout_seconds=given.get("invocation_timeout_seconds"),
         )
         try:
-            invoked = self.endpoints.invoke(invocation)
-        except (InvocationRefused, Unavailable):
-            # What cannot be withdrawn now is ended by the sweep.
-            with suppress(Unavailable):
-                self.attempts.withdraw(attempt)
-            raise
+            with self._withdrawing(attempt):
+                invoked = self.endpoints.invoke(invocation)
         except InvocationUnconfirmed:
-            return replace(self._as_it_stands(attempt), created=True)
+            item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
+            return Submitted(shown(item), created=True)
         made = made_submission(
             attempt.inference_id,
             given
@@ -230,14 +238,40 @@ class SubmitInference:
             now=self.now(),
             retention=self.retention,
         )
-        return Submitted(shown(self.attempts.register(registered(made))), created=True)
+        return Submitted(shown(self._registered(registered(made))), created=True)
 
-    def _as_it_stands(self, attempt: Submission) -> Submitted:
-        item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
-        if not item:
-            # Withdrawn in the meantime: nothing was invoked, and nothing is recorded.
-            raise Unavailable("submission", "Withdrawn")
-        return Submitted(shown(item), created=False)
+    def _registered(self, made: Submission) -> dict[str, Any]:
+        for _ in range(_TRIES - 1):
+            with suppress(Unavailable):
+                return self.attempts.register(made)
+            self.sleep(_PAUSE_SECONDS)
+        return self.attempts.register(made)
+
+    def _awaited(self, attempt: Submission) -> dict[str, Any]:
+        """The item, once another's invocation is made or cannot be any more; empty if withdrawn."""
+        for _ in range(int(_INVOKING_SECONDS / _PAUSE_SECONDS)):
+            item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
+            if not self._is_being_invoked(item):
+                break
+            self.sleep(_PAUSE_SECONDS)
+        return item
+
+    def _is_being_invoked(self, item: Mapping[str, Any]) -> bool:
+        submission = item.get(Attribute.SUBMISSION, {})
+        since = self.now() - timedelta(seconds=_INVOKING_SECONDS)
+        return bool(
+            item.get(Attribute.STATUS) == Status.IN_PROGRESS
+            and submission.get(SubmissionMember.STAGE) == Stage.INVOKING
+            and item[Attribute.SUBMITTED_AT] > timestamp(since)
+        )
+
+
+def _is_prepared(item: Mapping[str, Any], attempt: Submission) -> bool:
+    """Whether nobody has the invocation yet. Raises KeyReused if it is that of another request."""
+    if item.get(Attribute.REQUEST_DIGEST, attempt.request_digest) != attempt.request_digest:
+        raise KeyReused(attempt.inference_id)
+    stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
+    return bool(stage == Stage.PREPARING)
 
 
 def inference_id_of(endpoint_name: str, idempotency_key: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -45,6 +46,7 @@ _submit_inference = SubmitInference(
     endpoint_names=frozenset(json.loads(os.environ[Variable.SUBMIT_ENDPOINTS])),
     retention=_retention,
     now=_now,
+    sleep=time.sleep,
     new_token=lambda: uuid.uuid4().hex,
 )
 
