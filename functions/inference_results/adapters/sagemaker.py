@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    ParamValidationError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 from urllib3.exceptions import HTTPError
@@ -45,6 +46,11 @@ class AsyncEndpoints:
             answer = self._client.invoke_endpoint_async(**_request(invocation))
         except ClientError as error:
             raise _refused(error) from error
+        except ParamValidationError as error:
+            # Nothing was sent. An older botocore knows no Body, for one.
+            raise InvocationRefused(
+                "ParamValidationError", "botocore does not know a parameter: is it recent enough?"
+            ) from error
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise Unavailable("sagemaker", type(error).__name__) from error
         except (HTTPClientError, NoConnectionError, HTTPError) as error:
