@@ -17,6 +17,9 @@ from inference_results.client.pace import Pace
 from inference_results.client.steps import Ask, Found, Pause
 from inference_results.client.waiting import MAX_IN_FLIGHT
 from inference_results.contract import Problem
+from inference_results.domain.parameters import REGISTRATION, SUBMISSION
+from inference_results.domain.submitting import inference_id_of
+from inference_results.handlers.questions import read_input
 
 API_URL = "https://api.test"
 OUTPUT_URL = "https://storage.test/output"
@@ -62,7 +65,11 @@ class Invocation:
 
 
 class FakeService:
-    """Speaks the HTTP API. `failures` are answers, or errors, that come before the true ones."""
+    """Speaks the HTTP API. `failures` are answers, or errors, that come before the true ones.
+
+    `invoked` are the submissions that were: their members and bodies. So many answers to what
+    submitters say as `lost_answers` says are lost on their way, after it was done.
+    """
 
     def __init__(self, clock: Clock, *invocations: Invocation) -> None:
         self.invocations = {each.inference_id: each for each in invocations}
@@ -70,6 +77,9 @@ class FakeService:
         self.failures: list[httpx.Response | Exception] = []
         self.output: httpx.Response | None = None
         self.pages: list[dict[str, Any]] = []
+        self.registered: list[tuple[str, dict[str, Any]]] = []
+        self.invoked: list[tuple[dict[str, Any], bytes | None]] = []
+        self.lost_answers = 0
         self.requests: list[httpx.Request] = []
         self.calls_by_id = Counter[str]()
         self.holds_questions_open = True
@@ -84,6 +94,8 @@ class FakeService:
             if isinstance(failure, Exception):
                 raise failure
             return again(failure)
+        if request.method == "PUT" or (request.method, request.url.path) == ("POST", "/inferences"):
+            return self._said(request)
         match request.url.path:
             case "/inference":
                 return self._one(request.url.params)
@@ -96,6 +108,43 @@ class FakeService:
             case "/endpoints/speech/summary":
                 return httpx.Response(200, json={"endpoint_name": "speech", "days": SUMMARY})
         raise AssertionError(request.url.path)
+
+    def _said(self, request: httpx.Request) -> httpx.Response:
+        members = json.loads(request.content)
+        match request.method, request.url.path:
+            case "PUT", "/inference":
+                answer = self._register(request.url.params["id"], REGISTRATION.check(members))
+            case "POST", "/inferences":
+                others, body = read_input(members)
+                answer = self._submit(SUBMISSION.check(others), body)
+            case _:
+                raise AssertionError(request.url.path)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise httpx.ReadTimeout("lost")
+        return answer
+
+    def _register(self, inference_id: str, members: dict[str, Any]) -> httpx.Response:
+        self.registered.append((inference_id, members))
+        told = {name: members[name] for name in PROMISED if name in members}
+        record = {"inference_id": inference_id, "endpoint_name": members["endpoint"]}
+        record |= {"status": "InProgress", "submitted_at": members["submitted_at"]}
+        return httpx.Response(200, json=record | {"submission": told})
+
+    def _submit(self, members: dict[str, Any], body: bytes | None) -> httpx.Response:
+        inference_id = inference_id_of(members["endpoint"], members["idempotency_key"])
+        record = {"inference_id": inference_id, "endpoint_name": members["endpoint"]}
+        record["status"] = "InProgress"
+        for known, known_body in self.invoked:
+            if known["idempotency_key"] == members["idempotency_key"]:
+                if (known_body, known.get("input_location")) == (
+                    body,
+                    members.get("input_location"),
+                ):
+                    return httpx.Response(200, json=record)
+                return problem(Problem.KEY_REUSED, 422, inference_id=inference_id)
+        self.invoked.append((members, body))
+        return httpx.Response(201, json=record)
 
     def _one(self, params: httpx.QueryParams) -> httpx.Response:
         inference_id = params["id"]
@@ -153,6 +202,8 @@ def problem(type: str, status: int = 404, **members: Any) -> httpx.Response:
     document = {"type": str(type), "status": status, "detail": "as it is"} | members
     return httpx.Response(status, json=document)
 
+
+PROMISED = ("output_location", "failure_location")
 
 SUMMARY = [
     {

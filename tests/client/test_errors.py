@@ -20,6 +20,8 @@ RAISED = [
     errors.RecordExpired("one", "2026-01-25"),
     errors.AmbiguousInference("one", ["a", "b"]),
     errors.InvalidRequest("expected less", "ids"),
+    errors.IdempotencyKeyReused("key-1"),
+    errors.InvocationRefused("ValidationError", "no such endpoint"),
     errors.NotAuthorized("no", 401),
     errors.ServiceUnavailable("no", 503, 7.0),
     errors.UnexpectedAnswer("what?", 418),

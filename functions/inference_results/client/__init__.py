@@ -1,14 +1,16 @@
-"""What downstream services import: ask what became of inferences, wait, and read outputs."""
+"""What others import: submit inferences, ask what became of them, wait, and read outputs."""
 
 from inference_results.client.async_client import AsyncClient
 from inference_results.client.client import Client
 from inference_results.client.download import Sink
 from inference_results.client.errors import (
     AmbiguousInference,
+    IdempotencyKeyReused,
     InferenceExpired,
     InferenceFailed,
     InferenceLost,
     InvalidRequest,
+    InvocationRefused,
     NoOutput,
     NotAuthorized,
     NotFound,
@@ -28,6 +30,7 @@ from inference_results.client.inference import (
     Latency,
     LatencyBucket,
     Missing,
+    Promised,
 )
 from inference_results.domain.errors import InferenceResultsError
 from inference_results.domain.inference import Failure, Output, OutputError, Status
@@ -39,12 +42,14 @@ __all__ = [
     "Client",
     "DaySummary",
     "Failure",
+    "IdempotencyKeyReused",
     "Inference",
     "InferenceExpired",
     "InferenceFailed",
     "InferenceLost",
     "InferenceResultsError",
     "InvalidRequest",
+    "InvocationRefused",
     "Latency",
     "LatencyBucket",
     "Missing",
@@ -57,6 +62,7 @@ __all__ = [
     "OutputRemoved",
     "OutputTooLarge",
     "OutputUnavailable",
+    "Promised",
     "RecordExpired",
     "ServiceUnavailable",
     "Sink",

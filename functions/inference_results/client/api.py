@@ -14,7 +14,9 @@ import httpx
 
 from inference_results.client.errors import (
     AmbiguousInference,
+    IdempotencyKeyReused,
     InvalidRequest,
+    InvocationRefused,
     NoOutput,
     NotAuthorized,
     NotFound,
@@ -24,6 +26,7 @@ from inference_results.client.errors import (
     ServiceUnavailable,
     UnexpectedAnswer,
 )
+from inference_results.client.inputs import with_input
 from inference_results.client.questions import (
     EndpointSummary,
     ManyRecords,
@@ -33,11 +36,14 @@ from inference_results.client.questions import (
     OutputPlace,
     Question,
     RecordPage,
+    Registration,
     Reply,
+    Submission,
 )
 from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from inference_results.domain.errors import InferenceResultsError
 
+_ANSWERED: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
 _REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REDIRECTS: Final = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _HEADERS: Final = {
@@ -48,6 +54,8 @@ _WHY: Final = re.compile(r'error_description="([^"]*)"')
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
 """Beyond what the service may hold a question open: a cold start, and the way there and back."""
+_SUBMITTING_SECONDS: Final = 30.0
+"""What API Gateway gives a function: it may upload the input, and call SageMaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +86,34 @@ class Api:
             case OutputPlace(inference_id, endpoint):
                 return self._get("/inference/output", {"id": inference_id, "endpoint": endpoint})
             case ManyRecords(inference_ids, endpoint, wait):
-                asked = {"inference_ids": inference_ids, "endpoint": endpoint}
-                return self._post("/inferences:batchGet", asked | {"wait": round(wait, 3)}, wait)
+                asked = {"inference_ids": inference_ids, "wait": round(wait, 3)}
+                if endpoint is not None:
+                    asked["endpoint"] = endpoint
+                return self._send("POST", "/inferences:batchGet", asked, wait)
             case RecordPage():
                 return self._get("/inferences", _page_query(question))
             case EndpointSummary(endpoint, since, until):
                 path = f"/endpoints/{quote(endpoint, safe='')}/summary"
                 return self._get(path, {"since": since, "until": until})
+            case Registration(inference_id, members):
+                return self._send("PUT", f"/inference?{_encoded({'id': inference_id})}", members)
+            case Submission(members, body):
+                request = members if body is None else with_input(members, body)
+                return self._send("POST", "/inferences", request, _SUBMITTING_SECONDS)
 
     def _get(self, path: str, query: Mapping[str, str | None], wait: float = 0) -> httpx.Request:
         given = {name: value for name, value in query.items() if value is not None}
-        # Strictly encoded, a space as %20: what is sent is what is signed.
-        encoded = urlencode(given, quote_via=quote, safe="")
-        url = f"{self.url}{path}?{encoded}" if encoded else f"{self.url}{path}"
+        url = f"{self.url}{path}?{_encoded(given)}" if given else f"{self.url}{path}"
         return httpx.Request("GET", url, headers=_HEADERS, extensions=_timeouts(wait))
 
-    def _post(self, path: str, members: Mapping[str, Any], wait: float) -> httpx.Request:
-        given = {name: value for name, value in members.items() if value is not None}
+    def _send(
+        self, method: str, path: str, members: Mapping[str, Any], wait: float = 0
+    ) -> httpx.Request:
         return httpx.Request(
-            "POST",
+            method,
             f"{self.url}{path}",
             headers=_HEADERS | {"content-type": "application/json"},
-            content=json.dumps(given).encode(),
+            content=json.dumps(members).encode(),
             extensions=_timeouts(wait),
         )
 
@@ -112,7 +126,7 @@ def understood(question: Question, response: httpx.Response) -> Reply:
         if response.status_code == HTTPStatus.OK and _is_output(response):
             return OutputInline(response.content, response.headers.get("content-type"))
     document = _json_object(response)
-    is_answer = response.status_code == HTTPStatus.OK and not isinstance(question, OutputPlace)
+    is_answer = response.status_code in _ANSWERED and not isinstance(question, OutputPlace)
     if is_answer and document is not None:
         return document
     return _error(question, response, document or {})
@@ -178,6 +192,10 @@ def _problem(inference_id: str, document: Mapping[str, Any]) -> InferenceResults
             return OutputUnavailable(inference_id, str(document.get("code")), detail)
         case Problem.OUTPUT_REMOVED:
             return OutputRemoved(inference_id)
+        case Problem.KEY_REUSED:
+            return IdempotencyKeyReused(str(document.get("inference_id")))
+        case Problem.INVOCATION_REFUSED:
+            return InvocationRefused(str(document.get("code")), detail)
     return None
 
 
@@ -206,6 +224,11 @@ def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    """Strictly, a space as %20: what is sent is what is signed."""
+    return urlencode(query, quote_via=quote, safe="")
 
 
 def _page_query(page: RecordPage) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeAlias
 import boto3
 import httpx
 
-from inference_results.client import asking, outputs, waiting
+from inference_results.client import asking, outputs, submitting, waiting
 from inference_results.client.access import CONNECTIONS, authentication, trust
 from inference_results.client.api import Api
 from inference_results.client.asynchronous import Driver, HttpBackend, ThreadedBackend
@@ -64,6 +64,8 @@ class AsyncClient:
         *,
         shards: int,
         summaries_table_name: str | None = None,
+        input_prefix: str | None = None,
+        retention_days: int = 90,
         session: boto3.Session | None = None,
     ) -> Self:
         """Over the table itself, with the rights of `session`.
@@ -71,12 +73,22 @@ class AsyncClient:
         These are `dynamodb:Query` on the table, its indexes and the summaries' table,
         `dynamodb:BatchGetItem` on the table, and to read outputs `s3:GetObject` and
         `s3:GetObjectVersion` on them. `shards` is the stack's output.
+
+        `register` needs `dynamodb:UpdateItem` on the table; `submit` that, `dynamodb:GetItem`,
+        `dynamodb:DeleteItem`, `sagemaker:InvokeEndpointAsync` on the endpoints, and for inputs of
+        more than 128,000 bytes `s3:PutObject` below `input_prefix` (`s3://bucket/prefix/`), where
+        it puts them. `retention_days`: how long records stay after their deadline, as deployed.
         """
         # Not at the top: most ask the API, and do not need what this loads.
         from inference_results.client.table import TableBackend
 
         backend = TableBackend(
-            table_name, shards=shards, summaries_table_name=summaries_table_name, session=session
+            table_name,
+            shards=shards,
+            summaries_table_name=summaries_table_name,
+            input_prefix=input_prefix,
+            retention_days=retention_days,
+            session=session,
         )
         storage = httpx.AsyncClient(verify=trust(None), limits=CONNECTIONS)
         pace = Pace(longest_wait=_TABLE_SECONDS)
@@ -88,6 +100,70 @@ class AsyncClient:
         client = cls.__new__(cls)
         client._driver = driver
         return client
+
+    async def submit(
+        self,
+        endpoint: str,
+        body_or_location: bytes | bytearray | memoryview | str,
+        *,
+        idempotency_key: str,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        accept: str | None = None,
+        custom_attributes: str | None = None,
+        request_ttl_seconds: int | None = None,
+        invocation_timeout_seconds: int | None = None,
+    ) -> Inference:
+        """Invoke an endpoint once for the key, however often this is called; the record of it.
+
+        Bytes are the input itself, a text is its location (`s3://bucket/key`). The same call again
+        returns the record as it stands, and so may follow any error. `metadata` is kept with the
+        record. Raises IdempotencyKeyReused or InvocationRefused.
+        """
+        submission = submitting.submission(
+            endpoint,
+            body_or_location,
+            idempotency_key=idempotency_key,
+            metadata=metadata,
+            content_type=content_type,
+            accept=accept,
+            custom_attributes=custom_attributes,
+            request_ttl_seconds=request_ttl_seconds,
+            invocation_timeout_seconds=invocation_timeout_seconds,
+        )
+        return await self._driver.result(submitting.record_of(submission, self._driver.pace))
+
+    async def register(
+        self,
+        response: Mapping[str, Any],
+        *,
+        endpoint: str,
+        metadata: Mapping[str, str] | None = None,
+        submitted_at: datetime | str | None = None,
+        input_location: str | None = None,
+        content_type: str | None = None,
+        custom_attributes: str | None = None,
+        request_ttl_seconds: int | None = None,
+        invocation_timeout_seconds: int | None = None,
+    ) -> Inference:
+        """Keep that an invocation was made, before or after its result; the record of it.
+
+        `response` is what invoke_endpoint_async returned; the others are what it was told.
+        `submitted_at` is by default the date in the response, by SageMaker's own clock; a datetime
+        needs an offset. May be called any number of times.
+        """
+        registration = submitting.registration(
+            response,
+            endpoint=endpoint,
+            metadata=metadata,
+            submitted_at=submitted_at,
+            input_location=input_location,
+            content_type=content_type,
+            custom_attributes=custom_attributes,
+            request_ttl_seconds=request_ttl_seconds,
+            invocation_timeout_seconds=invocation_timeout_seconds,
+        )
+        return await self._driver.result(submitting.record_of(registration, self._driver.pace))
 
     async def get(self, inference_id: str, *, endpoint: str | None = None) -> Inference:
         """The record. Raises NotFound, RecordExpired or AmbiguousInference."""

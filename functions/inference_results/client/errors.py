@@ -5,6 +5,8 @@ InferenceResultsError
 │   └── RecordExpired       there was a record; its retention is over
 ├── AmbiguousInference      on several endpoints: name one
 ├── InvalidRequest          the call is wrong: mend it
+├── IdempotencyKeyReused    the key stands for another request: choose another key
+├── InvocationRefused       SageMaker did not take the request: nothing was invoked
 ├── NotAuthorized           the token or the credentials: renew them, or be allowed
 ├── ServiceUnavailable      may work later; the retries are used up
 ├── UnexpectedAnswer        what answers is no such API: is the URL right?
@@ -87,6 +89,29 @@ class InvalidRequest(ClientError):
     def __init__(self, detail: str, parameter: str | None = None) -> None:
         super().__init__(f"{parameter}: {detail}" if parameter else detail)
         self.parameter = parameter
+
+
+class IdempotencyKeyReused(ClientError):
+    """The key stands for a request with another input, content_type or accept.
+
+    `inference_id` is the inference of that one.
+    """
+
+    def __init__(self, inference_id: str) -> None:
+        super().__init__(f"{inference_id}: the idempotency key was used for another request")
+        self.inference_id = inference_id
+
+
+class InvocationRefused(ClientError):
+    """SageMaker did not take the request, and nothing was invoked.
+
+    `code` is SageMaker's word for why, `reason` says it at length. The same call may be repeated.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"SageMaker did not take the request: {code}")
+        self.code = code
+        self.reason = reason
 
 
 class NotAuthorized(ClientError):

@@ -20,6 +20,17 @@ _TIMES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """Where SageMaker said, when it took the invocation, that it would write.
+
+    There is no `failure_location` where the endpoint has no S3FailurePath.
+    """
+
+    output_location: str | None = None
+    failure_location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """The record of an inference, whatever became of it. An unknown status is kept as it came."""
 
@@ -39,6 +50,7 @@ class Inference:
     failure: Failure | None = field(default=None, repr=False)
     ignored_fields: tuple[str, ...] = ()
     source: str | None = None
+    submission: Promised | None = None
     custom_attributes: str | None = field(default=None, repr=False)
     caller_metadata: Any = field(default=None, repr=False, hash=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -54,6 +66,8 @@ class Inference:
             known["output_error"] = OutputError(**_known(OutputError, output_error))
         if failure := known.get("failure"):
             known["failure"] = Failure(**_known(Failure, failure))
+        if submission := known.get("submission"):
+            known["submission"] = Promised(**_known(Promised, submission))
         known["ignored_fields"] = tuple(known.get("ignored_fields", ()))
         return cls(**known | {"raw": document})
 

@@ -1,11 +1,13 @@
 """What can be asked of the service, whoever answers: the HTTP API or the table.
 
+What submitters say is asked too: of a Registration, or a Submission, the record comes of it.
+
 Answers to the questions about records are documents in the shape of the API. A question about an
 output is answered with OutputAt or OutputInline. A question raises InvalidRequest for an id, or the
 name of an endpoint, that cannot be one: not all that Python takes for text can be sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -82,6 +84,31 @@ class OutputPlace:
         _check([self.inference_id], self.endpoint)
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Keep that an invocation was made. `members` are those of the form REGISTRATION, checked."""
+
+    inference_id: str
+    members: Mapping[str, Any] = field(repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        _check([self.inference_id], self.members[ENDPOINT.name])
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Invoke an endpoint once. `members` are those of the form SUBMISSION, checked.
+
+    `body` is the input itself, where the members have no `input_location`.
+    """
+
+    members: Mapping[str, Any] = field(repr=False, hash=False)
+    body: bytes | None = field(default=None, repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        _check([], self.members[ENDPOINT.name])
+
+
 def _check(inference_ids: Iterable[str], endpoint: str | None) -> None:
     try:
         for each in inference_ids:
@@ -92,7 +119,9 @@ def _check(inference_ids: Iterable[str], endpoint: str | None) -> None:
         raise InvalidRequest(f"expected {error.expected}", error.parameter) from error
 
 
-Question: TypeAlias = OneRecord | ManyRecords | RecordPage | EndpointSummary | OutputPlace
+Question: TypeAlias = (
+    OneRecord | ManyRecords | RecordPage | EndpointSummary | OutputPlace | Registration | Submission
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """The table, asked in process: the use cases behind the HTTP API, with the caller's own rights."""
 
 import secrets
+import threading
 import time
+import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -15,11 +18,15 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from inference_results.adapters.aws import PRESIGNING, client_config
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
+from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
+from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.adapters.summaries import SummariesTable
 from inference_results.client.access import REFUSALS, credentials_trouble
 from inference_results.client.errors import (
     AmbiguousInference,
+    IdempotencyKeyReused,
     InvalidRequest,
+    InvocationRefused,
     NoOutput,
     NotAuthorized,
     NotFound,
@@ -38,22 +45,30 @@ from inference_results.client.questions import (
     OutputPlace,
     Question,
     RecordPage,
+    Registration,
     Reply,
+    Submission,
 )
 from inference_results.domain import errors
-from inference_results.domain.errors import InferenceResultsError
+from inference_results.domain.errors import InferenceResultsError, LocationRefused
 from inference_results.domain.listing import ListInferences
+from inference_results.domain.location import parse_location
 from inference_results.domain.lookup import FindInference, FindInferences
 from inference_results.domain.output import Content, Link, LocateOutput
+from inference_results.domain.registering import RegisterInvocation
+from inference_results.domain.submitting import SubmitInference, Submitted
 from inference_results.domain.summary import SummarizeEndpoint
 from inference_results.domain.waiting import AwaitInference, AwaitInferences
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
+    from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 _CALLS_SIDE_BY_SIDE: Final = 16
 """To DynamoDB: the shards of a list, the ids of a batch."""
+
+_MOST_RETENTION_DAYS: Final = 3650
 
 
 class TableBackend:
@@ -65,8 +80,13 @@ class TableBackend:
         *,
         shards: int,
         summaries_table_name: str | None = None,
+        input_prefix: str | None = None,
+        retention_days: int = 90,
         session: boto3.Session | None = None,
     ) -> None:
+        """Raises InvalidRequest or NotAuthorized."""
+        retention = _retention(retention_days)
+        prefix = _prefix(input_prefix)
         config = client_config(connections=_CALLS_SIDE_BY_SIDE)
         dynamodb, s3 = aws_clients(session, config, config.merge(PRESIGNING))
         now = partial(datetime.now, UTC)
@@ -85,6 +105,20 @@ class TableBackend:
         if summaries_table_name is not None:
             summaries = SummariesTable(dynamodb, summaries_table_name)
             self._summarize = SummarizeEndpoint(summaries=summaries, now=now)
+        submissions = SubmissionsTable(dynamodb, table_name, shards)
+        self._register = RegisterInvocation(registrations=submissions, retention=retention, now=now)
+        self._submit = _SubmitWhenNeeded(
+            lambda: SubmitInference(
+                attempts=submissions,
+                endpoints=AsyncEndpoints(_sagemaker_client(session)),
+                inputs=S3Objects(s3),
+                input_prefix=prefix,
+                endpoint_names=None,
+                retention=retention,
+                now=now,
+                new_token=lambda: uuid.uuid4().hex,
+            )
+        )
 
     def reply(self, question: Question) -> Reply:
         try:
@@ -92,8 +126,7 @@ class TableBackend:
         except InferenceResultsError as error:
             return _told(getattr(question, "inference_id", ""), error)
         except ClientError as error:
-            is_summary = isinstance(question, EndpointSummary)
-            return refused("summaries_table_name" if is_summary else "table_name", error)
+            return _refused(question, error)
         except BotoCoreError as error:
             return credentials_trouble(error)
 
@@ -114,11 +147,51 @@ class TableBackend:
                     raise InvalidRequest("expected, to be asked for", "summaries_table_name")
                 return self._summarize(endpoint, since, until)
             case OutputPlace(inference_id, endpoint):
-                match self._locate_output(inference_id, endpoint):
-                    case Link(url):
-                        return OutputAt(url)
-                    case Content(body, content_type):
-                        return OutputInline(body, content_type)
+                return _place(self._locate_output(inference_id, endpoint))
+            case Registration(inference_id, members):
+                return self._register(inference_id, members)
+            case Submission(members, body):
+                return self._submit(members, body).record
+
+
+class _SubmitWhenNeeded:
+    """The use case with a client of SageMaker, which takes its time to be made: most never do."""
+
+    def __init__(self, make: Callable[[], SubmitInference]) -> None:
+        self._make = make
+        self._making = threading.Lock()
+        self._submit: SubmitInference | None = None
+
+    def __call__(self, members: Mapping[str, Any], body: bytes | None) -> Submitted:
+        with self._making:
+            if self._submit is None:
+                self._submit = self._make()
+        return self._submit(members, body)
+
+
+def _retention(days: int) -> timedelta:
+    if not 1 <= days <= _MOST_RETENTION_DAYS:
+        raise InvalidRequest(f"expected 1 to {_MOST_RETENTION_DAYS} days", "retention_days")
+    return timedelta(days=days)
+
+
+def _prefix(text: str | None) -> str | None:
+    """As `s3://bucket/prefix/`."""
+    if text is None:
+        return None
+    folder = text if text.endswith("/") else f"{text}/"
+    try:
+        return parse_location(f"{folder}key").uri.removesuffix("key")
+    except LocationRefused as error:
+        raise InvalidRequest("expected s3://bucket/prefix/", "input_prefix") from error
+
+
+def _place(located: Link | Content) -> OutputAt | OutputInline:
+    match located:
+        case Link(url):
+            return OutputAt(url)
+        case Content(body, content_type):
+            return OutputInline(body, content_type)
 
 
 def aws_clients(
@@ -132,6 +205,10 @@ def aws_clients(
         raise InvalidRequest("expected one with a region", "session") from error
     except BotoCoreError as error:
         raise credentials_trouble(error) from error
+
+
+def _sagemaker_client(session: boto3.Session | None) -> "SageMakerRuntimeClient":
+    return (session or boto3.Session()).client("sagemaker-runtime", config=INVOKING)
 
 
 def _told(inference_id: str, error: InferenceResultsError) -> InferenceResultsError:
@@ -151,12 +228,34 @@ def _told(inference_id: str, error: InferenceResultsError) -> InferenceResultsEr
             told = OutputRemoved(inference_id)
         case errors.OutputUnreadable():
             told = OutputUnavailable(inference_id, error.code, error.message)
+        case errors.KeyReused() | errors.InvocationRefused():
+            told = _not_submitted(error)
         case errors.Unavailable():
             told = ServiceUnavailable(str(error))
         case _:
             return error
     told.__cause__ = error
     return told
+
+
+def _not_submitted(
+    error: errors.KeyReused | errors.InvocationRefused,
+) -> InferenceResultsError:
+    match error:
+        case errors.KeyReused():
+            return IdempotencyKeyReused(error.inference_id)
+        case errors.InvocationRefused() if error.code in REFUSALS:
+            return _not_allowed("InvokeEndpointAsync", error.code)
+    return InvocationRefused(error.code, error.message)
+
+
+def _refused(question: Question, error: ClientError) -> InferenceResultsError:
+    if error.response["Error"]["Code"] == "NoSuchBucket":
+        told = InvalidRequest("there is no such bucket", "input_prefix")
+        told.__cause__ = error
+        return told
+    is_summary = isinstance(question, EndpointSummary)
+    return refused("summaries_table_name" if is_summary else "table_name", error)
 
 
 def refused(table: str, error: ClientError) -> InferenceResultsError:
@@ -167,10 +266,12 @@ def refused(table: str, error: ClientError) -> InferenceResultsError:
     elif code == "ValidationException":
         told = InvalidRequest("expected a table of this service", table)
     elif code in REFUSALS:
-        told = NotAuthorized(
-            f"{error.operation_name}: not allowed, or the credentials have expired: {code}"
-        )
+        told = _not_allowed(error.operation_name, code)
     else:
         told = UnexpectedAnswer(f"AWS refuses: {code}")
     told.__cause__ = error
     return told
+
+
+def _not_allowed(operation: str, code: str) -> NotAuthorized:
+    return NotAuthorized(f"{operation}: not allowed, or the credentials have expired: {code}")

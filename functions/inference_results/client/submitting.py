@@ -1,0 +1,92 @@
+"""Operations of submitters: this invocation was made; invoke this once.
+
+Both are tried again while that may help. A registration that is there already changes nothing, and
+of all submissions with one idempotency key one is invoked.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from inference_results.adapters.sagemaker import answered_at
+from inference_results.client.asking import answers, moment, understood
+from inference_results.client.errors import InvalidRequest
+from inference_results.client.inference import Inference
+from inference_results.client.inputs import INPUT
+from inference_results.client.pace import Pace
+from inference_results.client.questions import Registration, Submission
+from inference_results.client.steps import Operation
+from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.parameters import (
+    ENDPOINT,
+    FAILURE_LOCATION,
+    INPUT_LOCATION,
+    OUTPUT_LOCATION,
+    REGISTRATION,
+    SUBMISSION,
+    SUBMITTED_AT,
+    Form,
+)
+
+
+def registration(
+    response: Mapping[str, Any], *, submitted_at: datetime | str | None, **members: Any
+) -> Registration:
+    """Of what invoke_endpoint_async returned. `members` are others of the form REGISTRATION.
+
+    A member that is None is left out. Raises InvalidRequest.
+    """
+    if not isinstance(response, Mapping):
+        raise InvalidRequest("expected what invoke_endpoint_async returned", "response")
+    made = {
+        SUBMITTED_AT.name: _submitted_at(response, submitted_at),
+        OUTPUT_LOCATION.name: _told(response, "OutputLocation"),
+        FAILURE_LOCATION.name: response.get("FailureLocation"),
+    }
+    return Registration(_told(response, "InferenceId"), _checked(REGISTRATION, members | made))
+
+
+def submission(endpoint: str, body_or_location: Any, **members: Any) -> Submission:
+    """`members` are others of the form SUBMISSION; one that is None is left out.
+
+    Raises InvalidRequest.
+    """
+    body, location = _input(body_or_location)
+    given = {ENDPOINT.name: endpoint, INPUT_LOCATION.name: location}
+    return Submission(_checked(SUBMISSION, members | given), body)
+
+
+def record_of(said: Registration | Submission, pace: Pace) -> Operation[Inference]:
+    """The record as it stands afterwards."""
+    (document,) = yield from answers([said], pace)
+    return understood(Inference.from_document, document)
+
+
+def _input(body_or_location: Any) -> tuple[bytes | None, str | None]:
+    match body_or_location:
+        case str():
+            return None, body_or_location
+        case bytes() | bytearray() | memoryview():
+            return bytes(body_or_location), None
+    raise InvalidRequest("expected bytes, or the text of a location", INPUT)
+
+
+def _submitted_at(response: Mapping[str, Any], given: datetime | str | None) -> str | None:
+    known = given or answered_at(response.get("ResponseMetadata", {}))
+    if known is None:
+        raise InvalidRequest("expected, as the response holds no date", SUBMITTED_AT.name)
+    return moment(known, SUBMITTED_AT.name)
+
+
+def _told(response: Mapping[str, Any], name: str) -> Any:
+    try:
+        return response[name]
+    except KeyError as error:
+        raise InvalidRequest(f"expected {name} in it", "response") from error
+
+
+def _checked(form: Form, members: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return form.check({name: it for name, it in members.items() if it is not None})
+    except InvalidParameter as error:
+        raise InvalidRequest(f"expected {error.expected}", error.parameter) from error
