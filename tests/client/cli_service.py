@@ -37,6 +37,7 @@ class FakeClient:
     lists: list[list[Inference] | Exception] = field(default_factory=list)
     days: list[DaySummary] = field(default_factory=list)
     content: list[bytes] = field(default_factory=list)
+    submitted: Inference | None = None
     error: Exception | None = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -51,6 +52,11 @@ class FakeClient:
         if inference_id not in self.records:
             raise NotFound(inference_id)
         return self.records[inference_id]
+
+    def submit(self, endpoint: str, body_or_location: bytes | str, **options: Any) -> Inference:
+        given = {name: each for name, each in options.items() if each is not None}
+        self._called("submit", endpoint, body_or_location, given)
+        return self.submitted or record("one", "InProgress")
 
     def wait(self, inference_id: str, timeout: float, *, endpoint: str | None = None) -> Inference:
         (inference,) = self.as_completed([inference_id], timeout, endpoint=endpoint)

@@ -16,10 +16,12 @@ from typer.testing import CliRunner, Result
 from inference_results.client import (
     AmbiguousInference,
     DaySummary,
+    IdempotencyKeyReused,
     InferenceExpired,
     InferenceFailed,
     InferenceLost,
     InvalidRequest,
+    InvocationRefused,
     Latency,
     LatencyBucket,
     NoOutput,
@@ -810,10 +812,123 @@ def test_summary_refuses_more_days_than_the_service_has(run, days):
     assert run("summary", "speech", "--days", days).exit_code == 2
 
 
+# submit
+
+SUBMIT = ("submit", "speech", "s3://bucket/in/1", "--key", "order-7")
+
+
+def test_submit_says_all_that_is_given(run, client):
+    result = run(
+        *SUBMIT,
+        *("--content-type", "audio/wav", "--accept", "text/csv", "--custom-attributes", "a=b"),
+        *("--metadata", "job=7", "--metadata", "formula=a=b", "--metadata", "empty="),
+        *("--ttl", "60", "--timeout", "30"),
+    )
+    assert result.exit_code == 0
+    assert client.calls[0] == (
+        "submit",
+        "speech",
+        "s3://bucket/in/1",
+        {
+            "idempotency_key": "order-7",
+            "content_type": "audio/wav",
+            "accept": "text/csv",
+            "custom_attributes": "a=b",
+            "metadata": {"job": "7", "formula": "a=b", "empty": ""},
+            "request_ttl_seconds": 60,
+            "invocation_timeout_seconds": 30,
+        },
+    )
+
+
+def test_submit_says_no_more_than_what_is_given(run, client):
+    run(*SUBMIT)
+    assert client.calls[0][3] == {"idempotency_key": "order-7"}
+
+
+def test_submit_reads_a_file(run, client, tmp_path):
+    (tmp_path / "in").write_bytes(BINARY)
+    run("submit", "speech", str(tmp_path / "in"), "--key", "one")
+    assert client.calls[0][2] == BINARY
+
+
+def test_submit_reads_the_standard_input(clients, client):
+    arguments = ["submit", "speech", "-", "--key", "one"]
+    result = CliRunner().invoke(app, arguments, env=API, input=BINARY)
+    assert result.exit_code == 0
+    assert client.calls[0][2] == BINARY
+
+
+def test_submit_of_a_file_that_is_not_there_is_a_wrong_call(run, client, tmp_path):
+    result = run("submit", "speech", str(tmp_path / "none"), "--key", "one")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{tmp_path}/none: No such file or directory\n"
+    assert client.calls == [("close",)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        SUBMIT[:3],
+        SUBMIT[:2],
+        (*SUBMIT, "--metadata", "job"),
+        (*SUBMIT, "--metadata", "=7"),
+        (*SUBMIT, "--metadata", "job=\udcff"),
+        (*SUBMIT, "--ttl", "soon"),
+        (*SUBMIT, "--wait", "-1"),
+        ("submit", "\udcff", *SUBMIT[2:]),
+    ],
+)
+def test_submit_refuses_what_does_not_make_sense(run, client, arguments):
+    assert (run(*arguments).exit_code, client.calls) == (2, [])
+
+
+def test_submit_shows_the_record_as_get_does_whatever_its_status(run, client):
+    client.submitted = FAILED
+    submitted = run(*SUBMIT)
+    assert (submitted.exit_code, submitted.stdout) == (0, run("get", "two").stdout)
+    as_json = run(*SUBMIT, "--json")
+    assert json.loads(as_json.stdout) == FAILED.raw
+
+
+@pytest.mark.parametrize(
+    ("inference", "code"), [(record(), 0), (FAILED, 1), (record(status="InProgress"), 4)]
+)
+def test_submit_waits_and_ends_by_the_outcome(run, client, inference, code):
+    client.submitted = record(inference.inference_id, "InProgress")
+    client.records = {inference.inference_id: inference}
+    result = run(*SUBMIT, "--wait", "60")
+    assert result.exit_code == code
+    assert client.calls[1] == ("wait", [inference.inference_id], 60.0, "speech")
+    assert (f"status\t{inference.status}\n" in result.stdout) == (code != 4)
+    assert (inference.inference_id in result.stderr) == (code == 4)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            IdempotencyKeyReused("one"),
+            "one: the idempotency key was used for another request\n",
+        ),
+        (
+            InvocationRefused("ValidationError", "no such endpoint"),
+            "SageMaker did not take the request: ValidationError: no such endpoint\n",
+        ),
+    ],
+)
+def test_submit_says_what_is_refused(run, client, error, line):
+    client.error = error
+    result = run(*SUBMIT)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", line)
+
+
 # Help
 
 
-@pytest.mark.parametrize("command", ["get", "wait", "list", "output", "summary", "wire", "unwire"])
+@pytest.mark.parametrize(
+    "command", ["get", "wait", "list", "output", "summary", "wire", "unwire", "submit"]
+)
 def test_the_help_of_every_command_has_examples(run, command):
     result = run(command, "--help")
     assert result.exit_code == 0

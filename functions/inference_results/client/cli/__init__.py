@@ -1,8 +1,9 @@
-"""The command `inference-results`: what became of inferences, from a shell.
+"""The command `inference-results`: submit inferences, and ask what became of them, from a shell.
 
 `commands` has the commands and their help, `options` their options, `exits` what ends them,
-`connection` whom they ask, `views` what they show, `following` the list without an end, `waiting`,
-`saving` and `backfilling` what takes time, `wiring` what is done to an endpoint.
+`connection` whom they ask, `reading` their inputs, `views` what they show, `following` the list
+without an end, `waiting`, `saving` and `backfilling` what takes time, `wiring` what is done to an
+endpoint.
 """
 
 import sys

@@ -24,6 +24,7 @@ from inference_results.client.cli.exits import (
     expected_errors,
 )
 from inference_results.client.cli.following import PAGE_SIZE, Following
+from inference_results.client.cli.reading import read_input
 from inference_results.client.cli.saving import save_to_file, write_to_stdout
 from inference_results.client.cli.terminal import note, print_json
 from inference_results.client.cli.views import (
@@ -85,7 +86,7 @@ def connect(
     profile: options.Profile = None,
     endpoint: options.Endpoint = None,
 ) -> None:
-    """Ask what became of SageMaker asynchronous inferences.
+    """Submit SageMaker asynchronous inferences, and ask what became of them.
 
     Give --api-url or --table before the command, or set the variables.
 
@@ -127,10 +128,7 @@ def get(
     connection: Connection = ctx.obj
     with connection.open() as client:
         inference = client.get(inference_id, endpoint=endpoint or connection.endpoint)
-    if json:
-        print_json(inference.raw, spread=True)
-    else:
-        print_record(inference)
+    _print_record(inference, json=json)
 
 
 @app.command()
@@ -403,6 +401,62 @@ def _named(endpoint: str | None) -> str:
     if endpoint is None:
         raise WrongCall("of which endpoint? Give its name")
     return endpoint
+
+
+@app.command()
+def submit(
+    ctx: typer.Context,
+    endpoint: options.SubmitTo,
+    input: options.Input,
+    key: options.Key,
+    content_type: options.ContentType = None,
+    accept: options.Accept = None,
+    metadata: options.Metadata = None,
+    custom_attributes: options.CustomAttributes = None,
+    ttl: options.RequestTtl = None,
+    timeout: options.InvocationTimeout = None,
+    wait: options.WaitFor = None,
+    json: options.AsJson = False,
+) -> None:
+    """Invoke an endpoint, once for each key.
+
+    The same call again invokes nothing: it shows the record of the key as it stands. So it may
+    follow any error. The same key with another input, or other types, is refused.
+
+    Shows the record as `get` does, with 0 whatever the status is. With --wait it shows the record
+    once it has ended, and the exit code tells the outcome, as that of `wait` does.
+
+    \b
+    Examples:
+      inference-results submit speech one.json --key order-7 --content-type application/json
+      inference-results submit speech s3://my-bucket/in/one.wav --key one.wav --wait 600
+      jq .input order-7.json | inference-results submit speech - --key order-7 --metadata job=7
+    """
+    connection: Connection = ctx.obj
+    with connection.open() as client:
+        inference = client.submit(
+            endpoint,
+            read_input(input),
+            idempotency_key=key,
+            metadata=dict(metadata) if metadata else None,
+            content_type=content_type,
+            accept=accept,
+            custom_attributes=custom_attributes,
+            request_ttl_seconds=ttl,
+            invocation_timeout_seconds=timeout,
+        )
+        if wait is not None:
+            (inference,) = ended(client, [inference.inference_id], wait, endpoint)
+    _print_record(inference, json=json)
+    if wait is not None:
+        end_by_outcome([inference.status])
+
+
+def _print_record(inference: Inference, *, json: bool) -> None:
+    if json:
+        print_json(inference.raw, spread=True)
+    else:
+        print_record(inference)
 
 
 def _print_line(inference: Inference, *, json: bool) -> None:

@@ -17,8 +17,10 @@ from botocore.exceptions import BotoCoreError
 from inference_results.client.cli.terminal import complain
 from inference_results.client.errors import (
     AmbiguousInference,
+    IdempotencyKeyReused,
     InferenceFailed,
     InvalidRequest,
+    InvocationRefused,
     NoOutput,
     NotFound,
     ServiceUnavailable,
@@ -46,7 +48,7 @@ MEANINGS: Final = {
     ExitCode.DONE: "done; of wait: every inference is Completed",
     ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed;"
     " an update failed",
-    ExitCode.USAGE: "the call is wrong, or the service refuses a parameter",
+    ExitCode.USAGE: "the call is wrong, or refused by the service or by SageMaker",
     ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer; no such endpoint",
     ExitCode.TIMED_OUT: "not ended in time",
     ExitCode.NO_ANSWER: "no answer: not allowed, not reached, ambiguous, no output to be had,"
@@ -93,7 +95,7 @@ def exit_code(error: Exception) -> ExitCode:
             return ExitCode.TIMED_OUT
         case InferenceFailed() | NoOutput() | UpdateFailed():
             return ExitCode.NOT_COMPLETED
-        case WrongCall() | InvalidRequest():
+        case WrongCall() | InvalidRequest() | IdempotencyKeyReused() | InvocationRefused():
             return ExitCode.USAGE
         case NotFound() | UnknownEndpoint():
             return ExitCode.NOT_FOUND
@@ -116,6 +118,8 @@ def _line(error: Exception) -> str:
             return f"{error}; choose with --endpoint"
         case WaitTimeout():
             return _line_of_timeout(error)
+        case InvocationRefused():
+            return f"{error}: {error.reason}"
         case OSError(strerror=str(why), filename=str(name)):
             return f"{name}: {why}"
         case OSError(strerror=str(why)):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,6 +50,13 @@ def _topic_type(text: str) -> str:
     if text.upper() not in ("SUCCESS", "ERROR"):
         raise typer.BadParameter("expected SUCCESS or ERROR")
     return f"{text.upper()}_NOTIFICATION_TOPIC"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = _utf8(text).partition("=")
+    if not name or not equals:
+        raise typer.BadParameter("expected NAME=VALUE")
+    return name, value
 
 
 ApiUrl = Annotated[
@@ -230,4 +237,54 @@ IncludeResponse = Annotated[
 ]
 Apply = Annotated[
     bool, typer.Option("--apply/--dry-run", help="Do it, or only show what would be done.")
+]
+
+SubmitTo = Annotated[
+    str, typer.Argument(parser=_utf8, metavar="ENDPOINT", help="The name of the endpoint.")
+]
+Input = Annotated[
+    str,
+    typer.Argument(
+        parser=_utf8,
+        metavar="FILE|S3-URI",
+        help="The input: a file, - for the standard input, or where it is: s3://bucket/key.",
+    ),
+]
+Key = Annotated[
+    str,
+    typer.Option(
+        parser=_utf8,
+        metavar="KEY",
+        help="Stands for this request: with the same key it is invoked once.",
+    ),
+]
+ContentType = Annotated[
+    str | None, typer.Option(parser=_utf8, metavar="TYPE", help="The type of the input.")
+]
+Accept = Annotated[
+    str | None, typer.Option(parser=_utf8, metavar="TYPE", help="The wanted type of the output.")
+]
+Metadata = Annotated[
+    list[Any] | None,
+    typer.Option(
+        parser=_pair,
+        metavar="NAME=VALUE",
+        help="Kept with the record; may be given several times.",
+    ),
+]
+CustomAttributes = Annotated[
+    str | None,
+    typer.Option(parser=_utf8, metavar="TEXT", help="Passed on to the model's container."),
+]
+RequestTtl = Annotated[
+    int | None,
+    typer.Option("--ttl", metavar="SECONDS", help="How long it may wait in the queue."),
+]
+InvocationTimeout = Annotated[
+    int | None,
+    typer.Option("--timeout", metavar="SECONDS", help="How long the model may take."),
+]
+WaitFor = Annotated[
+    float | None,
+    typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for the end, and show that."),
 ]
