@@ -22,7 +22,12 @@ from inference_results.client import (
 )
 from inference_results.client.access import BearerToken, Signature, authentication, trust
 from inference_results.client.api import Api
-from inference_results.client.questions import ManyRecords, OneRecord
+from inference_results.client.questions import (
+    ManyRecords,
+    OneRecord,
+    Registration,
+    Submission,
+)
 
 SECRET = "a secret"
 URL = "https://gateway.test:8443/stage"
@@ -88,6 +93,8 @@ def accepts(request):
         OneRecord("one", "speech", 20.0),
         OneRecord("a b/c?d=e&f#g%h+i~'()*!:@"),
         ManyRecords(("one", "two"), None, 1.0),
+        Registration("a b/c?d=e&f#g%h+i~'()*!:@", {"endpoint": "speech"}),
+        Submission({"endpoint": "speech"}, "Grüße".encode()),
     ],
 )
 def test_what_is_sent_is_what_is_signed(ask, session, question):

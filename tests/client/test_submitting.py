@@ -122,6 +122,7 @@ def test_a_response_without_what_is_needed_is_refused(client, service, name):
         (RESPONSE, {"endpoint": "a\nb"}, "endpoint"),
         (RESPONSE, {"submitted_at": datetime(2026, 1, 25)}, "submitted_at"),
         (RESPONSE, {"submitted_at": "2026-01-25"}, "submitted_at"),
+        (RESPONSE, {"submitted_at": ""}, "submitted_at"),
         (RESPONSE, {"metadata": {"job": 7}}, "metadata"),
         (RESPONSE, {"custom_attributes": "é"}, "custom_attributes"),
         (RESPONSE, {"request_ttl_seconds": 59}, "request_ttl_seconds"),

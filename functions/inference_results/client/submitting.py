@@ -72,7 +72,7 @@ def _input(body_or_location: Any) -> tuple[bytes | None, str | None]:
 
 
 def _submitted_at(response: Mapping[str, Any], given: datetime | str | None) -> str | None:
-    known = given or answered_at(response.get("ResponseMetadata", {}))
+    known = answered_at(response.get("ResponseMetadata", {})) if given is None else given
     if known is None:
         raise InvalidRequest("expected, as the response holds no date", SUBMITTED_AT.name)
     return moment(known, SUBMITTED_AT.name)
