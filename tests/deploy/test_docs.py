@@ -1,4 +1,4 @@
-"""The commands of README.md, docs/operations.md and docs/querying.md do what they say."""
+"""The commands of README.md and of the documents in docs/ do what they say."""
 
 import json
 import os
@@ -129,7 +129,12 @@ def asked_for(folder):
     }
 
 
-EXAMPLES = [each for each in blocks("docs/querying.md") if each[0] and "pip install" not in each[1]]
+EXAMPLES = [
+    each
+    for document in ("docs/querying.md", "docs/submitting.md")
+    for each in blocks(document)
+    if each[0] and "pip install" not in each[1]
+]
 
 
 @pytest.mark.parametrize(("language", "text"), EXAMPLES)

@@ -116,6 +116,7 @@ class TableBackend:
                 endpoint_names=None,
                 retention=retention,
                 now=now,
+                sleep=time.sleep,
                 new_token=lambda: uuid.uuid4().hex,
             )
         )
