@@ -10,7 +10,7 @@ import boto3
 import httpx
 from rich.console import Console
 
-from inference_results.client import Client, Inference
+from inference_results.client import Client
 from inference_results.contract import StackOutput
 from local.environment import SUBMITTER_ROLE
 
@@ -61,15 +61,8 @@ def _lose_a_notification(client: Client, outputs: dict[str, str], console: Conso
         f"{found.status}, source {found.source}",
         highlight=False,
     )
-    return (found.status, found.source, _text(client, found)) == (
-        "Completed",
-        "sweep",
-        "unheard of",
-    )
-
-
-def _text(client: Client, inference: Inference) -> str:
-    return client.output(inference.inference_id).decode()
+    output = client.output(found.inference_id)
+    return (found.status, found.source, output) == ("Completed", "sweep", b"unheard of")
 
 
 def _await_object(location: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
 from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.client import Client
 from inference_results.contract import StackOutput
 from inference_results.domain.submitting import inference_id_of
 from local.asking import StatusApi
@@ -120,6 +122,70 @@ def test_racing_callers_of_the_api_invoke_once(submit):
     invoked = invocations()
     assert [invoked[inference_id_of("speech", key)] for key in keys] == [1] * 10
     assert invoked.total() == before + 10
+
+
+@pytest.fixture
+def submitting_session(outputs):
+    """Of a role that may do what docs/submitting.md names, and nothing else."""
+    statement = {
+        "Effect": "Allow",
+        "Action": ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:DeleteItem"],
+        "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{outputs[StackOutput.TABLE_NAME]}",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    answer = boto3.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{_submitting_role(policy)}", RoleSessionName="test"
+    )["Credentials"]
+    return boto3.Session(
+        answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], REGION
+    )
+
+
+def _submitting_role(policy):
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
+    name = f"submitting-on-the-table-{uuid.uuid4().hex[:6]}"
+    iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
+    return name
+
+
+def test_five_thousand_submissions_with_five_hundred_keys_invoke_five_hundred_times(
+    outputs, submitting_session
+):
+    """Sixteen clients race, each with keys in an order of its own."""
+    run = uuid.uuid4().hex[:8]
+    keys = [f"{run}-{number}" for number in range(500)]
+    orders = [random.Random(number).sample(keys, 500) for number in range(10)]  # noqa: S311
+    submissions = [key for keys_in_turn in zip(*orders, strict=True) for key in keys_in_turn]
+    clients = [
+        Client.on_table(
+            outputs[StackOutput.TABLE_NAME],
+            shards=int(outputs[StackOutput.SHARDS]),
+            session=submitting_session,
+        )
+        for _ in range(16)
+    ]
+
+    def submit_share(number):
+        return [
+            clients[number].submit("speech", key.encode(), idempotency_key=key)
+            for key in submissions[number::16]
+        ]
+
+    with ThreadPoolExecutor(16) as callers:
+        answers = [each for share in callers.map(submit_share, range(16)) for each in share]
+    assert len(answers) == 5_000
+    ids = {inference_id_of("speech", key) for key in keys}
+    assert {each.inference_id for each in answers} == ids
+    invoked = {name: times for name, times in invocations().items() if name in ids}
+    assert invoked == dict.fromkeys(ids, 1)
+    assert all(each.submission for each in answers)
+    for client in clients:
+        client.close()
 
 
 def test_who_may_only_ask_may_neither_submit_nor_register(outputs):
