@@ -17,7 +17,7 @@ from .settings import Settings
 
 
 class Sweeper(Construct):
-    """Runs sweep_overdue every few minutes. A call that fails is not repeated: the next one is."""
+    """Runs sweep_overdue every few minutes. A call that fails is not repeated: another comes."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Sweeper(Construct):
         )
         self.role = handler.role
         self.function = handler.function
+        self.function.configure_async_invoke(retry_attempts=0)
         allow_reading(self.role, settings)
         # Not the target of aws_scheduler_targets: it grants every version of the function too.
         caller = iam.Role(

@@ -29,6 +29,7 @@ class FakeEndpoints:
     invocations: list[Invocation] = field(default_factory=list)
     error: BaseException | None = None
     lost_answer: BaseException | None = None
+    max_body_bytes: int = 128_000
 
     def invoke(self, invocation: Invocation) -> Invoked:
         if self.error:
@@ -116,6 +117,8 @@ class _Crashing:
     submitters: Submitters
     step: str
     before: bool
+
+    max_body_bytes = 128_000
 
     def __getattr__(self, name: str) -> Any:
         each = self.submitters

@@ -6,8 +6,10 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    NoCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints, answered_at
@@ -76,6 +78,12 @@ def test_an_invocation_passes_everything_through(client):
     assert invoked.invoked_at == datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 
 
+def test_a_request_holds_an_input_if_botocore_knows_of_it(client):
+    assert AsyncEndpoints(client).max_body_bytes == 128_000
+    del client.meta.service_model.operation_model("InvokeEndpointAsync").input_shape.members["Body"]
+    assert AsyncEndpoints(client).max_body_bytes == 0
+
+
 def test_what_is_not_given_is_not_sent(client):
     expected = {"EndpointName": "speech", "InferenceId": "one", "InputLocation": "s3://bucket/in"}
     with stubbed(client, expected=expected):
@@ -122,6 +130,8 @@ URL = {"endpoint_url": "https://runtime.sagemaker"}
         (ConnectTimeoutError(**URL), Unavailable),
         (ReadTimeoutError(**URL), InvocationUnconfirmed),
         (ConnectionClosedError(**URL), InvocationUnconfirmed),
+        (ResponseParserError("cut off"), InvocationUnconfirmed),
+        (NoCredentialsError(), InvocationRefused),
     ],
 )
 def test_sagemaker_is_called_once_and_silence_is_no_answer(client, raised, error):

@@ -123,6 +123,20 @@ def test_a_large_input_is_uploaded_and_invoked_by_its_location(callers):
     assert (invocation.body, invocation.input_location) == (None, location)
 
 
+def test_where_a_request_can_hold_no_input_a_small_one_is_uploaded_too(callers):
+    callers.endpoints.max_body_bytes = 0
+    callers.submit(b"hello")
+    assert callers.endpoints.invocations[0].input_location
+    assert list(callers.inputs.stored.values()) == [b"hello"]
+
+
+def test_an_input_that_nowhere_takes_is_refused(callers):
+    use_case = callers.use_case()
+    object.__setattr__(use_case, "input_prefix", None)
+    with pytest.raises(InvalidParameter, match="^input: expected 1 to 128000 bytes, or a location"):
+        use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
+
+
 def test_the_largest_input_that_fits_goes_with_the_request(callers):
     callers.submit(LARGE[:-1])
     assert callers.endpoints.invocations[0].body == LARGE[:-1]
@@ -337,6 +351,8 @@ def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_n
     """SageMaker answered with an error, and yet a result is there: it is not removed."""
 
     class Odd:
+        max_body_bytes = 128_000
+
         def invoke(self, invocation):
             boto3.client("dynamodb").update_item(
                 TableName=table_name,

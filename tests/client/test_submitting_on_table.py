@@ -181,14 +181,15 @@ def test_an_endpoint_that_is_throttled_is_tried_again(client, session):
 
 def test_an_older_botocore_is_told_and_nothing_stays_in_progress(client, session):
     shape = session.sagemaker.meta.service_model.operation_model("InvokeEndpointAsync").input_shape
-    body, payload = shape.members.pop("Body"), shape.serialization.pop("payload")
+    limit = shape.members.pop("InvocationTimeoutSeconds")
     session.answers.deactivate()
+    request = {"idempotency_key": "one", "invocation_timeout_seconds": 5}
     with pytest.raises(InvocationRefused, match="ParamValidationError"):
-        client.submit("speech", b"x", idempotency_key="one")
+        client.submit("speech", b"x", **request)
     session.answers.activate()
-    shape.members["Body"], shape.serialization["payload"] = body, payload
-    session.answers_once(Body=b"x")
-    assert client.submit("speech", b"x", idempotency_key="one").submission
+    shape.members["InvocationTimeoutSeconds"] = limit
+    session.answers_once(Body=b"x", InvocationTimeoutSeconds=5)
+    assert client.submit("speech", b"x", **request).submission
 
 
 def test_an_invocation_without_an_answer_stays_in_progress_and_is_not_made_again(

@@ -111,6 +111,8 @@ def test_the_sweep_is_called_every_five_minutes_and_may_run_as_long(template):
     assert schedule["Properties"]["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Properties"]["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
     assert function(template, "sweep_overdue")["Timeout"] == 300
+    (invoke_config,) = resources(template, "AWS::Lambda::EventInvokeConfig").values()
+    assert invoke_config["Properties"]["MaximumRetryAttempts"] == 0
 
 
 def test_the_schedule_and_the_slack_are_settings(submission):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
-    ParamValidationError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from inference_results.adapters.aws import may_pass
@@ -22,6 +23,7 @@ from inference_results.domain.errors import (
     InvocationUnconfirmed,
     Unavailable,
 )
+from inference_results.domain.parameters import MAX_INLINE_INPUT_BYTES
 from inference_results.domain.submitting import Invocation, Invoked
 
 if TYPE_CHECKING:
@@ -40,21 +42,26 @@ class AsyncEndpoints:
     def __init__(self, client: "SageMakerRuntimeClient") -> None:
         self._client = client
 
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest input that a request may hold; none before botocore knew of the Body."""
+        request = self._client.meta.service_model.operation_model("InvokeEndpointAsync").input_shape
+        assert request is not None
+        return MAX_INLINE_INPUT_BYTES if "Body" in request.members else 0
+
     def invoke(self, invocation: Invocation) -> Invoked:
         """Call InvokeEndpointAsync once."""
         try:
             answer = self._client.invoke_endpoint_async(**_request(invocation))
         except ClientError as error:
             raise _refused(error) from error
-        except ParamValidationError as error:
-            # Nothing was sent. An older botocore knows no Body, for one.
-            raise InvocationRefused(
-                "ParamValidationError", "botocore does not know a parameter: is it recent enough?"
-            ) from error
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise Unavailable("sagemaker", type(error).__name__) from error
-        except (HTTPClientError, NoConnectionError, HTTPError) as error:
+        except (HTTPClientError, NoConnectionError, HTTPError, ResponseParserError) as error:
             raise InvocationUnconfirmed from error
+        except BotoCoreError as error:
+            # No credentials, a parameter that this botocore does not know: nothing was sent.
+            raise InvocationRefused(type(error).__name__, "botocore sent no request") from error
         return Invoked(
             invoked_at=answered_at(answer["ResponseMetadata"]) or datetime.now(UTC),
             output_location=answer.get("OutputLocation"),

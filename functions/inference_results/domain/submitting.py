@@ -28,7 +28,6 @@ from inference_results.domain.lookup import shown
 from inference_results.domain.parameters import (
     ENDPOINT,
     INPUT_LOCATION,
-    MAX_INLINE_INPUT_BYTES,
     SUBMISSION,
 )
 from inference_results.domain.registering import Registrations, made_submission
@@ -72,6 +71,10 @@ class Invoked:
 
 class Endpoints(Protocol):
     """SageMaker."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest input that a request may hold."""
 
     def invoke(self, invocation: Invocation) -> Invoked:
         """Called once, never tried again.
@@ -192,11 +195,12 @@ class SubmitInference:
         """Where the input is to be put; None if it need not be."""
         if (body is None) == (INPUT_LOCATION.name not in given):
             raise InvalidParameter("input", "exactly one of a body and an input_location")
-        if body is None or 0 < len(body) <= MAX_INLINE_INPUT_BYTES:
+        most = self.endpoints.max_body_bytes
+        if body is None or 0 < len(body) <= most:
             return None
         if self.input_prefix is None:
             raise InvalidParameter(
-                "input", f"1 to {MAX_INLINE_INPUT_BYTES} bytes, as there is no prefix for others"
+                "input", f"1 to {most} bytes, or a location: there is no prefix for others"
             )
         return f"{self.input_prefix}{inference_id}"
 
