@@ -30,6 +30,9 @@ class CustomerKeys(Construct):
 
     def allow_recording(self, role: iam.IRole) -> None:
         self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        self.allow_writing(role)
+
+    def allow_writing(self, role: iam.IRole) -> None:
         self.table.grant(role, *_READ_ACTIONS, *_WRITE_ACTIONS)
 
     def allow_asking(self, role: iam.IRole) -> None:

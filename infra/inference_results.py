@@ -158,7 +158,7 @@ class InferenceResults(Construct):
             self, "Sweeper", table=self.table, code=self._code, settings=self._settings
         )
         if self._keys:
-            self._keys.allow_recording(sweeper.role)
+            self._keys.allow_writing(sweeper.role)
         return sweeper
 
     def _api(self) -> StatusApi:
@@ -176,7 +176,7 @@ class InferenceResults(Construct):
         api.answer(WRITING_ROUTES, submitter.handler)
         if self._keys:
             self._keys.allow_asking(api.role)
-            self._keys.allow_recording(submitter.role)
+            self._keys.allow_writing(submitter.role)
         return api
 
 

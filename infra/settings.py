@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from inference_results.contract import DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS
+
 NEWEST_RUNTIME: Final = "python3.14"
 """The newest that both CDK and Powertools support."""
 
@@ -140,7 +142,7 @@ class Settings(_Group):
     success_emails: Emails = ()
     error_emails: Emails = ()
     execution_role_arns: RoleArns = ()
-    retention_days: int = Field(90, ge=1, le=3650)
+    retention_days: int = Field(DEFAULT_RETENTION_DAYS, ge=1, le=MAX_RETENTION_DAYS)
     inline_output_bytes: int = Field(1024, ge=0, le=65_536)
     shards: int = Field(4, ge=1, le=256)
     batch_size: int = Field(10, ge=1, le=10_000)
@@ -156,6 +158,7 @@ class Settings(_Group):
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None
     jwt_audience: Audience = ()
+    jwt_submit_scopes: Audience = ()
     customer_keys: bool = False
     runtime: Runtime = NEWEST_RUNTIME
     architecture: Literal["arm64", "x86_64"] = "arm64"
@@ -184,6 +187,8 @@ class Settings(_Group):
             )
         if self.jwt_audience and not self.jwt_issuer:
             raise ValueError("jwt_issuer: expected, since there is a jwt_audience")
+        if self.jwt_submit_scopes and not self.jwt_issuer:
+            raise ValueError("jwt_issuer: expected, since there are jwt_submit_scopes")
         return self
 
     @model_validator(mode="after")

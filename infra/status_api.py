@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -33,7 +34,10 @@ _ACCESS_LOG = {
 
 
 class StatusApi(Construct):
-    """Every route needs IAM's `execute-api:Invoke`, or a JWT where the settings name an issuer."""
+    """Every route needs IAM's `execute-api:Invoke`, or a JWT where the settings name an issuer.
+
+    Routes that write take a JWT only with a scope that the settings name.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class StatusApi(Construct):
         self.api = apigateway.HttpApi(
             self, "Api", default_authorizer=_authorizer(settings), create_default_stage=False
         )
+        self._settings = settings
         self.answer(frozenset(Route) - WRITING_ROUTES, handler)
         access_log = logs.LogGroup(
             self,
@@ -98,8 +103,18 @@ class StatusApi(Construct):
         for route in sorted(routes):
             method, path = route.split(" ")
             self.api.add_routes(
-                path=path, methods=[apigateway.HttpMethod[method]], integration=integration
+                path=path,
+                methods=[apigateway.HttpMethod[method]],
+                integration=integration,
+                **(self._writing if route in WRITING_ROUTES else {}),
             )
+
+    @property
+    def _writing(self) -> dict[str, Any]:
+        """Who may ask need not be allowed to submit: that takes a scope of the token, or IAM."""
+        if self._settings.jwt_submit_scopes:
+            return {"authorization_scopes": list(self._settings.jwt_submit_scopes)}
+        return {"authorizer": HttpIamAuthorizer()}
 
 
 def _authorizer(settings: Settings) -> HttpIamAuthorizer | HttpJwtAuthorizer:

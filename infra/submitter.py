@@ -34,6 +34,7 @@ class Submitter(Construct):
             handler="submission_api",
             code=code,
             settings=settings,
+            reserved_concurrency=settings.api_concurrency,
             environment={
                 Variable.TABLE_NAME: table.table_name,
                 Variable.SHARDS: str(settings.shards),

@@ -5,6 +5,9 @@ Each exists here once: a variable, attribute, index or output spelt elsewhere is
 
 from enum import StrEnum
 
+DEFAULT_RETENTION_DAYS = 90
+MAX_RETENTION_DAYS = 3650
+
 METRICS_NAMESPACE = "InferenceResults"
 
 

@@ -64,7 +64,7 @@ class Interleaving(RuleBasedStateMachine):
         )
         self.sweep_overdue = SweepOverdue(
             overdue=OverdueRecords(client, self.table_name, shards=4),
-            outcomes=records,
+            records=records,
             read=self.world.read,
             retention=timedelta(days=90),
             slack=timedelta(),

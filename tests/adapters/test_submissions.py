@@ -134,6 +134,37 @@ def test_a_failure_at_the_registered_place_is_this_invocations(register, world):
     assert register(failure_location=place)["status"] == "Failed"
 
 
+FAILED_AT = "s3://customer-outputs/failures/x"
+OUTSIDE = "s3://somebody-elses/x"
+
+
+@pytest.mark.parametrize(
+    ("told", "registered"),
+    [
+        (FAILED_AT, None),
+        (FAILED_AT, FAILED_AT),
+        (None, FAILED_AT),
+        (None, OUTSIDE),
+        (OUTSIDE, OUTSIDE),
+        (OUTSIDE, None),
+    ],
+)
+@pytest.mark.parametrize("registered_first", [True, False])
+def test_a_failure_is_this_invocations_if_the_submitters_clock_is_a_little_ahead(
+    register, world, told, registered, registered_first
+):
+    """Wherever its object is, and whoever knows of the place."""
+    event = broken(at(), **({"failureLocation": told} if told else {}))
+    members = {"failure_location": registered} if registered else {}
+    steps = [
+        lambda: register(at(seconds=5), **members),
+        lambda: world.settle(event, receive_count=3),
+    ]
+    for step in steps if registered_first else reversed(steps):
+        step()
+    assert register(at(seconds=5), **members)["status"] == "Failed"
+
+
 def test_a_reused_id_with_another_output_location_starts_a_new_invocation(register, world):
     register()
     world.settle(done(at(minutes=1)))
@@ -204,6 +235,13 @@ def test_registered_inferences_are_listed_by_their_deadline(register, table_name
         ({"submitted_at": 7}, "submitted_at"),
         ({"submitted_at": "Sun, 25 Jan 2026 12:00:00"}, "submitted_at"),
         ({"submitted_at": "Sun, 25 Jan 99999 12:00:00 GMT"}, "submitted_at"),
+        ({"submitted_at": "Sun, 25 Jan 99999999999 12:00:00 GMT"}, "submitted_at"),
+        ({"submitted_at": "Fri, 31 Dec 9999 23:59:59 -0100"}, "submitted_at"),
+        ({"submitted_at": "2026-01-25T12:00:00Z" + " " * 50}, "submitted_at"),
+        ({"endpoint": "\N{GRINNING FACE}" * 256}, "endpoint"),
+        ({"metadata": {"": "x"}}, "metadata"),
+        ({"output_location": "s3://bucket/" + "x" * 2048}, "output_location"),
+        ({"x" * 3_000_000: 1}, "x" * 64),
         ({"submitted_at": "2016-12-31T23:59:59Z"}, "submitted_at"),
         ({"submitted_at": at(hours=4, seconds=1)}, "submitted_at"),
         ({"submitted_at": "2026-01-25T12:00:00"}, "submitted_at"),

@@ -1,5 +1,6 @@
 """One key, one invocation, whatever happens to its callers. The table's conditions are real."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import boto3
@@ -118,9 +119,20 @@ def test_derived_ids_are_valid_and_differ_where_the_parts_do():
 def test_a_large_input_is_uploaded_and_invoked_by_its_location(callers):
     callers.submit(LARGE)
     (invocation,) = callers.endpoints.invocations
-    location = f"{INPUTS}{invocation.inference_id}"
+    location = invocation.input_location
+    assert location.startswith(f"{INPUTS}{invocation.inference_id}/")
     assert callers.inputs.stored == {location: LARGE}
-    assert (invocation.body, invocation.input_location) == (None, location)
+    assert invocation.body is None
+
+
+def test_another_input_under_a_key_that_is_free_again_is_put_elsewhere(callers):
+    """A late write of the first would take its place."""
+    callers.endpoints.error = InvocationRefused("ValidationError", "no")
+    with pytest.raises(InvocationRefused):
+        callers.submit(LARGE)
+    callers.endpoints.error = None
+    callers.submit(LARGE + b"x")
+    assert sorted(callers.inputs.stored.values()) == [LARGE, LARGE + b"x"]
 
 
 def test_where_a_request_can_hold_no_input_a_small_one_is_uploaded_too(callers):
@@ -131,8 +143,7 @@ def test_where_a_request_can_hold_no_input_a_small_one_is_uploaded_too(callers):
 
 
 def test_an_input_that_nowhere_takes_is_refused(callers):
-    use_case = callers.use_case()
-    object.__setattr__(use_case, "input_prefix", None)
+    use_case = replace(callers.use_case(), input_prefix=None)
     with pytest.raises(InvalidParameter, match="^input: expected 1 to 128000 bytes, or a location"):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
 
@@ -223,12 +234,23 @@ def test_of_two_that_upload_one_invokes(callers):
         def put(self, *_arguments):
             assert callers.submit(LARGE).created
 
-    slow = callers.use_case()
-    object.__setattr__(slow, "inputs", SlowInputs())
+    slow = replace(callers.use_case(), inputs=SlowInputs())
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert not submitted.created
     assert submitted.record["submission"]
     assert callers.invoked.total() == 1
+
+
+def test_the_time_runs_from_the_invocation_and_not_from_the_upload(callers):
+    class SlowInputs:
+        def put(self, *_arguments):
+            callers.sleep(600)
+
+    use_case = replace(callers.use_case(), inputs=SlowInputs())
+    callers.endpoints.lost_answer = InvocationUnconfirmed()
+    record = use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE).record
+    assert record["submitted_at"] == "2026-01-25T12:10:00.000Z"
+    assert record["deadline"] == "2026-01-25T18:25:00.000Z"
 
 
 def test_an_upload_that_failed_leaves_no_record(callers):
@@ -236,8 +258,7 @@ def test_an_upload_that_failed_leaves_no_record(callers):
         def put(self, *_arguments):
             raise Unavailable("s3", "SlowDown")
 
-    failing = callers.use_case()
-    object.__setattr__(failing, "inputs", NoInputs())
+    failing = replace(callers.use_case(), inputs=NoInputs())
     with pytest.raises(Unavailable):
         failing({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert item(callers) == {}
@@ -246,7 +267,7 @@ def test_an_upload_that_failed_leaves_no_record(callers):
 
 def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
     callers.crash("invoke")
-    (attempt,) = [item(callers)]
+    attempt = item(callers)
 
     def answered():
         register = RegisterInvocation(
@@ -309,16 +330,16 @@ class LostAnswers:
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
 def test_a_write_that_botocore_repeats_is_known_as_ones_own(callers, step, body):
-    use_case = callers.use_case()
-    object.__setattr__(use_case, "attempts", LostAnswers(callers.table, step, gives_up=False))
+    use_case = replace(
+        callers.use_case(), attempts=LostAnswers(callers.table, step, gives_up=False)
+    )
     assert use_case({"endpoint": "speech", "idempotency_key": "one"}, body).created
     assert callers.invoked.total() == 1
 
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
 def test_after_a_write_without_an_answer_the_same_key_begins_anew(callers, step, body):
-    use_case = callers.use_case()
-    object.__setattr__(use_case, "attempts", LostAnswers(callers.table, step, gives_up=True))
+    use_case = replace(callers.use_case(), attempts=LostAnswers(callers.table, step, gives_up=True))
     with pytest.raises(Unavailable):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, body)
     assert item(callers) == {}
@@ -326,8 +347,24 @@ def test_after_a_write_without_an_answer_the_same_key_begins_anew(callers, step,
     assert callers.invoked.total() == 1
 
 
-def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_twice(callers):
-    failures = [Unavailable("dynamodb", "x"), Unavailable("dynamodb", "x")]
+def test_a_withdrawal_that_fails_for_a_moment_is_tried_again(callers):
+    failures = [Unavailable("dynamodb", "x")]
+
+    class Flaky:
+        def __getattr__(self, name):
+            if name == "withdraw" and failures:
+                raise failures.pop()
+            return getattr(callers.table, name)
+
+    callers.endpoints.error = Unavailable("sagemaker", "ThrottlingException")
+    use_case = replace(callers.use_case(), attempts=Flaky())
+    with pytest.raises(Unavailable, match="sagemaker"):
+        use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x")
+    assert item(callers) == {}
+
+
+def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_for_a_moment(callers):
+    failures = [Unavailable("dynamodb", "x")]
 
     class Flaky:
         def __getattr__(self, name):
@@ -335,8 +372,7 @@ def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_twice(callers):
                 raise failures.pop()
             return getattr(callers.table, name)
 
-    use_case = callers.use_case()
-    object.__setattr__(use_case, "attempts", Flaky())
+    use_case = replace(callers.use_case(), attempts=Flaky())
     assert "submission" in use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x").record
 
 
@@ -365,8 +401,7 @@ def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_n
             )
             raise InvocationRefused("ValidationError", "no")
 
-    use_case = callers.use_case()
-    object.__setattr__(use_case, "endpoints", Odd())
+    use_case = replace(callers.use_case(), endpoints=Odd())
     with pytest.raises(InvocationRefused):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, b"hello")
     assert item(callers)["event_order"] == "2026"

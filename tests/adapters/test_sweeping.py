@@ -1,6 +1,7 @@
 """What the sweep makes of overdue records, on the real table."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import boto3
@@ -59,7 +60,6 @@ class Table:
         self.submitters.clock = SUBMITTED_AT
         self.now = NOW
         self.overdue = OverdueRecords(client, table_name, shards=4)
-        self.outcomes = self.records
 
     def register(self, inference_id="one", output=OUTPUT, failure=FAILURE, **members):
         register = RegisterInvocation(
@@ -79,7 +79,7 @@ class Table:
     def sweep(self, in_time=lambda: True):
         sweep_overdue = SweepOverdue(
             overdue=self.overdue,
-            outcomes=self.outcomes,
+            records=self.records,
             read=self.world.read,
             retention=timedelta(days=90),
             slack=timedelta(minutes=10),
@@ -104,7 +104,7 @@ def test_an_output_that_nobody_announced_is_a_completion(table):
         custom_attributes="tenant=acme",
     )
     table.objects.put(OUTPUT, b"output")
-    assert table.sweep() == {"SweptCompleted": 1}
+    assert table.sweep() == {"RecoveredCompleted": 1}
     item = table.item()
     assert (item["status"], item["source"]) == ("Completed", "sweep")
     assert item["event_time"] == timestamp(WRITTEN_AT)
@@ -119,7 +119,7 @@ def test_an_output_that_nobody_announced_is_a_completion(table):
 def test_a_failure_object_that_nobody_announced_is_a_failure(table):
     table.register()
     table.objects.put(FAILURE, b"ClientError: Received server error (500) from model.")
-    assert table.sweep() == {"SweptFailed": 1}
+    assert table.sweep() == {"RecoveredFailed": 1}
     item = table.item()
     assert (item["status"], item["source"]) == ("Failed", "sweep")
     assert item["failure"]["code"] == "MODEL_ERROR_5XX"
@@ -212,22 +212,42 @@ def test_while_s3_is_not_to_be_had_nothing_is_decided(table):
     assert table.sweep() == {"LeftForNextSweep": 1}
     assert table.item()["status"] == "InProgress"
     table.objects.put(OUTPUT, b"output")
-    assert table.sweep() == {"SweptCompleted": 1}
+    assert table.sweep() == {"RecoveredCompleted": 1}
 
 
-def test_a_record_that_is_none_of_ours_is_left_alone_and_counted(table):
+ODD = {
+    "nothing": {},
+    "no order": {"submission": {"M": {}}},
+    "no map": {"submission": {"S": "text"}},
+    "no time": {"submitted_at": {"S": "yesterday"}},
+    "a number": {"deadline": {"N": "7"}},
+    "the first time": {"submitted_at": {"S": "0001-01-01T00:00:00.000Z"}},
+    "a location that is none": {
+        "submission": {"M": {"order": {"S": "x"}, "output_location": {"N": "1"}}}
+    },
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_a_record_that_is_none_of_ours_is_left_alone_and_counted(table, change):
+    table.register("odd")
+    key = {"inference_id": {"S": "odd"}, "endpoint_name": {"S": "speech"}}
+    good = table.client.get_item(TableName=table.name, Key=key)["Item"]
+    odd = {name: good[name] for name in (*key, "status", "status_shard")} if not change else good
     table.client.put_item(
-        TableName=table.name,
-        Item={
-            "inference_id": {"S": "odd"},
-            "endpoint_name": {"S": "speech"},
-            "status": {"S": "InProgress"},
-            "status_shard": {"S": "0#InProgress"},
-            "status_sort": {"S": "2020"},
-        },
+        TableName=table.name, Item={**odd, **change, "status_sort": {"S": "2020"}}
     )
     table.register()
     assert table.sweep() == {"Malformed": 1, "Lost": 1}
+
+
+def test_a_status_of_any_name_is_not_taken_for_an_unread_output(table):
+    """The vocabulary is open: what stands in the index beside statuses must be no status."""
+    for status in ("Unread", "unread", "unread#0"):
+        event = failed(f"id {status}", requestParameters=HERE, invocationStatus=status)
+        assert table.world.settle(body(event)) is Disposition.RECORDED
+    table.now = NOW + timedelta(days=1)
+    assert table.sweep() == {}
 
 
 # What became of callers that crashed.
@@ -255,7 +275,7 @@ def test_after_a_crash_past_sagemakers_answer_the_output_is_found(table):
     table.submitters.crash("register", b"hello")
     (item,) = table.client.scan(TableName=table.name)["Items"]
     table.objects.put(item["submission"]["M"]["output_location"]["S"], b"output")
-    assert table.sweep() == {"SweptCompleted": 1}
+    assert table.sweep() == {"RecoveredCompleted": 1}
 
 
 def test_what_was_lost_before_it_was_invoked_is_continued_by_the_same_key(table):
@@ -284,8 +304,7 @@ def test_a_caller_that_the_sweep_overtook_goes_on(table):
         def put(self, *_arguments):
             assert table.sweep() == {"Lost": 1}
 
-    slow = table.submitters.use_case()
-    object.__setattr__(slow, "inputs", SlowInputs())
+    slow = replace(table.submitters.use_case(), inputs=SlowInputs())
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert not submitted.record.keys() & {"failure", "event_time", "source"}
@@ -369,6 +388,6 @@ def test_a_sweep_goes_on_where_the_last_one_ran_out_of_time(table):
         total.update(table.sweep(lambda left=left: next(left, None) is not None))
         sweeps += 1
         assert sweeps < 10
-    assert total == {"SweptCompleted": many - many // 10, "Lost": many // 10}
+    assert total == {"RecoveredCompleted": many - many // 10, "Lost": many // 10}
     assert sweeps > 2
     assert table.sweep() == {}

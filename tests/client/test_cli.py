@@ -822,7 +822,7 @@ def test_submit_says_all_that_is_given(run, client):
         *SUBMIT,
         *("--content-type", "audio/wav", "--accept", "text/csv", "--custom-attributes", "a=b"),
         *("--metadata", "job=7", "--metadata", "formula=a=b", "--metadata", "empty="),
-        *("--ttl", "60", "--timeout", "30"),
+        *("--request-ttl", "60", "--invocation-timeout", "30"),
     )
     assert result.exit_code == 0
     assert client.calls[0] == (
@@ -874,7 +874,7 @@ def test_submit_of_a_file_that_is_not_there_is_a_wrong_call(run, client, tmp_pat
         (*SUBMIT, "--metadata", "job"),
         (*SUBMIT, "--metadata", "=7"),
         (*SUBMIT, "--metadata", "job=\udcff"),
-        (*SUBMIT, "--ttl", "soon"),
+        (*SUBMIT, "--request-ttl", "soon"),
         (*SUBMIT, "--wait", "-1"),
         ("submit", "\udcff", *SUBMIT[2:]),
     ],

@@ -9,10 +9,15 @@ from inference_results.domain.errors import InvalidParameter
 from inference_results.handlers.questions import QUERY, read_batch, read_members, read_query
 
 
-@pytest.mark.parametrize("inference_id", ["a,b", "a b", "a/b?c#d", "100%", "+", "%2F", "é", "="])
+@pytest.mark.parametrize("inference_id", ["a,b", "a b", "a/b?c#d", "100%", "+", "%2F", "="])
 def test_any_text_comes_through_a_query_as_it_was(inference_id):
     query = urlencode({"endpoint": inference_id}, quote_via=quote)
     assert read_query(Route.GET_INFERENCE, query) == {"endpoint": inference_id}
+
+
+def test_text_beyond_ascii_comes_through_a_query_as_it_was():
+    query = urlencode({"status": "é"}, quote_via=quote)
+    assert read_query(Route.LIST_INFERENCES, query) == {"status": "é"}
 
 
 def test_numbers_are_read():

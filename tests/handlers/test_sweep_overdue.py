@@ -47,12 +47,12 @@ def _is_metric(value):
 
 def test_what_is_overdue_ends_and_is_counted(handler, overdue, s3, context, capsys):
     s3.put_object(Bucket=BUCKET, Key="async/found.out", Body=b"output")
-    assert handler({}, context) == {"SweptCompleted": 1, "Lost": 1}
+    assert handler({}, context) == {"RecoveredCompleted": 1, "Lost": 1}
     assert overdue("found")["status"] == "Completed"
     assert overdue("found")["output"]["inline"] == b"output"
     assert overdue("lost")["status"] == "Lost"
     counted = metrics(capsys)
-    assert (counted["SweptCompleted"], counted["Lost"], counted["SweptFailed"]) == (1, 1, 0)
+    assert (counted["RecoveredCompleted"], counted["Lost"], counted["RecoveredFailed"]) == (1, 1, 0)
 
 
 def test_without_the_time_for_one_record_nothing_is_begun(handler, overdue, context):

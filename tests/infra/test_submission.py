@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from inference_results.contract import WRITING_ROUTES
+from infra.settings import SettingsError
 from tests.conftest import resources
 from tests.synthesis import synthesised
 
@@ -132,3 +134,49 @@ def test_the_caller_of_the_sweep_may_do_nothing_else(template):
     ]
     assert statement["Action"] == "lambda:InvokeFunction"
     assert "SweepOverdue" in json.dumps(statement["Resource"])
+
+
+def writing(template):
+    """How the routes that write are authorized, and with which scopes."""
+    return [
+        (
+            route["Properties"]["AuthorizationType"],
+            route["Properties"].get("AuthorizationScopes"),
+        )
+        for route in resources(template, "AWS::ApiGatewayV2::Route").values()
+        if route["Properties"]["RouteKey"] in WRITING_ROUTES
+    ]
+
+
+def test_a_token_that_may_ask_may_not_submit():
+    template = synthesised("tokens")["InferenceResults"]
+    assert writing(template) == [("AWS_IAM", None)] * 3
+
+
+def test_a_token_with_a_scope_of_the_settings_may_submit():
+    template = synthesised("tokens", jwt_submit_scopes="submit,admin")["InferenceResults"]
+    assert writing(template) == [("JWT", ["submit", "admin"])] * 3
+
+
+def test_scopes_need_an_issuer():
+    with pytest.raises(SettingsError, match="jwt_issuer: expected"):
+        synthesised("default", jwt_submit_scopes="submit")
+
+
+def test_with_customer_keys_they_use_the_tables_and_not_the_queues():
+    template = synthesised("customer keys")["InferenceResults"]
+    for construct in (SUBMITTER, SWEEPER):
+        keys = {
+            key
+            for action, resource in allowed(template, construct).items()
+            if action.startswith("kms:") and action != "kms:Decrypt"
+            for key in resource
+        }
+        assert len(keys) == 1
+        assert "KeysTable" in keys.pop()
+
+
+def test_a_limit_of_the_api_holds_both_of_its_functions():
+    template = synthesised("default", api_concurrency="7")["InferenceResults"]
+    for handler in ("status_api", "submission_api"):
+        assert function(template, handler)["ReservedConcurrentExecutions"] == 7

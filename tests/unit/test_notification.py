@@ -82,10 +82,23 @@ def test_a_test_notification_is_told_apart():
     )
 
 
-@pytest.mark.parametrize("status", ["Completed", "Failed", "Expired", "InProgress", "Lost"])
+@pytest.mark.parametrize("status", ["Completed", "Failed", "Expired", "Lost"])
 def test_known_statuses_are_read_without_regard_to_case(status):
     for spelling in (status, status.upper(), status.lower()):
         assert parsed(completed(invocationStatus=spelling)).status == status
+
+
+@pytest.mark.parametrize("status", ["InProgress", "INPROGRESS"])
+def test_an_event_of_what_has_not_ended_is_no_result(status):
+    """It would be waited for until its record expires, with no deadline for the sweep."""
+    said = "InvalidField: invocationStatus: expected the status of an inference that has ended"
+    assert refusal(body(completed(invocationStatus=status))) == said
+
+
+def test_an_endpoint_name_that_no_index_can_hold_is_refused():
+    said = "InvalidField: requestParameters.endpointName: expected printable ASCII characters"
+    name = "\N{GRINNING FACE}" * 256
+    assert refusal(with_field(("requestParameters", "endpointName"), name)) == said
 
 
 def test_an_unknown_status_is_kept_as_received():

@@ -67,7 +67,7 @@ def _overdue(inference_id: str) -> dict[str, Any]:
 def sweep(table: FakeTable, pool: Any, in_time: Any) -> Counter[Swept]:
     sweep_overdue = SweepOverdue(
         overdue=table,
-        outcomes=table,  # type: ignore[arg-type] # nothing is unread
+        records=table,  # type: ignore[arg-type] # nothing is unread
         read=World().read,
         retention=timedelta(days=90),
         slack=timedelta(),

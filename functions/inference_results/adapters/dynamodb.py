@@ -60,7 +60,7 @@ class InferencesTable:
         belongs = [_NOTHING_SUBMITTED, _SUBMITTED_BEFORE]
         output_location, failure_location = _locations(outcome)
         latest = outcome.event_time
-        if output_location is None and failure_location is None:
+        if output_location is None:
             latest = _latest_submission(latest)
         values: dict[str, Any] = {":submitted_before": latest}
         if output_location is not None:
@@ -208,15 +208,17 @@ def _any_of(conditions: Sequence[str]) -> str:
 
 
 def _latest_submission(event_time: str) -> str:
-    """Until when the invocation of an event that names no location may have been submitted."""
+    """Until when the invocation of an event that names no output may have been submitted."""
     moment = datetime.fromisoformat(event_time)
     return timestamp(min(moment, _LAST_MOMENT - CLOCK_TOLERANCE) + CLOCK_TOLERANCE)
 
 
 def _locations(outcome: Outcome) -> tuple[str | None, str | None]:
-    output = outcome.output.location if outcome.output else None
+    """Of the output and of the failure object, as the event names them."""
     error = outcome.output_error.location if outcome.output_error else None
-    return output or error, outcome.failure.location if outcome.failure else None
+    if outcome.failure:
+        return None, outcome.failure.location or error
+    return (outcome.output.location if outcome.output else None) or error, None
 
 
 def _may_be_readable_later(outcome: Outcome) -> bool:

@@ -7,9 +7,6 @@ from typing import Any, Final
 from inference_results.contract import Attribute
 from inference_results.domain.inference import Status, endpoint_and_status
 
-UNREAD: Final = "Unread"
-"""Stands in `by-status`, as no status, for completed records whose output is to be read again."""
-
 PLACES: Final = (
     Attribute.ENDPOINT_SHARD,
     Attribute.ENDPOINT_SORT,
@@ -39,19 +36,30 @@ class Places:
             return {}
         of = endpoint_and_status(self.endpoint_name, status)
         return {
-            **self._under(status, time),
+            **self._under(status_key(self._shard, status), time),
             Attribute.ENDPOINT_STATUS_SHARD: f"{self._shard}#{of}",
         }
 
     def unread(self, look_again_at: str) -> dict[str, Any]:
-        return self._under(UNREAD, look_again_at)
+        """In `by-status`, under a key that no status has."""
+        return self._under(unread_key(self._shard), look_again_at)
 
-    def _under(self, status: str, time: str) -> dict[str, Any]:
+    def _under(self, key: str, time: str) -> dict[str, Any]:
         return {
-            Attribute.STATUS_SHARD: f"{self._shard}#{status}",
+            Attribute.STATUS_SHARD: key,
             Attribute.STATUS_SORT: f"{time}#{self.inference_id}#{self.endpoint_name}",
         }
 
     @property
     def _shard(self) -> int:
         return zlib.crc32(self.inference_id.encode()) % self.shards
+
+
+def status_key(shard: int, status: str) -> str:
+    """The key in `by-status` of records with a status, in one shard."""
+    return f"{shard}#{status}"
+
+
+def unread_key(shard: int) -> str:
+    """That of completed records whose output is to be read again."""
+    return f"unread#{shard}"

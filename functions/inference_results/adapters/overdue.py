@@ -1,10 +1,12 @@
 """The table of inferences, as it is swept."""
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from inference_results.adapters.aws import unavailability
-from inference_results.adapters.index_places import UNREAD
+from inference_results.adapters.index_places import status_key, unread_key
 from inference_results.adapters.items import plain, serialized
 from inference_results.contract import Attribute, Index
 from inference_results.domain.inference import Status
@@ -26,14 +28,17 @@ class OverdueRecords:
 
     def in_progress(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
         """Records whose deadline is before a time."""
-        return self._pages(Status.IN_PROGRESS, before)
+        return self._pages(partial(status_key, status=Status.IN_PROGRESS), before)
 
     def unread(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
         """Completed records whose output is to be read again by then."""
-        return self._pages(UNREAD, before)
+        return self._pages(unread_key, before)
 
-    def _pages(self, status: str, before: str) -> Iterator[Sequence[dict[str, Any]]]:
-        for shard in range(self._shards):
+    def _pages(
+        self, key_of: Callable[[int], str], before: str
+    ) -> Iterator[Sequence[dict[str, Any]]]:
+        # Not always the same first: a shard whose records cannot be settled would hold up the rest.
+        for shard in random.sample(range(self._shards), self._shards):
             start: dict[str, Any] = {}
             while True:
                 with unavailability("dynamodb"):
@@ -46,7 +51,7 @@ class OverdueRecords:
                             "#sort": Attribute.STATUS_SORT,
                         },
                         ExpressionAttributeValues=serialized(
-                            {":shard": f"{shard}#{status}", ":before": before}
+                            {":shard": key_of(shard), ":before": before}
                         ),
                         Limit=PAGE_SIZE,
                         **start,

@@ -5,22 +5,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from inference_results.adapters.aws import unavailability
-from inference_results.contract import Attribute
+from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.patience import Patience
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import ScanOutputTypeDef
 
-_PLACES: Final = (
+_LOCATIONS: Final = (
     (Attribute.OUTPUT, "location"),
     (Attribute.OUTPUT_ERROR, "location"),
     (Attribute.FAILURE, "location"),
-    (Attribute.SUBMISSION, "output_location"),
-    (Attribute.SUBMISSION, "failure_location"),
+    (Attribute.SUBMISSION, SubmissionMember.OUTPUT_LOCATION),
+    (Attribute.SUBMISSION, SubmissionMember.FAILURE_LOCATION),
 )
-_NAMES: Final = {f"#{name}": name for place in _PLACES for name in place}
-_PROJECTION: Final = ", ".join(f"#{map_name}.#{name}" for map_name, name in _PLACES)
+_NAMES: Final = {f"#{name}": name for names in _LOCATIONS for name in names}
+_PROJECTION: Final = ", ".join(f"#{map_name}.#{name}" for map_name, name in _LOCATIONS)
 
 
 class RecordedLocations:
@@ -57,7 +57,7 @@ class RecordedLocations:
 
 
 def _locations(item: dict[str, Any]) -> Iterator[str]:
-    for map_name, name in _PLACES:
+    for map_name, name in _LOCATIONS:
         # Whoever may write to the table may write anything.
         location = item.get(map_name, {}).get("M", {}).get(name, {}).get("S")
         if location is not None:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker_runtime.type_defs import ResponseMetadataTypeDef
 
 INVOKING: Final = Config(
-    connect_timeout=2, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 1}
+    connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1}
 )
-"""One attempt: botocore would call again after a time-out, and so invoke twice."""
+"""One attempt of 12 s: botocore would call again after a time-out, and so invoke twice."""
 
 
 class AsyncEndpoints:

@@ -1,7 +1,6 @@
 """The table of inferences, as submitters write to it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +23,7 @@ _OWN: Final = (
     Attribute.CALLER_METADATA,
     Attribute.SUBMISSION,
 )
-"""What a submission owns, and no result touches."""
+"""What a registration replaces, and no result touches; `request_digest` is kept by both."""
 
 _NAMES: Final[dict[str, str]] = {
     "#output": Attribute.OUTPUT,
@@ -41,28 +40,29 @@ _NEWER: Final = f"({_NEVER_REGISTERED} OR {_REGISTERED_WITH_LOWER_ORDER})"
 _NO_RECORD: Final = f"attribute_not_exists({Attribute.INFERENCE_ID})"
 _HAS_RESULT: Final = f"attribute_exists({Attribute.EVENT_ORDER})"
 _NO_RESULT: Final = f"attribute_not_exists({Attribute.EVENT_ORDER})"
-_RESULT_HAS_LOCATION: Final = (
-    "(attribute_exists(#output.#location) OR attribute_exists(#output_error.#location)"
-    " OR attribute_exists(#failure.#location))"
+_RESULT_NAMES_AN_OUTPUT: Final = (
+    "(attribute_exists(#output.#location)"
+    " OR (attribute_exists(#output_error.#location) AND attribute_not_exists(#failure)))"
 )
 _RESULT_IS_ELSEWHERE: Final = (
-    "NOT (#output.#location = :output_location OR #output_error.#location = :output_location"
-    " OR #failure.#location = :failure_location)"
+    "NOT (#output.#location = :output_location OR #failure.#location = :failure_location"
+    " OR #output_error.#location IN (:output_location, :failure_location))"
 )
-_RESULT_OF_EARLIER_INVOCATION: Final = (
-    f"({_RESULT_HAS_LOCATION} AND {_RESULT_IS_ELSEWHERE}"
+_OUTPUT_OF_EARLIER_INVOCATION: Final = (
+    f"({_RESULT_NAMES_AN_OUTPUT} AND {_RESULT_IS_ELSEWHERE}"
     f" AND {Attribute.EVENT_TIME} < :submitted_at)"
 )
-_RESULT_WITHOUT_LOCATION_LONG_BEFORE: Final = (
-    f"(NOT {_RESULT_HAS_LOCATION} AND {Attribute.EVENT_TIME} < :long_before)"
+_FAILURE_LONG_BEFORE: Final = (
+    f"(NOT {_RESULT_NAMES_AN_OUTPUT} AND {_RESULT_IS_ELSEWHERE}"
+    f" AND {Attribute.EVENT_TIME} < :long_before)"
 )
 _SWEPT_OF_OTHER_SUBMISSION: Final = (
     f"(begins_with({Attribute.EVENT_ORDER}, :unannounced) AND {_RESULT_IS_ELSEWHERE}"
     " AND NOT #submission.#output_location = :output_location)"
 )
 _BEGINS: Final = (
-    f"{_NEWER} AND ({_NO_RESULT} OR {_RESULT_OF_EARLIER_INVOCATION}"
-    f" OR {_RESULT_WITHOUT_LOCATION_LONG_BEFORE} OR {_SWEPT_OF_OTHER_SUBMISSION})"
+    f"{_NEWER} AND ({_NO_RESULT} OR {_OUTPUT_OF_EARLIER_INVOCATION}"
+    f" OR {_FAILURE_LONG_BEFORE} OR {_SWEPT_OF_OTHER_SUBMISSION})"
 )
 
 _TRIES: Final = 5
@@ -111,19 +111,19 @@ class SubmissionsTable:
 
         One that the sweep has ended before anybody claimed it is in progress anew.
         """
-        claimed = replace(attempt, stage=Stage.INVOKING)
         values = {
             ":preparing": Stage.PREPARING,
             ":in_progress": Status.IN_PROGRESS,
             ":lost": Status.LOST,
         }
         _, item = self._put_in_progress(
-            claimed,
+            attempt,
             "#submission.#stage = :preparing AND #status IN (:in_progress, :lost)",
             {"#stage": SubmissionMember.STAGE},
             values,
         )
-        return _is_claimed_by(item, attempt)
+        # Also if it was claimed by a first try of botocore's, whose answer was lost.
+        return _order(item) == attempt.order
 
     def withdraw(self, attempt: Submission) -> None:
         """Remove the record of an attempt that invoked nothing; nothing else is removed."""
@@ -202,7 +202,7 @@ class SubmissionsTable:
         condition: str,
         names: Mapping[str, str],
         values: Mapping[str, Any],
-        item: Mapping[str, Any] = {},
+        item: Mapping[str, Any],
     ) -> tuple[bool, dict[str, Any]]:
         """Whether the condition held, and the item as it stands. `item` is serialized."""
         with unavailability("dynamodb"):
@@ -257,12 +257,6 @@ class SubmissionsTable:
 
 def _key(submission: Submission) -> dict[str, Any]:
     return serialized({KEY[0]: submission.inference_id, KEY[1]: submission.endpoint_name})
-
-
-def _is_claimed_by(item: Mapping[str, Any], attempt: Submission) -> bool:
-    """Also if it was claimed by a first try of botocore's, whose answer was lost."""
-    stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
-    return _order(item) == attempt.order and stage == Stage.INVOKING
 
 
 def _order(item: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from inference_results.client.download import Sink
 from inference_results.client.inference import Batch, DaySummary, Inference
 from inference_results.client.pace import Pace
 from inference_results.client.questions import EndpointSummary, RecordPage
+from inference_results.contract import DEFAULT_RETENTION_DAYS
 
 Days: TypeAlias = list[DaySummary]
 """Outside of the class, in which `list` is a method."""
@@ -65,7 +66,7 @@ class AsyncClient:
         shards: int,
         summaries_table_name: str | None = None,
         input_prefix: str | None = None,
-        retention_days: int = 90,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
         session: boto3.Session | None = None,
     ) -> Self:
         """Over the table itself, with the rights of `session`.

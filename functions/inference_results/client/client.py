@@ -18,6 +18,7 @@ from inference_results.client.inference import Batch, DaySummary, Inference
 from inference_results.client.questions import EndpointSummary, RecordPage
 from inference_results.client.sagemaker import AsyncInferenceResponse, PredictorResponse
 from inference_results.client.sync import Driver, HttpBackend
+from inference_results.contract import DEFAULT_RETENTION_DAYS
 
 Days: TypeAlias = list[DaySummary]
 """Outside of the class, in which `list` is a method."""
@@ -61,7 +62,7 @@ class Client:
         shards: int,
         summaries_table_name: str | None = None,
         input_prefix: str | None = None,
-        retention_days: int = 90,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
         session: boto3.Session | None = None,
     ) -> Self:
         """Over the table itself, with the rights of `session`.

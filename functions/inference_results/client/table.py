@@ -49,10 +49,11 @@ from inference_results.client.questions import (
     Reply,
     Submission,
 )
+from inference_results.contract import DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS
 from inference_results.domain import errors
 from inference_results.domain.errors import InferenceResultsError, LocationRefused
 from inference_results.domain.listing import ListInferences
-from inference_results.domain.location import parse_location
+from inference_results.domain.location import parse_prefix
 from inference_results.domain.lookup import FindInference, FindInferences
 from inference_results.domain.output import Content, Link, LocateOutput
 from inference_results.domain.registering import RegisterInvocation
@@ -65,10 +66,11 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
+_UPLOADING: Final = Config(connect_timeout=5, read_timeout=60)
+"""S3 takes its time over a large input, and no function ends meanwhile."""
+
 _CALLS_SIDE_BY_SIDE: Final = 16
 """To DynamoDB: the shards of a list, the ids of a batch."""
-
-_MOST_RETENTION_DAYS: Final = 3650
 
 
 class TableBackend:
@@ -81,7 +83,7 @@ class TableBackend:
         shards: int,
         summaries_table_name: str | None = None,
         input_prefix: str | None = None,
-        retention_days: int = 90,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
         session: boto3.Session | None = None,
     ) -> None:
         """Raises InvalidRequest or NotAuthorized."""
@@ -111,7 +113,7 @@ class TableBackend:
             lambda: SubmitInference(
                 attempts=submissions,
                 endpoints=AsyncEndpoints(_sagemaker_client(session)),
-                inputs=S3Objects(s3),
+                inputs=S3Objects(_uploading_client(session)),
                 input_prefix=prefix,
                 endpoint_names=None,
                 retention=retention,
@@ -170,9 +172,13 @@ class _SubmitWhenNeeded:
         return self._submit(members, body)
 
 
+def _uploading_client(session: boto3.Session | None) -> "S3Client":
+    return (session or boto3.Session()).client("s3", config=_UPLOADING)
+
+
 def _retention(days: int) -> timedelta:
-    if not 1 <= days <= _MOST_RETENTION_DAYS:
-        raise InvalidRequest(f"expected 1 to {_MOST_RETENTION_DAYS} days", "retention_days")
+    if not 1 <= days <= MAX_RETENTION_DAYS:
+        raise InvalidRequest(f"expected 1 to {MAX_RETENTION_DAYS} days", "retention_days")
     return timedelta(days=days)
 
 
@@ -180,9 +186,8 @@ def _prefix(text: str | None) -> str | None:
     """As `s3://bucket/prefix/`."""
     if text is None:
         return None
-    folder = text if text.endswith("/") else f"{text}/"
     try:
-        return parse_location(f"{folder}key").uri.removesuffix("key")
+        return parse_prefix(text if text.endswith("/") else f"{text}/").uri
     except LocationRefused as error:
         raise InvalidRequest("expected s3://bucket/prefix/", "input_prefix") from error
 

@@ -31,8 +31,8 @@ UNANNOUNCED: Final = "-"
 a digit."""
 
 CLOCK_TOLERANCE: Final = timedelta(hours=1)
-"""By how much a submitter's clock may differ from SageMaker's. It counts only where no location
-tells whether a result belongs to a submission."""
+"""By how much a submitter's clock may differ from SageMaker's. It counts for results that name no
+output, so that the location does not tell which invocation they are of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def _inference_result(event: dict[str, Any]) -> InferenceResult:
     in_request, in_response = "requestParameters.", "responseParameters."
     return InferenceResult(
         inference_id=_inference_id(event),
-        endpoint_name=_text(request, "endpointName", in_request, 256) or NO_ENDPOINT,
+        endpoint_name=_endpoint_name(request, in_request),
         status=_status(event),
         event_time=_required(_time(event, "eventTime"), "eventTime"),
         received_at=optional(_time, event, "receivedTime"),
@@ -159,10 +159,21 @@ def _inference_id(event: dict[str, Any]) -> str:
     return inference_id
 
 
+def _endpoint_name(request: dict[str, Any], path: str) -> str:
+    """It is in sort keys of indexes, which hold 1024 bytes."""
+    name = _text(request, "endpointName", path, 256) or NO_ENDPOINT
+    if not (name.isascii() and name.isprintable()):
+        raise Unprocessable("InvalidField", f"{path}endpointName", "printable ASCII characters")
+    return name
+
+
 def _status(event: dict[str, Any]) -> str:
     name = "invocationStatus"
     status = _required(_text(event, name, "", 64), name)
-    return _STATUSES.get(status.lower(), status)
+    status = _STATUSES.get(status.lower(), status)
+    if status == Status.IN_PROGRESS:
+        raise Unprocessable("InvalidField", name, "the status of an inference that has ended")
+    return status
 
 
 def _time(event: dict[str, Any], name: str) -> str | None:

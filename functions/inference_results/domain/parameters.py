@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -12,6 +12,8 @@ from inference_results.domain.errors import InvalidParameter, LocationRefused
 from inference_results.domain.location import parse_location
 from inference_results.domain.timestamp import parse_timestamp, timestamp
 
+_MAX_TIME: Final = 64
+_MAX_LOCATION: Final = 2048
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
@@ -101,15 +103,16 @@ class TimeParameter:
 
     def check(self, value: Any) -> str:
         """Its stored form. Raises InvalidParameter."""
+        text = value if isinstance(value, str) and len(value) <= _MAX_TIME else ""
         for read in (parse_timestamp, _parse_date):
-            with suppress(ValueError):
-                return read(value if isinstance(value, str) else "")
+            with suppress(OverflowError, ValueError):
+                return read(text)
         raise InvalidParameter(self.name, "an ISO 8601 time with an offset, or an HTTP date")
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "minLength": 1, "maxLength": 64}
+        return {"type": "string", "minLength": 1, "maxLength": _MAX_TIME}
 
 
 def _parse_date(text: str) -> str:
@@ -129,16 +132,16 @@ class LocationParameter:
 
     def check(self, value: Any) -> str:
         """As `s3://bucket/key`. Raises InvalidParameter."""
-        try:
-            return parse_location(value).uri
-        except (TypeError, LocationRefused, UnicodeEncodeError):
-            expected = "s3://bucket/key or an https URL of S3, the key at most 1024 bytes"
-            raise InvalidParameter(self.name, expected) from None
+        with suppress(LocationRefused, UnicodeEncodeError):
+            if isinstance(value, str) and len(value) <= _MAX_LOCATION:
+                return parse_location(value).uri
+        expected = "s3://bucket/key or an https URL of S3, the key at most 1024 bytes"
+        raise InvalidParameter(self.name, expected)
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "minLength": 8, "maxLength": 2048}
+        return {"type": "string", "minLength": 8, "maxLength": _MAX_LOCATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class TextsParameter:
         expected = f"an object of texts by name, at most {self.max_bytes} bytes of JSON"
         if not isinstance(value, Mapping):
             raise InvalidParameter(self.name, expected)
-        if not all(isinstance(each, str) for pair in value.items() for each in pair):
+        if not all(isinstance(each, str) for pair in value.items() for each in pair) or "" in value:
             raise InvalidParameter(self.name, expected)
         try:
             size = len(json.dumps(dict(value), ensure_ascii=False).encode())
@@ -197,11 +200,16 @@ class Form:
         parameters = {each.name: each for each in (*self.required, *self.optional)}
         for name in members:
             if name not in parameters:
-                raise InvalidParameter(name, f"one of {', '.join(parameters)}")
+                raise unknown_member(name, parameters)
         for each in self.required:
             if each.name not in members:
                 raise InvalidParameter(each.name, "a value")
         return {name: parameters[name].check(value) for name, value in members.items()}
+
+
+def unknown_member(name: str, known: Iterable[str]) -> InvalidParameter:
+    """For a name that is none of those known; it may be as long as a request."""
+    return InvalidParameter(name[:64], f"one of {', '.join(known) or 'none'}")
 
 
 MAX_BATCH: Final = 100
@@ -209,8 +217,9 @@ MAX_BATCH: Final = 100
 _ID: Final = "The id of the inference, exactly as SageMaker gave it."
 INFERENCE_ID: Final = TextParameter("inference_id", 64, _ID, ascii_only=True)
 ID: Final = TextParameter("id", 64, _ID, ascii_only=True)
-ENDPOINT_NAME: Final = TextParameter("endpoint_name", 256, "The name of the endpoint.")
-ENDPOINT: Final = TextParameter("endpoint", 256, "The name of the endpoint.")
+_ENDPOINT: Final = "The name of the endpoint; `-` where none was named."
+ENDPOINT_NAME: Final = TextParameter("endpoint_name", 256, _ENDPOINT, ascii_only=True)
+ENDPOINT: Final = TextParameter("endpoint", 256, _ENDPOINT, ascii_only=True)
 STATUS: Final = TextParameter("status", 64, "InProgress, Completed, Failed, Expired or Lost.")
 SINCE: Final = TextParameter(
     "since", 64, "Not before this time: ISO 8601 with an offset, like 2026-01-25T12:00:00Z."

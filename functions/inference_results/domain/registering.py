@@ -10,12 +10,10 @@ from inference_results.domain.inference import CLOCK_TOLERANCE
 from inference_results.domain.lookup import shown
 from inference_results.domain.parameters import (
     INFERENCE_ID,
-    INVOCATION_TIMEOUT_SECONDS,
     REGISTRATION,
-    REQUEST_TTL_SECONDS,
     SUBMITTED_AT,
 )
-from inference_results.domain.submission import Submission, Terms, registered
+from inference_results.domain.submission import Submission, registered, submission_from
 
 _EARLIEST: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """SageMaker is not older."""
@@ -47,37 +45,7 @@ class RegisterInvocation:
         submitted_at = datetime.fromisoformat(given[SUBMITTED_AT.name])
         if not _EARLIEST <= submitted_at <= now + CLOCK_TOLERANCE:
             raise InvalidParameter(SUBMITTED_AT.name, "a time that has passed, since 2017")
-        submission = made_submission(
+        submission = submission_from(
             inference_id, given, submitted_at=submitted_at, now=now, retention=self.retention
         )
         return shown(self.registrations.register(registered(submission)))
-
-
-def made_submission(
-    inference_id: str,
-    given: Mapping[str, Any],
-    *,
-    submitted_at: datetime,
-    now: datetime,
-    retention: timedelta,
-    **more: Any,
-) -> Submission:
-    """A submission from checked members of a form; `more` are fields of Submission."""
-    terms = Terms(
-        request_ttl_seconds=given.get("request_ttl_seconds", REQUEST_TTL_SECONDS.default),
-        invocation_timeout_seconds=given.get(
-            "invocation_timeout_seconds", INVOCATION_TIMEOUT_SECONDS.default
-        ),
-        retention=retention,
-    )
-    fields: dict[str, Any] = {
-        "inference_id": inference_id,
-        "endpoint_name": given["endpoint"],
-        "output_location": given.get("output_location"),
-        "failure_location": given.get("failure_location"),
-        "input_location": given.get("input_location"),
-        "content_type": given.get("content_type"),
-        "custom_attributes": given.get("custom_attributes"),
-        "caller_metadata": given.get("metadata"),
-    }
-    return Submission(**fields | terms.times(submitted_at, now) | more)

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from inference_results.domain.parameters import (
+    INVOCATION_TIMEOUT_SECONDS,
+    REQUEST_TTL_SECONDS,
+)
 from inference_results.domain.timestamp import timestamp
 
 _ATTEMPT: Final = "-"
@@ -54,24 +58,33 @@ class Submission:
     request_digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How long things take, in the words of InvokeEndpointAsync."""
-
-    request_ttl_seconds: float
-    invocation_timeout_seconds: float
-    retention: timedelta
-
-    def times(self, submitted_at: datetime, now: datetime) -> dict[str, object]:
-        """The times of a submission, by the names of its fields."""
-        patience = timedelta(seconds=self.request_ttl_seconds + self.invocation_timeout_seconds)
-        deadline = submitted_at + patience
-        return {
-            "submitted_at": timestamp(submitted_at),
-            "deadline": timestamp(deadline),
-            "recorded_at": timestamp(now),
-            "expires_at": int((max(now, deadline) + self.retention).timestamp()),
-        }
+def submission_from(
+    inference_id: str,
+    given: Mapping[str, Any],
+    *,
+    submitted_at: datetime,
+    now: datetime,
+    retention: timedelta,
+) -> Submission:
+    """A submission from checked members of a form, without an order."""
+    limits = (REQUEST_TTL_SECONDS, INVOCATION_TIMEOUT_SECONDS)
+    deadline = submitted_at + timedelta(
+        seconds=sum(given.get(limit.name, limit.default) for limit in limits)
+    )
+    return Submission(
+        inference_id=inference_id,
+        endpoint_name=given["endpoint"],
+        submitted_at=timestamp(submitted_at),
+        deadline=timestamp(deadline),
+        recorded_at=timestamp(now),
+        expires_at=int((max(now, deadline) + retention).timestamp()),
+        output_location=given.get("output_location"),
+        failure_location=given.get("failure_location"),
+        input_location=given.get("input_location"),
+        content_type=given.get("content_type"),
+        custom_attributes=given.get("custom_attributes"),
+        caller_metadata=given.get("metadata"),
+    )
 
 
 def registered(made: Submission) -> Submission:

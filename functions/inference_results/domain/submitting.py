@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -30,16 +30,26 @@ from inference_results.domain.parameters import (
     INPUT_LOCATION,
     SUBMISSION,
 )
-from inference_results.domain.registering import Registrations, made_submission
-from inference_results.domain.submission import Stage, Submission, attempt_order, registered
+from inference_results.domain.registering import Registrations
+from inference_results.domain.submission import (
+    Stage,
+    Submission,
+    attempt_order,
+    registered,
+    submission_from,
+)
 from inference_results.domain.timestamp import timestamp
 
 _PAUSE_SECONDS: Final = 0.2
 _INVOKING_SECONDS: Final = 20
-"""By then whoever invokes has an answer, or will have none."""
+"""By then whoever invokes has an answer, or will have none: its two calls take 19 s at most."""
 
-_TRIES: Final = 3
-"""At keeping SageMaker's answer: without it the sweep cannot know where the output is."""
+_ROUNDS: Final = 3
+"""Of a caller that raced with others whose invocations were withdrawn."""
+
+_TRIES: Final = 2
+"""At keeping SageMaker's answer, without which the sweep cannot know where the output is, and at
+withdrawing: what is left of an attempt is taken for one that may have invoked."""
 
 _REQUEST: Final = (INPUT_LOCATION.name, "content_type", "accept")
 """Members that make it another request, besides the input."""
@@ -143,26 +153,32 @@ class SubmitInference:
         """
         given = SUBMISSION.check(members)
         self._check_endpoint(given["endpoint"])
-        for _ in range(_TRIES):
+        pauses = iter(range(int(_INVOKING_SECONDS / _PAUSE_SECONDS)))
+        for _ in range(_ROUNDS):
             attempt = self._attempt(given, body)
-            if self._may_invoke(attempt, body):
-                return self._invoke(attempt, given, body)
-            item = self._awaited(attempt)
+            if claimed := self._claimed(attempt, given, body):
+                return self._invoke(claimed, given, body)
+            item = self._awaited(attempt, pauses)
             # Without an item: whoever had the invocation withdrew it, since nothing was invoked.
             if item:
                 return Submitted(shown(item), created=False)
         raise Unavailable("submission", "Contended")
 
-    def _may_invoke(self, attempt: Submission, body: bytes | None) -> bool:
-        """Whether it is for this attempt to invoke."""
+    def _claimed(
+        self, attempt: Submission, given: dict[str, Any], body: bytes | None
+    ) -> Submission | None:
+        """The attempt that is to invoke; None if that is another's."""
         with self._withdrawing(attempt):
             item = self.attempts.create(attempt)
             if item is not None and not _is_prepared(item, attempt):
-                return False
+                return None
             if attempt.stage is Stage.INVOKING:
-                return item is None
+                return attempt if item is None else None
             self._upload(attempt, body or b"")
-            return self.attempts.claim(attempt)
+        # Anew, as the time runs from here: uploading may have taken long.
+        claiming = replace(self._attempt(given, body), stage=Stage.INVOKING)
+        with self._withdrawing(claiming):
+            return claiming if self.attempts.claim(claiming) else None
 
     @contextmanager
     def _withdrawing(self, attempt: Submission) -> Iterator[None]:
@@ -170,29 +186,39 @@ class SubmitInference:
         try:
             yield
         except (InvocationRefused, Unavailable):
-            with suppress(Unavailable):
-                self.attempts.withdraw(attempt)
+            for _ in range(_TRIES):
+                with suppress(Unavailable):
+                    self.attempts.withdraw(attempt)
+                    break
+                self.sleep(_PAUSE_SECONDS)
             raise
 
     def _attempt(self, given: dict[str, Any], body: bytes | None) -> Submission:
         inference_id = inference_id_of(given["endpoint"], given["idempotency_key"])
         now = self.now()
-        uploaded = self._upload_location(inference_id, given, body)
-        return made_submission(
+        digest = _request_digest(given, body)
+        uploaded = self._upload_location(f"{inference_id}/{digest}", given, body)
+        attempt = submission_from(
             inference_id,
-            given | ({"input_location": uploaded} if uploaded else {}),
+            given | ({INPUT_LOCATION.name: uploaded} if uploaded else {}),
             submitted_at=now,
             now=now,
             retention=self.retention,
+        )
+        return replace(
+            attempt,
             order=attempt_order(self.new_token()),
             stage=Stage.PREPARING if uploaded else Stage.INVOKING,
-            request_digest=_request_digest(given, body),
+            request_digest=digest,
         )
 
     def _upload_location(
-        self, inference_id: str, given: Mapping[str, Any], body: bytes | None
+        self, name: str, given: Mapping[str, Any], body: bytes | None
     ) -> str | None:
-        """Where the input is to be put; None if it need not be."""
+        """Where the input is to be put; None if it need not be.
+
+        Its digest is in the name: a late write of another input cannot take its place.
+        """
         if (body is None) == (INPUT_LOCATION.name not in given):
             raise InvalidParameter("input", "exactly one of a body and an input_location")
         most = self.endpoints.max_body_bytes
@@ -202,7 +228,7 @@ class SubmitInference:
             raise InvalidParameter(
                 "input", f"1 to {most} bytes, or a location: there is no prefix for others"
             )
-        return f"{self.input_prefix}{inference_id}"
+        return f"{self.input_prefix}{name}"
 
     def _check_endpoint(self, endpoint_name: str) -> None:
         if self.endpoint_names is not None and endpoint_name not in self.endpoint_names:
@@ -230,7 +256,7 @@ class SubmitInference:
         except InvocationUnconfirmed:
             item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
             return Submitted(shown(item), created=True)
-        made = made_submission(
+        made = submission_from(
             attempt.inference_id,
             given
             | {
@@ -251,14 +277,13 @@ class SubmitInference:
             self.sleep(_PAUSE_SECONDS)
         return self.attempts.register(made)
 
-    def _awaited(self, attempt: Submission) -> dict[str, Any]:
+    def _awaited(self, attempt: Submission, pauses: Iterator[int]) -> dict[str, Any]:
         """The item, once another's invocation is made or cannot be any more; empty if withdrawn."""
-        for _ in range(int(_INVOKING_SECONDS / _PAUSE_SECONDS)):
+        while True:
             item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
-            if not self._is_being_invoked(item):
-                break
+            if not self._is_being_invoked(item) or next(pauses, None) is None:
+                return item
             self.sleep(_PAUSE_SECONDS)
-        return item
 
     def _is_being_invoked(self, item: Mapping[str, Any]) -> bool:
         submission = item.get(Attribute.SUBMISSION, {})

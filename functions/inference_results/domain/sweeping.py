@@ -5,12 +5,12 @@ else it is lost. Whatever the sweep writes, a notification that comes after all 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.errors import Unavailable
@@ -27,11 +27,7 @@ from inference_results.domain.inference import (
 )
 from inference_results.domain.reading import FAILURE_PREVIEW_BYTES, Reading, ReadResponse
 from inference_results.domain.submission import Stage
-from inference_results.domain.timestamp import timestamp
-
-_OF_A_SUBMISSION: Final = frozenset(
-    {Attribute.SUBMISSION, Attribute.SUBMITTED_AT, Attribute.DEADLINE}
-)
+from inference_results.domain.timestamp import parse_timestamp, timestamp
 
 LOOK_FOR: Final = timedelta(days=7)
 """After which an output that cannot be read is not looked at again."""
@@ -40,15 +36,15 @@ LOOK_FOR: Final = timedelta(days=7)
 class Swept(StrEnum):
     """What became of an overdue record."""
 
-    COMPLETED = "SweptCompleted"
-    FAILED = "SweptFailed"
+    COMPLETED = "RecoveredCompleted"
+    FAILED = "RecoveredFailed"
     LOST = "Lost"
     OUTPUT_READ = "OutputRead"
     OUTPUT_STILL_UNREADABLE = "OutputStillUnreadable"
     CHANGED = "ChangedMeanwhile"
     """Its notification came in the meantime, or it was submitted anew."""
     LEFT = "LeftForNextSweep"
-    """S3 or DynamoDB was not to be had."""
+    """S3 or DynamoDB could not be reached, or throttled."""
     MALFORMED = "Malformed"
     """It is none of this service's records; whoever wrote it is to remove it."""
 
@@ -63,7 +59,7 @@ class Overdue(Protocol):
         """Completed records whose output is to be read again by then. Raises Unavailable."""
 
 
-class Outcomes(Protocol):
+class SweptRecords(Protocol):
     """The table, as the sweep writes to it."""
 
     def settle(self, outcome: Outcome, submission_order: str) -> bool:
@@ -85,7 +81,7 @@ class SweepOverdue:
     """`slack` is how long after its deadline a record is left alone."""
 
     overdue: Overdue
-    outcomes: Outcomes
+    records: SweptRecords
     read: ReadResponse
     retention: timedelta
     slack: timedelta
@@ -112,53 +108,49 @@ class SweepOverdue:
         return swept
 
     def _settle(self, item: dict[str, Any]) -> Swept:
-        if not item.keys() >= _OF_A_SUBMISSION:
+        try:
+            submitted = _Submitted.read(item)
+        except _MALFORMED:
             return Swept.MALFORMED
-        outcome, swept = self._outcome(item)
-        order = item[Attribute.SUBMISSION][SubmissionMember.ORDER]
-        return swept if self.outcomes.settle(outcome, order) else Swept.CHANGED
+        outcome, swept = self._outcome(submitted)
+        settled = self.records.settle(outcome, submitted.order)
+        return swept if settled else Swept.CHANGED
 
-    def _outcome(self, item: dict[str, Any]) -> tuple[Outcome, Swept]:
-        submission = item[Attribute.SUBMISSION]
-        output = self._found(item, submission.get(SubmissionMember.OUTPUT_LOCATION))
-        if found_at := _written_at(output):
-            completed = self._ended(
-                item, Status.COMPLETED, found_at, output=self.read.described(output)
-            )
-            return completed, Swept.COMPLETED
-        failure = self._found(
-            item, submission.get(SubmissionMember.FAILURE_LOCATION), FAILURE_PREVIEW_BYTES
-        )
-        if found_at := _written_at(failure):
-            return self._ended(
-                item, Status.FAILED, found_at, failure=_described_failure(failure)
-            ), Swept.FAILED
-        code = "NOT_INVOKED" if _was_not_invoked(submission) else "LOST"
+    def _outcome(self, submitted: "_Submitted") -> tuple[Outcome, Swept]:
+        output = self._found(submitted, submitted.output_location)
+        if written_at := _written_at(output):
+            described = self.read.described(output)
+            ended = self._ended(submitted, Status.COMPLETED, written_at, output=described)
+            return ended, Swept.COMPLETED
+        failure = self._found(submitted, submitted.failure_location, FAILURE_PREVIEW_BYTES)
+        if written_at := _written_at(failure):
+            described_failure = _described_failure(failure)
+            ended = self._ended(submitted, Status.FAILED, written_at, failure=described_failure)
+            return ended, Swept.FAILED
         lost = self._ended(
-            item,
+            submitted,
             Status.LOST,
-            item[Attribute.DEADLINE],
-            failure=Failure(code=code, retryable=True),
+            submitted.deadline,
+            failure=Failure(code=submitted.code_if_lost, retryable=True),
             output_error=_refusal(output) or _refusal(failure),
         )
         return lost, Swept.LOST
 
     def _found(
-        self, item: dict[str, Any], location: str | None, limit: int | None = None
+        self, submitted: "_Submitted", location: str | None, limit: int | None = None
     ) -> Reading:
         """What is there now, unless an earlier invocation wrote it there."""
         if location is None:
             return Reading()
         reading = self.read.look(location, limit)
         written_at = _written_at(reading)
-        submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
-        if written_at and written_at < timestamp(submitted_at - CLOCK_TOLERANCE):
+        if written_at and written_at < submitted.earliest:
             return Reading(location=reading.location)
         return reading
 
     def _ended(
         self,
-        item: dict[str, Any],
+        submitted: "_Submitted",
         status: Status,
         event_time: str,
         *,
@@ -168,8 +160,8 @@ class SweepOverdue:
     ) -> Outcome:
         now = self.now()
         return Outcome(
-            inference_id=item[Attribute.INFERENCE_ID],
-            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            inference_id=submitted.inference_id,
+            endpoint_name=submitted.endpoint_name,
             status=status,
             event_time=event_time,
             event_order=unannounced_order(
@@ -179,9 +171,9 @@ class SweepOverdue:
             ),
             recorded_at=timestamp(now),
             expires_at=int((now + self.retention).timestamp()),
-            input_location=item.get(Attribute.INPUT_LOCATION),
-            content_type=item.get(Attribute.CONTENT_TYPE),
-            custom_attributes=item.get(Attribute.CUSTOM_ATTRIBUTES),
+            input_location=submitted.input_location,
+            content_type=submitted.content_type,
+            custom_attributes=submitted.custom_attributes,
             output=output,
             output_error=output_error,
             failure=failure,
@@ -189,25 +181,94 @@ class SweepOverdue:
         )
 
     def _read_again(self, item: dict[str, Any]) -> Swept:
-        which = (
-            item[Attribute.INFERENCE_ID],
-            item[Attribute.ENDPOINT_NAME],
-            item[Attribute.EVENT_ORDER],
-        )
-        output = item[Attribute.OUTPUT]
-        reading = self.read.look(output["location"])
+        try:
+            unread = _Unread.read(item)
+        except _MALFORMED:
+            return Swept.MALFORMED
+        which = (unread.inference_id, unread.endpoint_name, unread.event_order)
+        reading = self.read.look(unread.location)
         if reading.start is not None:
-            found = self.read.described(reading, output.get("content_type"))
-            filled_in = self.outcomes.fill_in(*which, found)
+            found = self.read.described(reading, unread.content_type)
+            filled_in = self.records.fill_in(*which, found)
             return Swept.OUTPUT_READ if filled_in else Swept.CHANGED
-        self.outcomes.look_again(*which, self._next_look(item[Attribute.RECORDED_AT]))
+        self.records.look_again(*which, self._next_look(unread.recorded_at))
         return Swept.OUTPUT_STILL_UNREADABLE
 
-    def _next_look(self, recorded_at: str) -> str | None:
+    def _next_look(self, recorded_at: datetime) -> str | None:
         """After as long again as has passed: minutes at first, days in the end."""
         now = self.now()
-        age = now - datetime.fromisoformat(recorded_at)
+        age = now - recorded_at
         return timestamp(now + age) if age < LOOK_FOR else None
+
+
+_MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading an item raises that is none of this service's: anybody may write to the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Submitted:
+    """A record in progress. What was written before `earliest` is not of this invocation."""
+
+    inference_id: str
+    endpoint_name: str
+    order: str
+    earliest: str
+    deadline: str
+    output_location: str | None
+    failure_location: str | None
+    code_if_lost: str
+    input_location: str | None
+    content_type: str | None
+    custom_attributes: str | None
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        submission = item[Attribute.SUBMISSION]
+        submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
+        prepared = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
+        return cls(
+            inference_id=item[Attribute.INFERENCE_ID],
+            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            order=_text(submission[SubmissionMember.ORDER]),
+            earliest=timestamp(submitted_at - CLOCK_TOLERANCE),
+            deadline=parse_timestamp(item[Attribute.DEADLINE]),
+            output_location=_text(submission.get(SubmissionMember.OUTPUT_LOCATION)),
+            failure_location=_text(submission.get(SubmissionMember.FAILURE_LOCATION)),
+            code_if_lost="NOT_INVOKED" if prepared else "LOST",
+            input_location=_text(item.get(Attribute.INPUT_LOCATION)),
+            content_type=_text(item.get(Attribute.CONTENT_TYPE)),
+            custom_attributes=_text(item.get(Attribute.CUSTOM_ATTRIBUTES)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unread:
+    """A completed record whose output could not be read."""
+
+    inference_id: str
+    endpoint_name: str
+    event_order: str
+    recorded_at: datetime
+    location: str
+    content_type: str | None
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        output = item[Attribute.OUTPUT]
+        return cls(
+            inference_id=item[Attribute.INFERENCE_ID],
+            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            event_order=_text(item[Attribute.EVENT_ORDER]),
+            recorded_at=datetime.fromisoformat(parse_timestamp(item[Attribute.RECORDED_AT])),
+            location=_text(output["location"]),
+            content_type=_text(output.get("content_type")),
+        )
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str | None):
+        raise TypeError("expected a text")
+    return value
 
 
 def _in_time(
@@ -248,7 +309,3 @@ def _described_failure(reading: Reading) -> Failure:
         location=reading.location.uri,
         body_preview=preview,
     )
-
-
-def _was_not_invoked(submission: dict[str, Any]) -> bool:
-    return bool(submission.get(SubmissionMember.STAGE) == Stage.PREPARING)

@@ -21,6 +21,7 @@ from inference_results.domain.parameters import (
     WAIT,
     NumberParameter,
     TextParameter,
+    unknown_member,
 )
 
 Parameter = TextParameter | NumberParameter
@@ -56,7 +57,7 @@ def read_query(route: Route, raw_query: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in parse_qsl(raw_query, keep_blank_values=True):
         if name not in parameters:
-            raise InvalidParameter(name, f"one of {', '.join(parameters) or 'none'}")
+            raise unknown_member(name, parameters)
         if name in values:
             raise InvalidParameter(name, "it once")
         values[name] = parameters[name].parse(text)
@@ -80,7 +81,7 @@ def read_batch(members: dict[str, Any]) -> dict[str, Any]:
     """The members of a batch, whose values the use case checks. Raises InvalidParameter."""
     for name in members:
         if name not in BATCH_GET_BODY:
-            raise InvalidParameter(name, f"one of {', '.join(BATCH_GET_BODY)}")
+            raise unknown_member(name, BATCH_GET_BODY)
     if ENDPOINT.name in members:
         ENDPOINT.check(members[ENDPOINT.name])  # null is none of its values
     if "inference_ids" not in members:

@@ -1,13 +1,16 @@
 """What the functions behind the HTTP API have in common: routes, their parameters, problems."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.contract import Route
 from inference_results.handlers.problems import answer_with_problems
 from inference_results.handlers.questions import read_members, read_query
+
+_Answer: TypeAlias = Callable[[], Response[Any]]
 
 
 class HttpApi:
@@ -17,7 +20,7 @@ class HttpApi:
         self._resolver = APIGatewayHttpResolver()
         answer_with_problems(self._resolver)
 
-    def on(self, route: Route) -> Any:
+    def on(self, route: Route) -> Callable[[_Answer], _Answer]:
         """Powertools' decorator for a route."""
         method, path = route.split(" ")
         return self._resolver.route(path, method=method)

@@ -22,7 +22,7 @@ from inference_results.domain.reading import ReadResponse
 from inference_results.domain.sweeping import SweepOverdue, Swept
 
 RESERVE_SECONDS = 25
-"""What a record may take once begun: two reads, each of two calls, and a write."""
+"""What a record may take once begun: three calls to AWS that take all their time."""
 
 logger = Logger()
 metrics = Metrics()
@@ -34,7 +34,7 @@ _table = (_dynamodb, os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SH
 _records = InferencesTable(*_table)
 _sweep_overdue = SweepOverdue(
     overdue=OverdueRecords(*_table),
-    outcomes=_records,
+    records=_records,
     read=ReadResponse(
         objects=S3Objects(boto3.client("s3", config=_config)),
         records=_records,

@@ -37,6 +37,7 @@ from inference_results.client.cli.waiting import ended
 from inference_results.client.cli.wiring import carry_out, chosen_topics, wiring_with
 from inference_results.client.inference import DaySummary, Inference
 from inference_results.client.wiring import Wires
+from inference_results.contract import DEFAULT_RETENTION_DAYS
 from inference_results.domain.backfilling import Extent
 from inference_results.domain.notification import NO_ENDPOINT
 
@@ -291,7 +292,7 @@ def backfill(
     since: options.WrittenSince,
     until: options.WrittenUntil = None,
     endpoint: options.EndpointOfOutputs = None,
-    retention_days: options.RetentionDays = 90,
+    retention_days: options.RetentionDays = DEFAULT_RETENTION_DAYS,
     limit: options.MostRecorded = None,
     start_after: options.StartAfter = None,
     dry_run: options.DryRun = False,
@@ -413,8 +414,10 @@ def submit(
     accept: options.Accept = None,
     metadata: options.Metadata = None,
     custom_attributes: options.CustomAttributes = None,
-    ttl: options.RequestTtl = None,
-    timeout: options.InvocationTimeout = None,
+    request_ttl: options.RequestTtl = None,
+    invocation_timeout: options.InvocationTimeout = None,
+    input_prefix: options.InputPrefix = None,
+    retention_days: options.RetentionDays = DEFAULT_RETENTION_DAYS,
     wait: options.WaitFor = None,
     json: options.AsJson = False,
 ) -> None:
@@ -433,7 +436,7 @@ def submit(
       jq .input order-7.json | inference-results submit speech - --key order-7 --metadata job=7
     """
     connection: Connection = ctx.obj
-    with connection.open() as client:
+    with connection.open(input_prefix=input_prefix, retention_days=retention_days) as client:
         inference = client.submit(
             endpoint,
             read_input(input),
@@ -442,8 +445,8 @@ def submit(
             content_type=content_type,
             accept=accept,
             custom_attributes=custom_attributes,
-            request_ttl_seconds=ttl,
-            invocation_timeout_seconds=timeout,
+            request_ttl_seconds=request_ttl,
+            invocation_timeout_seconds=invocation_timeout,
         )
         if wait is not None:
             (inference,) = ended(client, [inference.inference_id], wait, endpoint)

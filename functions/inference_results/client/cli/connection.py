@@ -1,12 +1,16 @@
 """Whom the commands ask: the API, or the table itself."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import boto3
 
 from inference_results.client import Client
-from inference_results.client.backfill import TableBackfill
 from inference_results.client.cli.exits import WrongCall
+from inference_results.contract import DEFAULT_RETENTION_DAYS
+
+if TYPE_CHECKING:
+    from inference_results.client.backfill import TableBackfill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +25,13 @@ class Connection:
     profile: str | None = None
     endpoint: str | None = None
 
-    def open(self) -> Client:
-        """A client; raises WrongCall if it is not clear whom to ask."""
+    def open(
+        self, *, input_prefix: str | None = None, retention_days: int = DEFAULT_RETENTION_DAYS
+    ) -> Client:
+        """A client; raises WrongCall if it is not clear whom to ask.
+
+        `input_prefix` and `retention_days` are for submitting on the table; the API has its own.
+        """
         match self.api_url, self.table:
             case None, None:
                 raise WrongCall(
@@ -32,28 +41,30 @@ class Connection:
             case str(api_url), None:
                 return Client(api_url, session=self._session(), token=self.token)
             case None, str(table):
-                return self._on_table(table)
+                return Client.on_table(
+                    table,
+                    shards=self._given_shards(),
+                    summaries_table_name=self.summaries_table,
+                    input_prefix=input_prefix,
+                    retention_days=retention_days,
+                    session=self._session(),
+                )
         raise WrongCall("the API or the table? Both --api-url and --table are given or set")
 
-    def open_backfill(self) -> TableBackfill:
+    def open_backfill(self) -> "TableBackfill":
         """Raises WrongCall without a table: no API writes records."""
         if self.table is None:
             raise WrongCall(
                 "this works on the table itself: give --table (or set INFERENCE_RESULTS_TABLE)"
             )
+        # Not at the top: the other commands ask the API, and do not need what this loads.
+        from inference_results.client.backfill import TableBackfill
+
         return TableBackfill(self.table, shards=self._given_shards(), session=self._session())
 
     def session(self) -> boto3.Session:
         """For what is asked of AWS itself."""
         return self._session() or boto3.Session()
-
-    def _on_table(self, table: str) -> Client:
-        return Client.on_table(
-            table,
-            shards=self._given_shards(),
-            summaries_table_name=self.summaries_table,
-            session=self._session(),
-        )
 
     def _given_shards(self) -> int:
         if self.shards is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from inference_results.client.cli.moments import moment
+from inference_results.contract import MAX_RETENTION_DAYS
 from inference_results.domain.errors import LocationRefused
 from inference_results.domain.inference import Status
 from inference_results.domain.location import Location, parse_prefix
@@ -193,7 +194,9 @@ EndpointOfOutputs = Annotated[
 ]
 RetentionDays = Annotated[
     int,
-    typer.Option(min=1, max=3650, metavar="NUMBER", help="How long the new records are kept."),
+    typer.Option(
+        min=1, max=MAX_RETENTION_DAYS, metavar="NUMBER", help="How long the new records are kept."
+    ),
 ]
 MostRecorded = Annotated[
     int | None,
@@ -278,11 +281,19 @@ CustomAttributes = Annotated[
 ]
 RequestTtl = Annotated[
     int | None,
-    typer.Option("--ttl", metavar="SECONDS", help="How long it may wait in the queue."),
+    typer.Option("--request-ttl", metavar="SECONDS", help="How long it may wait in the queue."),
 ]
 InvocationTimeout = Annotated[
     int | None,
-    typer.Option("--timeout", metavar="SECONDS", help="How long the model may take."),
+    typer.Option("--invocation-timeout", metavar="SECONDS", help="How long the model may take."),
+]
+InputPrefix = Annotated[
+    str | None,
+    typer.Option(
+        envvar="INFERENCE_RESULTS_INPUT_PREFIX",
+        metavar="S3",
+        help="With --table: where to put inputs that a request cannot hold, s3://bucket/prefix/.",
+    ),
 ]
 WaitFor = Annotated[
     float | None,

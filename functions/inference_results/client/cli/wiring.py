@@ -18,7 +18,8 @@ from inference_results.client.wiring import Plan, Wiring
 
 _CONFIG: Final = Config(
     connect_timeout=5,
-    # UpdateEndpoint publishes before it answers, and must not be sent twice.
+    # UpdateEndpoint publishes before it answers. Sent twice, the second is refused: an update is
+    # under way.
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
