@@ -115,7 +115,13 @@ def test_the_table_is_asked_as_the_environment_says(run, clients):
         "INFERENCE_RESULTS_SUMMARIES_TABLE": "summaries",
     }
     assert run("get", "one", env=env).exit_code == 0
-    options = {"shards": 10, "summaries_table_name": "summaries", "session": None}
+    options = {
+        "shards": 10,
+        "summaries_table_name": "summaries",
+        "input_prefix": None,
+        "retention_days": 90,
+        "session": None,
+    }
     assert clients.made == [("table", "inferences", options)]
 
 

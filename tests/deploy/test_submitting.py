@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -132,7 +131,12 @@ def submitting_session(outputs):
         "Action": ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:DeleteItem"],
         "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{outputs[StackOutput.TABLE_NAME]}",
     }
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    invoke = {
+        "Effect": "Allow",
+        "Action": "sagemaker:InvokeEndpointAsync",  # what is pretended checks no rights
+        "Resource": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/speech",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement, invoke]}
     answer = boto3.client("sts").assume_role(
         RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{_submitting_role(policy)}", RoleSessionName="test"
     )["Credentials"]
@@ -156,11 +160,10 @@ def _submitting_role(policy):
 def test_five_thousand_submissions_with_five_hundred_keys_invoke_five_hundred_times(
     outputs, submitting_session
 ):
-    """Sixteen clients race, each with keys in an order of its own."""
+    """Sixteen clients race: at any time ten of them have the same key."""
     run = uuid.uuid4().hex[:8]
     keys = [f"{run}-{number}" for number in range(500)]
-    orders = [random.Random(number).sample(keys, 500) for number in range(10)]  # noqa: S311
-    submissions = [key for keys_in_turn in zip(*orders, strict=True) for key in keys_in_turn]
+    submissions = [key for key in keys for _ in range(10)]
     clients = [
         Client.on_table(
             outputs[StackOutput.TABLE_NAME],
@@ -183,7 +186,8 @@ def test_five_thousand_submissions_with_five_hundred_keys_invoke_five_hundred_ti
     assert {each.inference_id for each in answers} == ids
     invoked = {name: times for name, times in invocations().items() if name in ids}
     assert invoked == dict.fromkeys(ids, 1)
-    assert all(each.submission for each in answers)
+    # A result can be there before SageMaker's answer to the one that invoked is.
+    assert all(each.submission or each.status == "Completed" for each in answers)
     for client in clients:
         client.close()
 

@@ -195,7 +195,10 @@ EndpointOfOutputs = Annotated[
 RetentionDays = Annotated[
     int,
     typer.Option(
-        min=1, max=MAX_RETENTION_DAYS, metavar="NUMBER", help="How long the new records are kept."
+        min=1,
+        max=MAX_RETENTION_DAYS,
+        metavar="NUMBER",
+        help="For how many days what is written to the table is kept.",
     ),
 ]
 MostRecorded = Annotated[
