@@ -5,18 +5,16 @@ else it is lost. Whatever the sweep writes, a notification that comes after all 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
-from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.errors import Unavailable
 from inference_results.domain.failure import classify
 from inference_results.domain.inference import (
-    CLOCK_TOLERANCE,
     Failure,
     Outcome,
     Output,
@@ -25,9 +23,9 @@ from inference_results.domain.inference import (
     Status,
     unannounced_order,
 )
+from inference_results.domain.overdue import MALFORMED, Submitted, Unread
 from inference_results.domain.reading import FAILURE_PREVIEW_BYTES, Reading, ReadResponse
-from inference_results.domain.submission import Stage
-from inference_results.domain.timestamp import parse_timestamp, timestamp
+from inference_results.domain.timestamp import timestamp
 
 LOOK_FOR: Final = timedelta(days=7)
 """After which an output that cannot be read is not looked at again."""
@@ -109,14 +107,14 @@ class SweepOverdue:
 
     def _settle(self, item: dict[str, Any]) -> Swept:
         try:
-            submitted = _Submitted.read(item)
-        except _MALFORMED:
+            submitted = Submitted.read(item)
+        except MALFORMED:
             return Swept.MALFORMED
         outcome, swept = self._outcome(submitted)
         settled = self.records.settle(outcome, submitted.order)
         return swept if settled else Swept.CHANGED
 
-    def _outcome(self, submitted: "_Submitted") -> tuple[Outcome, Swept]:
+    def _outcome(self, submitted: Submitted) -> tuple[Outcome, Swept]:
         output = self._found(submitted, submitted.output_location)
         if written_at := _written_at(output):
             described = self.read.described(output)
@@ -137,7 +135,7 @@ class SweepOverdue:
         return lost, Swept.LOST
 
     def _found(
-        self, submitted: "_Submitted", location: str | None, limit: int | None = None
+        self, submitted: Submitted, location: str | None, limit: int | None = None
     ) -> Reading:
         """What is there now, unless an earlier invocation wrote it there."""
         if location is None:
@@ -150,7 +148,7 @@ class SweepOverdue:
 
     def _ended(
         self,
-        submitted: "_Submitted",
+        submitted: Submitted,
         status: Status,
         event_time: str,
         *,
@@ -182,8 +180,8 @@ class SweepOverdue:
 
     def _read_again(self, item: dict[str, Any]) -> Swept:
         try:
-            unread = _Unread.read(item)
-        except _MALFORMED:
+            unread = Unread.read(item)
+        except MALFORMED:
             return Swept.MALFORMED
         which = (unread.inference_id, unread.endpoint_name, unread.event_order)
         reading = self.read.look(unread.location)
@@ -199,76 +197,6 @@ class SweepOverdue:
         now = self.now()
         age = now - recorded_at
         return timestamp(now + age) if age < LOOK_FOR else None
-
-
-_MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
-"""What reading an item raises that is none of this service's: anybody may write to the table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Submitted:
-    """A record in progress. What was written before `earliest` is not of this invocation."""
-
-    inference_id: str
-    endpoint_name: str
-    order: str
-    earliest: str
-    deadline: str
-    output_location: str | None
-    failure_location: str | None
-    code_if_lost: str
-    input_location: str | None
-    content_type: str | None
-    custom_attributes: str | None
-
-    @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self:
-        submission = item[Attribute.SUBMISSION]
-        submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
-        prepared = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
-        return cls(
-            inference_id=item[Attribute.INFERENCE_ID],
-            endpoint_name=item[Attribute.ENDPOINT_NAME],
-            order=_text(submission[SubmissionMember.ORDER]),
-            earliest=timestamp(submitted_at - CLOCK_TOLERANCE),
-            deadline=parse_timestamp(item[Attribute.DEADLINE]),
-            output_location=_text(submission.get(SubmissionMember.OUTPUT_LOCATION)),
-            failure_location=_text(submission.get(SubmissionMember.FAILURE_LOCATION)),
-            code_if_lost="NOT_INVOKED" if prepared else "LOST",
-            input_location=_text(item.get(Attribute.INPUT_LOCATION)),
-            content_type=_text(item.get(Attribute.CONTENT_TYPE)),
-            custom_attributes=_text(item.get(Attribute.CUSTOM_ATTRIBUTES)),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unread:
-    """A completed record whose output could not be read."""
-
-    inference_id: str
-    endpoint_name: str
-    event_order: str
-    recorded_at: datetime
-    location: str
-    content_type: str | None
-
-    @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self:
-        output = item[Attribute.OUTPUT]
-        return cls(
-            inference_id=item[Attribute.INFERENCE_ID],
-            endpoint_name=item[Attribute.ENDPOINT_NAME],
-            event_order=_text(item[Attribute.EVENT_ORDER]),
-            recorded_at=datetime.fromisoformat(parse_timestamp(item[Attribute.RECORDED_AT])),
-            location=_text(output["location"]),
-            content_type=_text(output.get("content_type")),
-        )
-
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str | None):
-        raise TypeError("expected a text")
-    return value
 
 
 def _in_time(
