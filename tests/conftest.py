@@ -1,3 +1,4 @@
+import signal
 from typing import Any
 
 import boto3
@@ -5,6 +6,10 @@ import pytest
 from moto import mock_aws
 
 from tests.synthesis import synthesised
+
+# A shell that runs the tests in the background has its children ignore Ctrl-C, and theirs as well;
+# some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
