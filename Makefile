@@ -27,19 +27,21 @@ up: install  ## start the local system and leave it running (.local/env, .local/
 down: install  ## stop what `make up` started
 	$(BIN)/python -m local down
 
-check: install  ## formatting, lint, types, layers, docs/openapi.json, and every template under all checkers
+check: install  ## formatting, lint, types, layers, generated documents, and every template under all checkers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m inference_results.handlers.openapi | diff docs/openapi.json -
+	$(BIN)/python -m inference_results.handlers.event_schema | diff docs/events/inference.schema.json -
 	$(BIN)/python -m tests.templates
 
 unit: install  ## the tests that need no deployment
 	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
-openapi: install  ## write docs/openapi.json anew, after a change of the HTTP API
+openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events
 	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
+	$(BIN)/python -m inference_results.handlers.event_schema > docs/events/inference.schema.json
 
 install: .venv/installed .venv-ministack/installed node_modules/installed  ## set up what all commands need
 

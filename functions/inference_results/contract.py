@@ -10,6 +10,21 @@ MAX_RETENTION_DAYS = 3650
 
 METRICS_NAMESPACE = "InferenceResults"
 
+EVENT_SOURCE = "inference-results"
+"""Of the events on the bus."""
+
+
+class DetailType(StrEnum):
+    """Of the events on the bus: what a status became; docs/announcements.md describes them."""
+
+    SUBMITTED = "Inference Submitted"
+    COMPLETED = "Inference Completed"
+    FAILED = "Inference Failed"
+    EXPIRED = "Inference Expired"
+    LOST = "Inference Lost"
+    STATUS_CHANGED = "Inference Status Changed"
+    """To a status that this version does not know."""
+
 
 class Route(StrEnum):
     """Routes of the HTTP API, as API Gateway keys them; the more special path first."""
@@ -71,6 +86,10 @@ class Variable(StrEnum):
     INPUT_PREFIX = "INPUT_PREFIX"
     """`s3://bucket/prefix/` for inputs too large for the request; empty if there is none."""
     OVERDUE_SLACK_SECONDS = "OVERDUE_SLACK_SECONDS"
+    TABLE_ARN = "TABLE_ARN"
+    EVENT_BUS_ARN = "EVENT_BUS_ARN"
+    ANNOUNCE_CUSTOM_ATTRIBUTES = "ANNOUNCE_CUSTOM_ATTRIBUTES"
+    """`true` or `false`."""
 
 
 class Attribute(StrEnum):
@@ -156,3 +175,5 @@ class StackOutput(StrEnum):
     FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL = "FailedSubscriptionDeadLetterQueueUrl"
     UNPROCESSABLE_QUEUE_URL = "UnprocessableQueueUrl"
     SUMMARY_DEAD_LETTER_QUEUE_URL = "SummaryDeadLetterQueueUrl"
+    EVENT_BUS_ARN = "EventBusArn"
+    ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL = "AnnouncementDeadLetterQueueUrl"

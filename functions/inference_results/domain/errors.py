@@ -3,6 +3,7 @@
 InferenceResultsError
 ├── Unprocessable         no retry can help          -> parked with the reason, acknowledged
 ├── Unavailable           may work later             -> in batchItemFailures, delivered again
+├── MalformedRecord       nobody here wrote it       -> not announced, counted
 ├── OutputUnreadable      a location yields nothing  -> recorded with `output_error`
 │   ├── LocationRefused   S3 is not asked
 │   └── ObjectDenied      S3 refuses; may pass       -> like Unavailable on the first receives
@@ -40,6 +41,10 @@ class Unavailable(InferenceResultsError):
 
     def __init__(self, service: str, code: str) -> None:
         super().__init__(f"{service}: {code}")
+
+
+class MalformedRecord(InferenceResultsError):
+    """An item of the table is not as this service writes it: whoever may write, may write that."""
 
 
 class OutputUnreadable(InferenceResultsError):

@@ -1,0 +1,105 @@
+"""The use case: tell the bus, at least once, of each change of a status.
+
+Events that the bus does not take are offered again alone. What is left when the time is up is told
+by the stream again, from the first of them on.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, NamedTuple, Protocol
+
+from inference_results.domain.announcement import Announcement, Change, announced_by
+from inference_results.domain.errors import MalformedRecord
+
+_PAUSES_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+
+class Reply(Enum):
+    """What the bus made of an event."""
+
+    TAKEN = auto()
+    NOT_NOW = auto()
+    """It may take it later."""
+    NEVER = auto()
+    """It takes no such event, however often it is offered."""
+
+
+class Bus(Protocol):
+    """Where events are put."""
+
+    def put(
+        self, announcements: Sequence[Announcement], may_begin: Callable[[], bool]
+    ) -> list[Reply]:
+        """What became of each; none is offered twice, nor when there is no time to."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What became of some changes.
+
+    `left` are the sequences of those to be told again, in order. What is `refused` or `malformed`
+    is never announced: the latter by sequence, and why.
+    """
+
+    announced: int = 0
+    retried: int = 0
+    left: list[str] = field(default_factory=list)
+    refused: list[Announcement] = field(default_factory=list)
+    malformed: list[tuple[str, MalformedRecord]] = field(default_factory=list)
+
+
+class _Pending(NamedTuple):
+    """An announcement that is still to be taken, and the sequence of its change."""
+
+    sequence: str
+    announcement: Announcement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnounceChanges:
+    """Offers what the bus does not take again, alone, a few times.
+
+    `custom_attributes`: whether events show the caller's own.
+    """
+
+    bus: Bus
+    custom_attributes: bool
+    sleep: Callable[[float], None]
+
+    def __call__(self, changes: Iterable[Change], may_begin: Callable[[], bool]) -> Told:
+        """`changes` are in the order of the stream; `may_begin`: is there time for one more call?
+
+        After whatever it raises the same changes can be told again.
+        """
+        told = Told()
+        pending = self._offer(self._announcements(changes, told), told, may_begin)
+        for pause in _PAUSES_SECONDS:
+            if not pending or not may_begin():
+                break
+            self.sleep(pause)
+            told.retried += len(pending)
+            pending = self._offer(pending, told, may_begin)
+        told.left += [each.sequence for each in pending]
+        return told
+
+    def _announcements(self, changes: Iterable[Change], told: Told) -> list[_Pending]:
+        found = []
+        for change in changes:
+            try:
+                announcement = announced_by(change, custom_attributes=self.custom_attributes)
+            except MalformedRecord as why:
+                told.malformed.append((change.sequence, why))
+            else:
+                found += [_Pending(change.sequence, announcement)] if announcement else []
+        return found
+
+    def _offer(
+        self, pending: Sequence[_Pending], told: Told, may_begin: Callable[[], bool]
+    ) -> list[_Pending]:
+        """Those that may be taken later, in their order."""
+        replies = self.bus.put([each.announcement for each in pending], may_begin)
+        told.announced += replies.count(Reply.TAKEN)
+        answered = list(zip(pending, replies, strict=True))
+        told.refused += [each.announcement for each, reply in answered if reply is Reply.NEVER]
+        return [each for each, reply in answered if reply is Reply.NOT_NOW]

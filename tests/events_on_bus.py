@@ -1,0 +1,32 @@
+"""The published schema of the events, as strict as the tests need it."""
+
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from tests.synthesis import ROOT
+
+SCHEMA = ROOT / "docs" / "events" / "inference.schema.json"
+
+
+def check_event(event: dict[str, Any]) -> None:
+    """Raises ValidationError also for a member that the schema does not name."""
+    _VALIDATOR.validate(event)
+
+
+def _closed(each: Any) -> Any:
+    if not isinstance(each, dict):
+        return each
+    closed = {name: _closed(value) for name, value in each.items()}
+    if closed.get("type") == "object" and "properties" in closed:
+        closed["additionalProperties"] = False
+    return closed
+
+
+def _strict() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMA.read_text())
+    return schema | {"$defs": _closed(schema["$defs"])}
+
+
+_VALIDATOR = Draft202012Validator(_strict(), format_checker=Draft202012Validator.FORMAT_CHECKER)
