@@ -55,6 +55,10 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
                 return summaries_table_name
             case {"Ref": logical_id} if "UnprocessableQueue" in logical_id:
                 return unprocessable_queue_url
+            case {"Fn::GetAtt": [logical_id, "Arn"]} if "InferencesTable" in logical_id:
+                return f"arn:aws:dynamodb:us-east-1:123456789012:table/{table_name}"
+            case {"Fn::GetAtt": [logical_id, "Arn"]} if "AnnouncerBus" in logical_id:
+                return "arn:aws:events:us-east-1:123456789012:event-bus/announcements"
             case {"Ref": "AWS::StackId"}:
                 return "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1"
         assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"

@@ -1,5 +1,6 @@
 """Items of DynamoDB as Python's own values, and back."""
 
+import base64
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,6 +18,24 @@ def serialized(values: dict[str, Any]) -> dict[str, Any]:
 def plain(item: dict[str, Any]) -> dict[str, Any]:
     """As Python has it: whole numbers as int, others as float, binary as bytes."""
     return {name: _native(_deserialize(value)) for name, value in item.items()}
+
+
+def streamed(image: dict[str, Any]) -> dict[str, Any]:
+    """An image of the stream as Lambda hands it over: in JSON, where binary is base64."""
+    return plain({name: _with_bytes(value) for name, value in image.items()})
+
+
+def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
+    match value:
+        case {"B": text}:
+            return {"B": base64.b64decode(text)}
+        case {"BS": texts}:
+            return {"BS": [base64.b64decode(text) for text in texts]}
+        case {"M": members}:
+            return {"M": {name: _with_bytes(each) for name, each in members.items()}}
+        case {"L": members}:
+            return {"L": [_with_bytes(each) for each in members]}
+    return value
 
 
 def _storable(value: Any) -> Any:
