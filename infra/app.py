@@ -46,6 +46,11 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.SWEEP_FUNCTION_NAME: results.sweeper.function.function_name,
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
+        if results.announcer:
+            outputs[StackOutput.EVENT_BUS_ARN] = results.announcer.bus.event_bus_arn
+            outputs[StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL] = (
+                results.announcer.dead_letter_queue.queue_url
+            )
         if results.api:
             outputs[StackOutput.API_URL] = results.api.api.api_endpoint
         for name, value in outputs.items():

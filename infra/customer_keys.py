@@ -18,6 +18,8 @@ _WRITE_ACTIONS = (
 class CustomerKeys(Construct):
     """A key each for topics (if any is created), queues and tables; rotated yearly, and kept.
 
+    That of the queues is the event bus's as well: both hold messages.
+
     Topics and queues have one each: with one for both, the key's policy names the topic that the
     key encrypts, and CloudFormation sees a circle.
     """
@@ -34,6 +36,10 @@ class CustomerKeys(Construct):
 
     def allow_writing(self, role: iam.IRole) -> None:
         self.table.grant(role, *_READ_ACTIONS, *_WRITE_ACTIONS)
+
+    def allow_announcing(self, role: iam.IRole) -> None:
+        self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        self.table.grant(role, *_READ_ACTIONS)
 
     def allow_asking(self, role: iam.IRole) -> None:
         self.table.grant(role, *_READ_ACTIONS)

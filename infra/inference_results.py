@@ -8,6 +8,7 @@ from constructs import Construct
 from inference_results.contract import WRITING_ROUTES
 
 from .acknowledged import acknowledge
+from .announcer import Announcer
 from .bundle import bundled_code
 from .customer_keys import CustomerKeys
 from .inferences_table import InferencesTable
@@ -58,6 +59,7 @@ class InferenceResults(Construct):
             key=self._keys.table if self._keys else None,
         ).table
         self.summarizer = self._summarizer()
+        self.announcer = self._announcer() if settings.announcements else None
         self.unprocessable_queue = encrypted_queue(
             self, "UnprocessableQueue", key=self._keys.queues if self._keys else None
         )
@@ -122,6 +124,19 @@ class InferenceResults(Construct):
         if self._keys:
             self._keys.allow_recording(summarizer.role)
         return summarizer
+
+    def _announcer(self) -> Announcer:
+        announcer = Announcer(
+            self,
+            "Announcer",
+            table=self.table,
+            key=self._keys.queues if self._keys else None,
+            code=self._code,
+            settings=self._settings,
+        )
+        if self._keys:
+            self._keys.allow_announcing(announcer.role)
+        return announcer
 
     def _channel(self, id: str, topic_arn: str | None) -> ResultChannel:
         channel = ResultChannel(

@@ -98,6 +98,13 @@ KeyArn = Annotated[
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID",
     ),
 ]
+BusArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[\w./-]{1,256}",
+        "the ARN of an event bus, arn:aws:events:REGION:ACCOUNT:event-bus/NAME",
+    ),
+]
 HttpsUrl = Annotated[str, _matching(r"https://[^\s/?#]+(/[^\s?#]*)?", "an https:// URL")]
 Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address")]
 S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
@@ -154,6 +161,9 @@ class Settings(_Group):
     submit_endpoints: EndpointNames = ()
     input_prefix: S3Prefix | None = None
     input_key_arns: KeyArns = ()
+    announcements: bool = True
+    event_bus_arn: BusArn | None = None
+    announce_custom_attributes: bool = False
     api: bool = True
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None
@@ -177,6 +187,12 @@ class Settings(_Group):
                 f"batch_size: expected at most {_MESSAGES_PER_WORKER} for each of the workers, "
                 "or messages come back that no worker got to"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_announced_has_a_bus(self) -> Self:
+        if self.event_bus_arn and not self.announcements:
+            raise ValueError("event_bus_arn: expected none, since nothing is announced")
         return self
 
     @model_validator(mode="after")

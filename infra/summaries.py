@@ -13,12 +13,11 @@ from .acknowledged import acknowledge
 from .function import HandlerFunction
 from .result_channel import encrypted_queue
 from .settings import Settings
+from .stream_consumer import consume_stream, stream_statements
 from .table import expiring_table
 
 _BATCH_SIZE = 1000
 _BATCH_WINDOW = cdk.Duration.seconds(5)
-_GIVE_UP_AFTER = cdk.Duration.hours(12)
-"""The stream keeps a change for 24 hours: what is given up can still be read for half of them."""
 _TUMBLING_WINDOW = cdk.Duration.minutes(15)
 """Not for its state, which is not used: without a window, events do not name their shard. The
 longest, since each window of a shard ends with a call of its own."""
@@ -76,40 +75,16 @@ class Summarizer(Construct):
                 Variable.RETENTION_DAYS: str(settings.retention_days),
             },
             statements=[
-                iam.PolicyStatement(
-                    actions=[
-                        "dynamodb:DescribeStream",
-                        "dynamodb:GetRecords",
-                        "dynamodb:GetShardIterator",
-                        "dynamodb:ListStreams",
-                    ],
-                    resources=[stream_arn],
-                ),
+                *stream_statements(stream_arn, self.dead_letter_queue),
                 iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn]),
-                iam.PolicyStatement(
-                    actions=["sqs:SendMessage"], resources=[self.dead_letter_queue.queue_arn]
-                ),
             ],
         )
         self.role = handler.role
-        # Not the destination of aws_lambda_event_sources: it grants more than to send.
-        mapping = handler.function.add_event_source_mapping(
-            "Stream",
-            event_source_arn=stream_arn,
-            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+        consume_stream(
+            handler,
+            stream_arn=stream_arn,
+            dead_letter_queue=self.dead_letter_queue,
             batch_size=_BATCH_SIZE,
             max_batching_window=_BATCH_WINDOW,
-            bisect_batch_on_error=True,
-            # Records that expire count nothing: half of all changes need no call.
-            filters=[
-                lambda_.FilterCriteria.filter(
-                    {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")}
-                )
-            ],
-            max_record_age=_GIVE_UP_AFTER,
             tumbling_window=_TUMBLING_WINDOW,
-        ).node.default_child
-        assert isinstance(mapping, lambda_.CfnEventSourceMapping)
-        mapping.add_property_override(
-            "DestinationConfig.OnFailure.Destination", self.dead_letter_queue.queue_arn
         )

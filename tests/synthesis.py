@@ -39,6 +39,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "endpoint config": {"endpoint": ENDPOINT},
     "endpoint": {"endpoint": json.dumps(ENDPOINT | {"create_endpoint": True})},
     "no api": {"api": "false"},
+    "no announcements": {"announcements": "false"},
+    "existing bus": {
+        "event_bus_arn": "arn:aws:events:eu-west-1:123456789012:event-bus/shared",
+        "announce_custom_attributes": "true",
+    },
     "submission": {
         "submit_endpoints": "speech,OCR-2",
         "input_prefix": "s3://customer-inputs/async",

@@ -177,9 +177,9 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own(template):
     functions = [
         each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
     ]
-    assert len(functions) == 6
+    assert len(functions) == 7
     for own in ("Role", "LoggingConfig"):
-        assert len({json.dumps(each[own]) for each in functions}) == 6
+        assert len({json.dumps(each[own]) for each in functions}) == 7
     for group in resources(template, "AWS::Logs::LogGroup").values():
         assert group["Properties"]["RetentionInDays"] == 30
 
@@ -304,7 +304,7 @@ def test_the_outputs_have_the_names_of_the_contract(template):
 def test_without_the_api_there_is_no_trace_of_it():
     template = synthesised("no api")["InferenceResults"]
     assert not resources(template, "AWS::ApiGatewayV2::Api")
-    assert len(resources(template, "AWS::Lambda::Function")) == 4
+    assert len(resources(template, "AWS::Lambda::Function")) == 5
     assert set(template["Outputs"]) == set(StackOutput) - {StackOutput.API_URL}
 
 
@@ -324,7 +324,7 @@ def test_existing_topics_are_subscribed_to_and_not_created(existing_topics):
 def test_one_topic_for_both_outcomes_has_one_queue(one_topic):
     """Two subscriptions would deliver, and charge for, every notification twice."""
     assert len(resources(one_topic, "AWS::SNS::Subscription")) == 1
-    assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 2  # and the stream's
+    assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 3  # and the stream's
     outputs = one_topic["Outputs"]
     assert outputs["CompletedQueueUrl"]["Value"] == outputs["FailedQueueUrl"]["Value"]
 
@@ -401,6 +401,7 @@ def test_the_key_of_the_queues_admits_sns(customer_keys):
         ("CompletedRecorder", {"Topics": False, "Queues": True, "Table": True}),
         ("StatusApi", {"Topics": False, "Queues": False, "Table": True}),
         ("Summarizer", {"Topics": False, "Queues": True, "Table": True}),
+        ("Announcer", {"Topics": False, "Queues": True, "Table": True}),
         ("MayPublish", {"Topics": True, "Queues": False, "Table": False}),
     ],
 )
