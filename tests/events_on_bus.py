@@ -15,6 +15,11 @@ def check_event(event: dict[str, Any]) -> None:
     _VALIDATOR.validate(event)
 
 
+def check_detail(detail: dict[str, Any]) -> None:
+    """Raises ValidationError for a detail alone."""
+    _DETAIL_VALIDATOR.validate(detail)
+
+
 def _closed(each: Any) -> Any:
     if not isinstance(each, dict):
         return each
@@ -30,3 +35,7 @@ def _strict() -> dict[str, Any]:
 
 
 _VALIDATOR = Draft202012Validator(_strict(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+_DETAIL_VALIDATOR = Draft202012Validator(
+    {"$defs": _strict()["$defs"], "$ref": "#/$defs/Detail"},
+    format_checker=Draft202012Validator.FORMAT_CHECKER,
+)

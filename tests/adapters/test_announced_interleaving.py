@@ -1,0 +1,51 @@
+"""What is announced while registrations, results and sweeps come in any order and number."""
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+
+from inference_results.adapters.items import plain
+from inference_results.domain.announcement import Announcement, Change, announced_by
+from tests.adapters.test_any_interleaving import Interleaving
+from tests.events_on_bus import check_detail
+
+
+class Announced(Interleaving):
+    """Each step's images are told as the stream tells them, and once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = {}
+        self.told: list[Announcement] = []
+
+    @invariant()
+    def a_change_of_status_is_announced_once(self) -> None:
+        before, after = self.before, plain(self.find())
+        self.before = after
+        change = Change(sequence="1", before=before or None, after=after or None)
+        announcement = announced_by(change, custom_attributes=False)
+        if announcement is None:
+            assert before.get("status") == after.get("status")
+            return
+        assert announcement == announced_by(change, custom_attributes=False)
+        self.told.append(announcement)
+        detail = json.loads(announcement.detail)
+        check_detail(detail)
+        assert detail["status"] == after["status"]
+        assert detail.get("previous_status") == before.get("status")
+
+    @invariant()
+    def no_id_is_announced_twice(self) -> None:
+        times = Counter(each.announcement_id for each in self.told)
+        assert set(times.values()) <= {1}
+
+
+@pytest.mark.usefixtures("aws")
+def test_any_interleaving_announces_each_change_of_a_status_once(table_name):
+    machine = type("OnTable", (Announced,), {"table_name": table_name})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=20, stateful_step_count=12, deadline=None)
+    )

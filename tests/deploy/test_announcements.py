@@ -1,0 +1,229 @@
+"""Changes of a status are told by the deployed system to whoever has a rule, with IAM enforced."""
+
+import json
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from inference_results.client import Client
+from inference_results.contract import EVENT_SOURCE, StackOutput
+from local.environment import READER_ROLE, SUBMITTER_ROLE
+from tests.deploy.conftest import eventually
+from tests.events_on_bus import check_event
+from tests.rules import template_of
+from tests.samples import body, completed, failed
+
+
+class Listener:
+    """A queue, and what came into it, each event as the schema says."""
+
+    def __init__(self, url):
+        self.url = url
+        self.events = []
+
+    def listen(self):
+        sqs = boto3.client("sqs")
+        while messages := sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+        ).get("Messages"):
+            for message in messages:
+                self.events.append(json.loads(message["Body"]))
+                check_event(self.events[-1])
+                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return self.events
+
+    def told(self, inference_id):
+        self.listen()
+        return [each for each in self.events if each["detail"]["inference_id"] == inference_id]
+
+
+@pytest.fixture
+def endpoint_name():
+    """Of these results only."""
+    return f"told-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def listener(outputs, endpoint_name):
+    """Is told of one endpoint, by a rule of its own."""
+    events, sqs = boto3.client("events"), boto3.client("sqs")
+    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
+    bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
+    url = sqs.create_queue(QueueName=endpoint_name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": [endpoint_name]}}
+    events.put_rule(Name=endpoint_name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": arn["QueueArn"]}
+    events.put_targets(Rule=endpoint_name, EventBusName=bus, Targets=[target])
+    yield Listener(url)
+    events.remove_targets(Rule=endpoint_name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=endpoint_name, EventBusName=bus)
+    sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def publish(outputs, endpoint_name):
+    """Publish events as of the endpoint, ten in a call."""
+
+    def publish(events):
+        for event in events:
+            event["requestParameters"] = {"endpointName": endpoint_name}
+        sns = boto3.client("sns")
+        for begin in range(0, len(events), 10):
+            entries = [
+                {"Id": str(at), "Message": body(event)}
+                for at, event in enumerate(events[begin : begin + 10])
+            ]
+            answer = sns.publish_batch(
+                TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], PublishBatchRequestEntries=entries
+            )
+            assert not answer.get("Failed")
+
+    return publish
+
+
+def test_results_of_every_kind_are_told_as_they_are_recorded(
+    invoke, listener, endpoint_name, record_of
+):
+    wishes = {
+        "": "Inference Completed",
+        "pretend-duplicate": "Inference Completed",
+        "pretend-failure=503": "Inference Failed",
+        "pretend-expiry": "Inference Expired",
+    }
+    expected = {
+        invoke(wishes=each, EndpointName=endpoint_name)["InferenceId"]: detail_type
+        for each, detail_type in wishes.items()
+    }
+    eventually(lambda: len(listener.listen()) >= len(expected))
+    time.sleep(2)
+    found = [(each["detail"]["inference_id"], each["detail-type"]) for each in listener.listen()]
+    assert sorted(found) == sorted(expected.items())
+    for each in listener.events:
+        told = dict(each["detail"])
+        assert (told.pop("version"), len(told.pop("announcement_id"))) == (1, 32)
+        record = record_of(told["inference_id"])
+        assert told == {name: it for name, it in record.items() if name != "custom_attributes"}
+    asked = record_of(next(each for each, of in expected.items() if of.endswith("Failed")))
+    assert asked["custom_attributes"] == "pretend-failure=503"
+
+
+def test_a_submission_is_told_and_then_its_end(outputs, invoke, listener, endpoint_name):
+    response = invoke(wishes="pretend-delay=3", EndpointName=endpoint_name)
+    session = boto3.Session(profile_name=SUBMITTER_ROLE)
+    with Client(outputs[StackOutput.API_URL], session=session) as client:
+        client.register(response, endpoint=endpoint_name, metadata={"job": "7"})
+    inference_id = response["InferenceId"]
+    submitted, completed = eventually(
+        lambda: len(told := listener.told(inference_id)) == 2 and told
+    )
+    assert submitted["detail-type"] == "Inference Submitted"
+    assert submitted["detail"]["submission"]["output_location"] == response["OutputLocation"]
+    assert completed["detail-type"] == "Inference Completed"
+    assert completed["detail"]["previous_status"] == "InProgress"
+    assert completed["detail"]["caller_metadata"] == {"job": "7"}
+
+
+def test_a_result_that_replaces_another_is_told_with_an_id_of_its_own(publish, listener):
+    inference_id = str(uuid.uuid4())
+    publish([failed(inference_id, eventTime="2026-01-25T12:00:00Z")])
+    eventually(lambda: listener.told(inference_id))
+    publish([completed(inference_id, eventTime="2026-01-25T13:00:00Z")])
+    first, second = eventually(lambda: len(told := listener.told(inference_id)) == 2 and told)
+    assert (first["detail"]["status"], second["detail"]["status"]) == ("Failed", "Completed")
+    assert second["detail"]["previous_status"] == "Failed"
+    assert first["detail"]["announcement_id"] != second["detail"]["announcement_id"]
+
+
+def test_a_thousand_results_of_which_some_are_notified_twice_are_told_once_each(
+    publish, listener, record_of
+):
+    """Drained meanwhile: the embedded SQS is slow with queues of thousands."""
+    ids = [str(uuid.uuid4()) for _ in range(1_000)]
+    with ThreadPoolExecutor(1) as publisher:
+        publishing = publisher.submit(publish, [failed(each) for each in [*ids, *ids[::5]]])
+        # Some 15 s; a notice that could not be recorded at once comes back after 180.
+        deadline = time.monotonic() + 240
+        while len(untold := set(ids) - told_ids(listener).keys()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        publishing.result()
+    assert not untold, f"{len(untold)} are not told; one of them: {record_of(untold.pop())}"
+    time.sleep(2)
+    assert told_ids(listener) == dict.fromkeys(ids, 1)
+
+
+def told_ids(listener):
+    """How many announcements each inference had; one that came twice is one."""
+    told = {
+        (each["detail"]["inference_id"], each["detail"]["announcement_id"])
+        for each in listener.listen()
+    }
+    return Counter(inference_id for inference_id, _ in told)
+
+
+@pytest.fixture
+def documented_queue(outputs, tmp_path):
+    """Of the rule that the document shows, as CloudFormation makes it."""
+    template = template_of(["a queue"], outputs[StackOutput.EVENT_BUS_ARN], tmp_path)
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(StackName="Told", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="Told", WaiterConfig={"Delay": 1}
+    )
+    (queue,) = [
+        each["PhysicalResourceId"]
+        for each in cloudformation.describe_stack_resources(StackName="Told")["StackResources"]
+        if each["LogicalResourceId"].startswith("Queue")
+        and each["ResourceType"] == "AWS::SQS::Queue"
+    ]
+    yield queue
+    cloudformation.delete_stack(StackName="Told")
+
+
+def test_the_documented_rule_tells_its_queue_of_what_did_not_end_well(invoke, documented_queue):
+    fine, broken, elsewhere = (
+        invoke(wishes=wish, EndpointName=name)["InferenceId"]
+        for wish, name in [
+            ("", "speech"),
+            ("pretend-failure=500", "speech"),
+            ("pretend-failure=500", "vision"),
+        ]
+    )
+    listener = Listener(documented_queue)
+    (event,) = eventually(lambda: listener.told(broken))
+    assert event["detail-type"] == "Inference Failed"
+    time.sleep(2)
+    assert not listener.told(fine)
+    assert not listener.told(elsewhere)
+
+
+def test_a_malformed_record_does_not_hold_up_the_others(outputs, publish, listener, endpoint_name):
+    boto3.client("dynamodb").put_item(
+        TableName=outputs[StackOutput.TABLE_NAME],
+        Item={
+            "inference_id": {"S": "odd"},
+            "endpoint_name": {"S": endpoint_name},
+            "status": {"NS": ["1", "2"]},
+        },
+    )
+    inference_id = str(uuid.uuid4())
+    publish([failed(inference_id)])
+    eventually(lambda: listener.told(inference_id))
+    assert listener.told("odd") == []
+
+
+def test_others_may_not_put_events_on_the_bus(outputs):
+    events = boto3.Session(profile_name=READER_ROLE).client("events")
+    entry = {
+        "EventBusName": outputs[StackOutput.EVENT_BUS_ARN],
+        "Source": EVENT_SOURCE,
+        "DetailType": "Inference Completed",
+        "Detail": "{}",
+    }
+    with pytest.raises(ClientError, match="AccessDenied"):
+        events.put_events(Entries=[entry])
