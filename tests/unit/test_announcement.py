@@ -240,6 +240,13 @@ def test_the_id_is_the_same_whatever_was_there_before():
     )
 
 
+def test_the_id_is_that_of_the_invocation_whatever_else_is_registered_of_it():
+    first, other = submitted(), submitted(caller_metadata={"said": "more"})
+    assert first["submission"]["order"] != other["submission"]["order"]
+    ids = [announced(attempt(), each).announcement_id for each in (first, other)]
+    assert len(set(ids)) == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [
