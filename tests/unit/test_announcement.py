@@ -295,6 +295,8 @@ def without(record, name):
 
 MALFORMED = {
     "a key only": {"inference_id": "inference-1", "endpoint_name": "here"},
+    "inference_id not printable": result(inference_id="\x1f"),
+    "inference_id too long": result(inference_id="x" * 65),
     "status a number": result(status=7),
     "status empty": result(status=""),
     "event_time a number": {**result(), "event_time": 7},

@@ -9,11 +9,12 @@ from types import NoneType
 from typing import Any, Final, get_args, get_type_hints
 
 from inference_results.contract import Attribute, SubmissionMember
-from inference_results.domain.errors import MalformedRecord
+from inference_results.domain.errors import InvalidParameter, MalformedRecord
 from inference_results.domain.inference import Failure, Output, OutputError
+from inference_results.domain.parameters import INFERENCE_ID
 from inference_results.domain.timestamp import parse_timestamp
 
-_NAMES: Final = (Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME, Attribute.STATUS)
+_NAMES: Final = (Attribute.ENDPOINT_NAME, Attribute.STATUS)
 _TIMES: Final = (
     Attribute.SUBMITTED_AT,
     Attribute.RECEIVED_AT,
@@ -42,6 +43,7 @@ def check_record(item: Mapping[str, Any]) -> None:
 
     An attribute that no reader is shown may hold anything.
     """
+    _expect(_is_inference_id(item.get(Attribute.INFERENCE_ID)), Attribute.INFERENCE_ID)
     for name in _NAMES:
         _expect(type(item.get(name)) is str and item[name] != "", name)
     for name in _TIMES:
@@ -78,6 +80,14 @@ def present(item: Mapping[str, Any], name: Attribute) -> str:
 def _expect(held: bool, name: Attribute) -> None:
     if not held:
         raise MalformedRecord(f"{name}: not as this service writes it")
+
+
+def _is_inference_id(value: Any) -> bool:
+    try:
+        INFERENCE_ID.check(value)
+    except InvalidParameter:
+        return False
+    return True
 
 
 def _is_time(value: Any) -> bool:
