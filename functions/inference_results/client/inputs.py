@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from inference_results.client.errors import InvalidRequest
-
-INPUT: Final = "input"
-"""The member of a request that holds the input itself."""
+from inference_results.domain.parameters import INPUT
 
 MAX_REQUEST_BYTES: Final = 6_000_000
 """Of a request's body as Lambda counts it, which takes 6 MB (6,291,456 bytes) with the headers."""

@@ -12,7 +12,6 @@ from inference_results.adapters.sagemaker import answered_at
 from inference_results.client.asking import answers, moment, understood
 from inference_results.client.errors import InvalidRequest
 from inference_results.client.inference import Inference
-from inference_results.client.inputs import INPUT
 from inference_results.client.pace import Pace
 from inference_results.client.questions import Registration, Submission
 from inference_results.client.steps import Operation
@@ -20,6 +19,7 @@ from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.parameters import (
     ENDPOINT,
     FAILURE_LOCATION,
+    INPUT,
     INPUT_LOCATION,
     OUTPUT_LOCATION,
     REGISTRATION,

@@ -240,6 +240,9 @@ WAIT: Final = NumberParameter(
 MAX_INLINE_INPUT_BYTES: Final = 128_000
 """What InvokeEndpointAsync takes as its Body."""
 
+INPUT: Final = "input"
+"""The member of a submission that holds the input itself."""
+
 IDEMPOTENCY_KEY: Final = TextParameter(
     "idempotency_key", 256, "Stands for this request: with the same key it is invoked once."
 )

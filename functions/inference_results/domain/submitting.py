@@ -27,6 +27,7 @@ from inference_results.domain.location import Location, parse_location
 from inference_results.domain.lookup import shown
 from inference_results.domain.parameters import (
     ENDPOINT,
+    INPUT,
     INPUT_LOCATION,
     SUBMISSION,
 )
@@ -220,13 +221,13 @@ class SubmitInference:
         Its digest is in the name: a late write of another input cannot take its place.
         """
         if (body is None) == (INPUT_LOCATION.name not in given):
-            raise InvalidParameter("input", "exactly one of a body and an input_location")
+            raise InvalidParameter(INPUT, "exactly one of a body and an input_location")
         most = self.endpoints.max_body_bytes
         if body is None or 0 < len(body) <= most:
             return None
         if self.input_prefix is None:
             raise InvalidParameter(
-                "input", f"1 to {most} bytes, or a location: there is no prefix for others"
+                INPUT, f"1 to {most} bytes, or a location: there is no prefix for others"
             )
         return f"{self.input_prefix}{name}"
 

@@ -17,6 +17,7 @@ from inference_results.domain.parameters import (
     ENDPOINT_NAME,
     ID,
     INFERENCE_ID,
+    INPUT,
     MAX_BATCH,
     MAX_INLINE_INPUT_BYTES,
     REGISTRATION,
@@ -24,7 +25,7 @@ from inference_results.domain.parameters import (
     WAIT,
     Form,
 )
-from inference_results.handlers.questions import INPUT, QUERY, Parameter
+from inference_results.handlers.questions import QUERY, Parameter
 
 _JSON: Final = "application/json"
 _TEXT: Final = {"type": "string"}

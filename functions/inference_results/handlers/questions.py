@@ -12,6 +12,7 @@ from inference_results.domain.parameters import (
     CURSOR,
     ENDPOINT,
     ID,
+    INPUT,
     LIMIT,
     SINCE,
     SINCE_DAY,
@@ -40,9 +41,6 @@ QUERY: Final[Mapping[Route, tuple[Parameter, ...]]] = {
     Route.GET_OPENAPI: (),
 }
 """The parameters that each route takes in its query; `id` is required, all others are not."""
-
-INPUT: Final = "input"
-"""The member of a submission that holds the input itself."""
 
 BATCH_GET_BODY: Final = ("inference_ids", ENDPOINT.name, WAIT.name)
 
