@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from inference_results.contract import Variable
+from inference_results.contract import Service, Variable
 
 from .acknowledged import acknowledge
 from .function import HandlerFunction
@@ -51,7 +51,7 @@ class Announcer(Construct):
         handler = HandlerFunction(
             self,
             "Announce",
-            handler="announce",
+            service=Service.ANNOUNCE,
             code=code,
             settings=settings,
             environment={

@@ -77,7 +77,7 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
         FUNCTIONS / "inference_results",
         output / "inference_results",
         # What services install to ask is not asked for here: a change of it deploys nothing.
-        ignore=shutil.ignore_patterns("__pycache__", "client"),
+        ignore=shutil.ignore_patterns("__pycache__", "client", "cli", "operations"),
     )
     for pattern in _LEFT_OUT:
         for path in output.glob(pattern):

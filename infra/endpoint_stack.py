@@ -9,7 +9,7 @@ from constructs import Construct
 
 from .acknowledged import acknowledge
 from .inference_results import InferenceResults, inline_policy_name
-from .settings import EndpointSettings
+from .settings import DEFAULT_VARIANT, EndpointSettings
 
 
 class AsyncEndpointStack(Stack):
@@ -64,7 +64,7 @@ class AsyncEndpointStack(Stack):
             "EndpointConfig",
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-                    variant_name="AllTraffic",
+                    variant_name=DEFAULT_VARIANT,
                     model_name=settings.model_name,
                     instance_type=settings.instance_type,
                     initial_instance_count=settings.initial_instance_count,

@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from inference_results.contract import METRICS_NAMESPACE
+from inference_results.contract import METRICS_NAMESPACE, Service
 
 from .acknowledged import acknowledge
 from .settings import NEWEST_RUNTIME, Settings
@@ -17,14 +17,14 @@ TIMEOUT = cdk.Duration.seconds(30)
 
 
 class HandlerFunction(Construct):
-    """Runs `inference_results.handlers.<handler>`; may do what `statements` allow, and log."""
+    """Runs `inference_results.handlers.<service>`; may do what `statements` allow, and log."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        handler: str,
+        service: Service,
         code: lambda_.Code,
         settings: Settings,
         environment: Mapping[str, str],
@@ -47,7 +47,7 @@ class HandlerFunction(Construct):
             self,
             "Function",
             code=code,
-            handler=f"inference_results.handlers.{handler}.handler",
+            handler=f"inference_results.handlers.{service}.handler",
             runtime=lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
             architecture=lambda_.Architecture.custom(settings.architecture),
             role=self.role,
@@ -56,7 +56,7 @@ class HandlerFunction(Construct):
             reserved_concurrent_executions=reserved_concurrency,
             memory_size=512,
             environment={
-                "POWERTOOLS_SERVICE_NAME": handler,
+                "POWERTOOLS_SERVICE_NAME": service.value,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                 **{str(name): value for name, value in environment.items()},
             },

@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from inference_results.contract import Variable
+from inference_results.contract import Service, Variable
 
 from .function import TIMEOUT, HandlerFunction
 from .outputs import allow_reading
@@ -40,7 +40,7 @@ class ResultRecorder(Construct):
         handler = HandlerFunction(
             self,
             "RecordResult",
-            handler="record_result",
+            service=Service.RECORD_RESULT,
             code=code,
             settings=settings,
             environment={

@@ -7,7 +7,7 @@ settings as JSON: `-c output_prefixes=s3://one/out/,s3://two/out/`.
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,13 @@ NEWEST_RUNTIME: Final = "python3.14"
 
 _MESSAGES_PER_WORKER: Final = 100
 """What a worker settles in the time that a function has, at 150 ms each."""
+
+
+_MOST_WATCHED: Final = 20
+"""Each has some ten metrics and four alarms."""
+
+DEFAULT_VARIANT: Final = "AllTraffic"
+"""As SageMaker's console and SDK name the only one."""
 
 
 class SettingsError(ValueError):
@@ -115,6 +122,14 @@ EndpointName = Annotated[
     str, _matching(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "the name of an endpoint")
 ]
 EndpointNames = Annotated[tuple[EndpointName, ...], BeforeValidator(_split)]
+EndpointVariant = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}(/[A-Za-z0-9](-*[A-Za-z0-9]){0,62})?",
+        "the name of an endpoint, or ENDPOINT/VARIANT",
+    ),
+]
+EndpointVariants = Annotated[tuple[EndpointVariant, ...], BeforeValidator(_split)]
 Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
 Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
 ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
@@ -139,6 +154,13 @@ class EndpointSettings(_Group):
     create_endpoint: bool = False
 
 
+class WatchedEndpoint(NamedTuple):
+    """An endpoint with metrics and alarms of its own, and the variant that SageMaker's are of."""
+
+    name: str
+    variant: str
+
+
 class Settings(_Group):
     """Of the main stack. Only `output_prefixes` has no default."""
 
@@ -161,6 +183,7 @@ class Settings(_Group):
     submit_endpoints: EndpointNames = ()
     input_prefix: S3Prefix | None = None
     input_key_arns: KeyArns = ()
+    watched_endpoints: EndpointVariants = Field((), max_length=_MOST_WATCHED)
     announcements: bool = True
     event_bus_arn: BusArn | None = None
     announce_custom_attributes: bool = False
@@ -215,6 +238,14 @@ class Settings(_Group):
                 if path and not path.startswith(self.output_prefixes):
                     raise ValueError(f"endpoint.{name}: expected a path below an output_prefixes")
         return self
+
+    @property
+    def watched(self) -> tuple[WatchedEndpoint, ...]:
+        """The endpoints to watch, each with one variant."""
+        pairs = (each.partition("/") for each in self.watched_endpoints)
+        return tuple(
+            WatchedEndpoint(name, variant or DEFAULT_VARIANT) for name, _, variant in pairs
+        )
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:

@@ -14,7 +14,7 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer, HttpJwtAutho
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from inference_results.contract import WRITING_ROUTES, Index, Route, Variable
+from inference_results.contract import WRITING_ROUTES, Index, Route, Service, Variable
 
 from .function import HandlerFunction
 from .outputs import allow_reading
@@ -53,7 +53,7 @@ class StatusApi(Construct):
         handler = HandlerFunction(
             self,
             "Handler",
-            handler="status_api",
+            service=Service.STATUS_API,
             code=code,
             settings=settings,
             reserved_concurrency=settings.api_concurrency,

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from inference_results.contract import Variable
+from inference_results.contract import Service, Variable
 
 from .acknowledged import acknowledge
 from .function import HandlerFunction
@@ -31,7 +31,7 @@ class Submitter(Construct):
         self.handler = HandlerFunction(
             self,
             "SubmissionApi",
-            handler="submission_api",
+            service=Service.SUBMISSION_API,
             code=code,
             settings=settings,
             reserved_concurrency=settings.api_concurrency,

@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from inference_results.contract import SummaryAttribute, Variable
+from inference_results.contract import Service, SummaryAttribute, Variable
 
 from .acknowledged import acknowledge
 from .function import HandlerFunction
@@ -67,7 +67,7 @@ class Summarizer(Construct):
         handler = HandlerFunction(
             self,
             "Summarize",
-            handler="summarize",
+            service=Service.SUMMARIZE,
             code=code,
             settings=settings,
             environment={

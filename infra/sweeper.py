@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from inference_results.contract import Index, Variable
+from inference_results.contract import Index, Service, Variable
 
 from .function import HandlerFunction
 from .outputs import allow_reading
@@ -32,7 +32,7 @@ class Sweeper(Construct):
         handler = HandlerFunction(
             self,
             "SweepOverdue",
-            handler="sweep_overdue",
+            service=Service.SWEEP_OVERDUE,
             code=code,
             settings=settings,
             timeout=cdk.Duration.minutes(min(settings.sweep_minutes, 5)),

@@ -10,6 +10,78 @@ MAX_RETENTION_DAYS = 3650
 
 METRICS_NAMESPACE = "InferenceResults"
 
+
+class Service(StrEnum):
+    """The functions: their modules in `handlers`, and the dimension `service` of their metrics."""
+
+    RECORD_RESULT = "record_result"
+    SWEEP_OVERDUE = "sweep_overdue"
+    ANNOUNCE = "announce"
+    SUMMARIZE = "summarize"
+    STATUS_API = "status_api"
+    SUBMISSION_API = "submission_api"
+
+
+class Dimension(StrEnum):
+    """Of metrics. Every metric has `service`; docs/metrics.md says which others have which."""
+
+    SERVICE = "service"
+    ENDPOINT = "endpoint"
+    """The name of a watched endpoint, else OTHER: each value is a metric that is paid for."""
+    STATUS = "status"
+    """A known status, else OTHER."""
+    REASON = "reason"
+    ROUTE = "route"
+
+
+OTHER = "other"
+"""As the value of a dimension."""
+
+
+class Metric(StrEnum):
+    """Names of metrics; docs/metrics.md says what each counts, of which dimensions."""
+
+    RECORDED = "Recorded"
+    RECORDED_WITH_OUTPUT_ERROR = "RecordedWithOutputError"
+    DUPLICATE = "Duplicate"
+    SUPERSEDED = "Superseded"
+    IGNORED = "Ignored"
+    UNPROCESSABLE = "Unprocessable"
+    DELIVERED_AGAIN = "DeliveredAgain"
+
+    RESULTS = "Results"
+    """Outcomes that were written, by endpoint and status."""
+    INFERENCE_TIME = "InferenceTime"
+    """eventTime - receivedTime, in ms."""
+    PIPELINE_LAG = "PipelineLag"
+    """recorded_at - eventTime, in ms."""
+    OUTPUT_BYTES = "OutputBytes"
+
+    RECOVERED_COMPLETED = "RecoveredCompleted"
+    RECOVERED_FAILED = "RecoveredFailed"
+    LOST = "Lost"
+    OUTPUT_READ = "OutputRead"
+    OUTPUT_STILL_UNREADABLE = "OutputStillUnreadable"
+    CHANGED_MEANWHILE = "ChangedMeanwhile"
+    LEFT_FOR_NEXT_SWEEP = "LeftForNextSweep"
+
+    ANNOUNCED = "Announced"
+    RETRIED = "Retried"
+    LEFT_FOR_REDELIVERY = "LeftForRedelivery"
+    REFUSED = "Refused"
+    MALFORMED = "Malformed"
+    ANNOUNCEMENT_LAG = "AnnouncementLag"
+    """When it was announced - recorded_at, in ms."""
+    TASKS_ANSWERED = "TasksAnswered"
+    TASKS_GONE = "TasksGone"
+    """Tokens of tasks that have ended already."""
+    TASKS_DENIED = "TasksDenied"
+    """Tokens of state machines that this service may not answer."""
+
+    LATENCY = "Latency"
+    """Of one answer of the API, in ms, without what it was asked to wait."""
+
+
 EVENT_SOURCE = "inference-results"
 """Of the events on the bus."""
 
@@ -88,6 +160,8 @@ class Variable(StrEnum):
     OVERDUE_SLACK_SECONDS = "OVERDUE_SLACK_SECONDS"
     TABLE_ARN = "TABLE_ARN"
     EVENT_BUS_ARN = "EVENT_BUS_ARN"
+    WATCHED_ENDPOINTS = "WATCHED_ENDPOINTS"
+    """JSON list of the names that metrics show; other endpoints are counted together."""
     ANNOUNCE_CUSTOM_ATTRIBUTES = "ANNOUNCE_CUSTOM_ATTRIBUTES"
     """`true` or `false`."""
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from typer.testing import CliRunner, Result
 
 from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.cli.commands import app
 from inference_results.client import (
     Client,
     InvalidRequest,
@@ -18,13 +19,12 @@ from inference_results.client import (
     OutputRemoved,
     UnexpectedAnswer,
 )
-from inference_results.client.backfill import Recording, TableBackfill
-from inference_results.client.cli.commands import app
 from inference_results.client.questions import OutputAt, OutputPlace
 from inference_results.client.table import TableBackend
 from inference_results.domain.errors import Unavailable
 from inference_results.domain.inference import Outcome, Output, event_order
 from inference_results.domain.location import Location
+from inference_results.operations.backfill import Recording, TableBackfill
 
 BUCKET = "customer-outputs"
 PREFIX = f"s3://{BUCKET}/async/"
@@ -103,9 +103,7 @@ def run(table_name, s3, monkeypatch):
 def terminal(monkeypatch):
     """Both streams are terminals to the commands."""
     for module in ("terminal", "views", "backfilling"):
-        monkeypatch.setattr(
-            f"inference_results.client.cli.{module}.is_terminal", lambda stream: True
-        )
+        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
 
 
 def figures(result: Result) -> dict[str, int]:
@@ -333,7 +331,7 @@ def stopping(monkeypatch, after: int, stop) -> None:
         return record(self, outcome)
 
     monkeypatch.setattr(InferencesTable, "record", limited)
-    monkeypatch.setattr("inference_results.client.backfill.WRITES_SIDE_BY_SIDE", 1)
+    monkeypatch.setattr("inference_results.operations.backfill.WRITES_SIDE_BY_SIDE", 1)
 
 
 def refuse():

@@ -13,6 +13,11 @@ from botocore.exceptions import ProfileNotFound
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
+from inference_results.cli.commands import app
+from inference_results.cli.connection import Connection
+from inference_results.cli.following import LATENESS, Following
+from inference_results.cli.moments import moment
+from inference_results.cli.saving import _Whole
 from inference_results.client import (
     AmbiguousInference,
     DaySummary,
@@ -33,11 +38,6 @@ from inference_results.client import (
     UnexpectedAnswer,
     WaitTimeout,
 )
-from inference_results.client.cli.commands import app
-from inference_results.client.cli.connection import Connection
-from inference_results.client.cli.following import LATENESS, Following
-from inference_results.client.cli.moments import moment
-from inference_results.client.cli.saving import _Whole
 from inference_results.domain.errors import InferenceResultsError
 from tests.client.cli_service import FAILED, FakeClient, FakeClients, record
 
@@ -53,7 +53,7 @@ def client():
 @pytest.fixture
 def clients(client, monkeypatch):
     clients = FakeClients(client)
-    monkeypatch.setattr("inference_results.client.cli.connection.Client", clients)
+    monkeypatch.setattr("inference_results.cli.connection.Client", clients)
     return clients
 
 
@@ -76,9 +76,7 @@ def run(clients, monkeypatch):
 def terminal(monkeypatch):
     """Both streams are terminals to the commands."""
     for module in ("terminal", "views", "saving", "waiting"):
-        monkeypatch.setattr(
-            f"inference_results.client.cli.{module}.is_terminal", lambda stream: True
-        )
+        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
 
 
 # Whom to ask
@@ -242,7 +240,7 @@ def test_ctrl_c_does_not_wait_for_requests_that_are_held_open():
             "INFERENCE_RESULTS_API_URL": f"http://127.0.0.1:{service.getsockname()[1]}",
             "INFERENCE_RESULTS_TOKEN": "a-token",
         }
-        code = "from inference_results.client.cli import main; main()"
+        code = "from inference_results.cli import main; main()"
         with subprocess.Popen(
             [sys.executable, "-c", code, "wait", *map(str, range(200))],
             env=environment,
@@ -657,7 +655,7 @@ def test_follow_ends_with_130_and_no_traceback_on_ctrl_c(run, client, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(
-        "inference_results.client.cli.commands.Following", partial(Following, sleep=interrupted)
+        "inference_results.cli.commands.Following", partial(Following, sleep=interrupted)
     )
     client.lists = [[record()]] * 3
     result = run("list", "--endpoint", "speech", "--follow", "--json")
@@ -968,7 +966,7 @@ def test_a_token_in_the_environment_is_not_in_the_help(run):
 
 
 def test_without_the_extra_the_command_says_what_to_install():
-    code = "import sys; sys.modules['typer'] = None; from inference_results.client import cli"
+    code = "import sys; sys.modules['typer'] = None; from inference_results import cli"
     result = subprocess.run(
         [sys.executable, "-c", f"{code}; cli.main()"],
         env={"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -6,8 +6,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from inference_results.client.cli.commands import app
-from inference_results.client.cli.connection import Connection
+from inference_results.cli.commands import app
+from inference_results.cli.connection import Connection
 from local.environment import ROOT
 from tests.client.pretend_aws import ACCOUNT, ERROR, ROLE, SUCCESS
 
@@ -47,9 +47,7 @@ def endpoint(cloud, sagemaker):
 @pytest.fixture
 def terminal(monkeypatch):
     for module in ("terminal", "views", "wiring"):
-        monkeypatch.setattr(
-            f"inference_results.client.cli.{module}.is_terminal", lambda stream: True
-        )
+        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
 
 
 def test_without_apply_the_differences_are_shown_and_nothing_is_changed(run, cloud, endpoint):

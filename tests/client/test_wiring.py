@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from botocore.stub import Stubber
 
-from inference_results.client.endpoint_configs import EndpointConfigs, changes, copy_name
-from inference_results.client.endpoints import Endpoint, Endpoints
 from inference_results.client.errors import (
     EndpointUnfit,
     InvalidRequest,
@@ -20,9 +18,11 @@ from inference_results.client.errors import (
     UpdateFailed,
     UpdateTimeout,
 )
-from inference_results.client.execution_rights import ExecutionRights
-from inference_results.client.topics import topics_of_stack
-from inference_results.client.wiring import FORMER_TAG, Wires, Wiring
+from inference_results.operations.endpoint_configs import EndpointConfigs, changes, copy_name
+from inference_results.operations.endpoints import Endpoint, Endpoints
+from inference_results.operations.execution_rights import ExecutionRights
+from inference_results.operations.topics import topics_of_stack
+from inference_results.operations.wiring import FORMER_TAG, Wires, Wiring
 from tests.client.pretend_aws import (
     ERROR,
     ROLE,

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from inference_results.client.wiring import FORMER_TAG
 from inference_results.contract import StackOutput
+from inference_results.operations.wiring import FORMER_TAG
 from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, ROOT, WIRER_ROLE
 from tests.deploy.conftest import eventually

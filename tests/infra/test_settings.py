@@ -111,3 +111,9 @@ def test_every_setting_is_documented():
     documented = (ROOT / "docs/settings.md").read_text()
     for name in Settings.model_fields:
         assert f"`{name}`" in documented
+
+
+def test_an_endpoint_is_watched_by_its_usual_variant_unless_another_is_named():
+    settings = Settings.from_context({**GIVEN, "watched_endpoints": "speech, ocr/blue"})
+    assert settings.watched == (("speech", "AllTraffic"), ("ocr", "blue"))
+    assert "expected the name of an endpoint" in refusal(watched_endpoints="speech/blue/green")

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from inference_results.client.endpoint_configs import (
+from inference_results.client.errors import EndpointUnfit, InvalidRequest, RightsMissing
+from inference_results.operations.endpoint_configs import (
     Change,
     EndpointConfig,
     EndpointConfigs,
     changes,
     copy_name,
 )
-from inference_results.client.endpoints import Endpoint, Endpoints
-from inference_results.client.errors import EndpointUnfit, InvalidRequest, RightsMissing
-from inference_results.client.execution_rights import (
+from inference_results.operations.endpoints import Endpoint, Endpoints
+from inference_results.operations.execution_rights import (
     PUBLISH,
     WRITE,
     ExecutionRights,

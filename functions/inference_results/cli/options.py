@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inference_results.client.cli.moments import moment
+from inference_results.cli.moments import moment
 from inference_results.contract import MAX_RETENTION_DAYS
 from inference_results.domain.errors import LocationRefused
 from inference_results.domain.inference import Status

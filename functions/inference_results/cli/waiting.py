@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
+from inference_results.cli.terminal import console, is_terminal
 from inference_results.client import Client
-from inference_results.client.cli.terminal import console, is_terminal
 from inference_results.client.inference import Inference
 
 

@@ -11,7 +11,7 @@ import sys
 
 def main() -> None:
     try:
-        from inference_results.client.cli import commands
+        from inference_results.cli import commands
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise

@@ -7,14 +7,14 @@ import boto3
 from botocore.config import Config
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from inference_results.client.cli.exits import WrongCall
-from inference_results.client.cli.terminal import console, is_terminal, note
-from inference_results.client.cli.views import print_changes
-from inference_results.client.endpoint_configs import Change, EndpointConfigs
-from inference_results.client.endpoints import Endpoints
-from inference_results.client.execution_rights import ExecutionRights, RoleRights
-from inference_results.client.topics import topics_of_stack
-from inference_results.client.wiring import Plan, Wiring
+from inference_results.cli.exits import WrongCall
+from inference_results.cli.terminal import console, is_terminal, note
+from inference_results.cli.views import print_changes
+from inference_results.operations.endpoint_configs import Change, EndpointConfigs
+from inference_results.operations.endpoints import Endpoints
+from inference_results.operations.execution_rights import ExecutionRights, RoleRights
+from inference_results.operations.topics import topics_of_stack
+from inference_results.operations.wiring import Plan, Wiring
 
 _CONFIG: Final = Config(
     connect_timeout=5,

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from inference_results.client.cli.exits import WrongCall
+from inference_results.cli.exits import WrongCall
 
 
 def read_input(name: str) -> bytes | str:

@@ -12,34 +12,34 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from inference_results.client.backfill import Recording
-from inference_results.client.cli import options
-from inference_results.client.cli.backfilling import run_backfill
-from inference_results.client.cli.connection import Connection
-from inference_results.client.cli.exits import (
+from inference_results.cli import options
+from inference_results.cli.backfilling import run_backfill
+from inference_results.cli.connection import Connection
+from inference_results.cli.exits import (
     ExitCode,
     WrongCall,
     end_by_outcome,
     exit_codes,
     expected_errors,
 )
-from inference_results.client.cli.following import PAGE_SIZE, Following
-from inference_results.client.cli.reading import read_input
-from inference_results.client.cli.saving import save_to_file, write_to_stdout
-from inference_results.client.cli.terminal import note, print_json
-from inference_results.client.cli.views import (
+from inference_results.cli.following import PAGE_SIZE, Following
+from inference_results.cli.reading import read_input
+from inference_results.cli.saving import save_to_file, write_to_stdout
+from inference_results.cli.terminal import note, print_json
+from inference_results.cli.views import (
     print_record,
     print_row,
     print_rows,
     print_summary,
 )
-from inference_results.client.cli.waiting import ended
-from inference_results.client.cli.wiring import carry_out, chosen_topics, wiring_with
+from inference_results.cli.waiting import ended
+from inference_results.cli.wiring import carry_out, chosen_topics, wiring_with
 from inference_results.client.inference import DaySummary, Inference
-from inference_results.client.wiring import Wires
 from inference_results.contract import DEFAULT_RETENTION_DAYS
 from inference_results.domain.backfilling import Extent
 from inference_results.domain.notification import NO_ENDPOINT
+from inference_results.operations.backfill import Recording
+from inference_results.operations.wiring import Wires
 
 _UNDER_WAY: Final = timedelta(hours=1)
 """For so long the notification of a fresh output may still be on its way to its record."""

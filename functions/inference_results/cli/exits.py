@@ -14,7 +14,7 @@ from typing import Final
 import typer
 from botocore.exceptions import BotoCoreError
 
-from inference_results.client.cli.terminal import complain
+from inference_results.cli.terminal import complain
 from inference_results.client.errors import (
     AmbiguousInference,
     IdempotencyKeyReused,

@@ -16,15 +16,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from inference_results.client.backfill import Recording, TableBackfill
-from inference_results.client.cli.terminal import (
+from inference_results.cli.terminal import (
     console,
     is_terminal,
     note,
     print_fields,
     print_json,
 )
-from inference_results.client.cli.views import print_object
+from inference_results.cli.views import print_object
 from inference_results.domain.backfilling import (
     Examined,
     Extent,
@@ -34,6 +33,7 @@ from inference_results.domain.backfilling import (
 )
 from inference_results.domain.known_locations import KnownLocations
 from inference_results.domain.timestamp import timestamp
+from inference_results.operations.backfill import Recording, TableBackfill
 
 
 @dataclass(kw_only=True)

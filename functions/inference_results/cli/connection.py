@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from inference_results.cli.exits import WrongCall
 from inference_results.client import Client
-from inference_results.client.cli.exits import WrongCall
 from inference_results.contract import DEFAULT_RETENTION_DAYS
 
 if TYPE_CHECKING:
-    from inference_results.client.backfill import TableBackfill
+    from inference_results.operations.backfill import TableBackfill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Connection:
                 "this works on the table itself: give --table (or set INFERENCE_RESULTS_TABLE)"
             )
         # Not at the top: the other commands ask the API, and do not need what this loads.
-        from inference_results.client.backfill import TableBackfill
+        from inference_results.operations.backfill import TableBackfill
 
         return TableBackfill(self.table, shards=self._given_shards(), session=self._session())
 

@@ -11,12 +11,12 @@ from rich.panel import Panel
 from rich.table import Column, Table
 from rich.text import Text
 
-from inference_results.client.cli.terminal import console, is_terminal, print_fields, shown
-from inference_results.client.endpoint_configs import Change
+from inference_results.cli.terminal import console, is_terminal, print_fields, shown
 from inference_results.client.inference import DaySummary, Inference, Latency
 from inference_results.domain.backfilling import StoredObject
 from inference_results.domain.inference import Status
 from inference_results.domain.timestamp import timestamp
+from inference_results.operations.endpoint_configs import Change
 
 _STYLES: Final[dict[str, str]] = {Status.COMPLETED: "green", Status.IN_PROGRESS: "yellow"}
 _LONGEST_VALUE: Final = 400

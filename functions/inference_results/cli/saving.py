@@ -8,9 +8,9 @@ from unicodedata import category
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from inference_results.cli.exits import WrongCall
+from inference_results.cli.terminal import console, is_terminal
 from inference_results.client import Client
-from inference_results.client.cli.exits import WrongCall
-from inference_results.client.cli.terminal import console, is_terminal
 from inference_results.client.download import Sink
 
 LARGE_BYTES: Final = 1024 * 1024

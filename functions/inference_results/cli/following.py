@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from inference_results.cli.terminal import complain
 from inference_results.client import Client
-from inference_results.client.cli.terminal import complain
 from inference_results.client.errors import ServiceUnavailable
 from inference_results.client.inference import Inference
 
