@@ -21,7 +21,7 @@ from inference_results.client.errors import (
 from inference_results.operations.endpoint_configs import EndpointConfigs, changes, copy_name
 from inference_results.operations.endpoints import Endpoint, Endpoints
 from inference_results.operations.execution_rights import ExecutionRights
-from inference_results.operations.topics import topics_of_stack
+from inference_results.operations.stack import Stack
 from inference_results.operations.wiring import FORMER_TAG, Wires, Wiring
 from tests.client.pretend_aws import (
     ERROR,
@@ -667,24 +667,24 @@ def test_the_topics_are_outputs_of_the_stack(cloudformation):
     client, stub = cloudformation
     answer = stack_with(SuccessTopicArn=SUCCESS, ErrorTopicArn=ERROR, TableName="inferences")
     stub.add_response("describe_stacks", answer, {"StackName": "results"})
-    assert topics_of_stack(client, "results") == (SUCCESS, ERROR)
+    assert Stack.described(client, "results").topics == (SUCCESS, ERROR)
 
 
 def test_a_stack_without_these_outputs_is_another(cloudformation):
     client, stub = cloudformation
     stub.add_response("describe_stacks", stack_with(SuccessTopicArn=SUCCESS))
     with pytest.raises(InvalidRequest, match="no output ErrorTopicArn"):
-        topics_of_stack(client, "results")
+        _ = Stack.described(client, "results").topics
 
 
 def test_a_stack_that_is_not_there_is_told_from_one_that_may_not_be_read(cloudformation):
     client, stub = cloudformation
     stub.add_client_error("describe_stacks", "ValidationError", http_status_code=400)
     with pytest.raises(InvalidRequest, match="there is no stack results"):
-        topics_of_stack(client, "results")
+        Stack.described(client, "results")
     stub.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)
     with pytest.raises(NotAuthorized):
-        topics_of_stack(client, "results")
+        Stack.described(client, "results")
 
 
 # Differences

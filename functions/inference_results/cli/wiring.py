@@ -13,7 +13,7 @@ from inference_results.cli.views import print_changes
 from inference_results.operations.endpoint_configs import Change, EndpointConfigs
 from inference_results.operations.endpoints import Endpoints
 from inference_results.operations.execution_rights import ExecutionRights, RoleRights
-from inference_results.operations.topics import topics_of_stack
+from inference_results.operations.stack import Stack
 from inference_results.operations.wiring import Plan, Wiring
 
 _CONFIG: Final = Config(
@@ -42,7 +42,7 @@ def chosen_topics(
         case str(), str(), None:
             return success, error
         case None, None, str():
-            return topics_of_stack(session.client("cloudformation", config=_CONFIG), stack)
+            return Stack.described(session.client("cloudformation", config=_CONFIG), stack).topics
     raise WrongCall("which topics? Give --stack, or --success-topic and --error-topic")
 
 

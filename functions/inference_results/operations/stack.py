@@ -1,0 +1,45 @@
+"""What a deployed stack of this service says of itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from botocore.exceptions import ClientError
+
+from inference_results.client.errors import InvalidRequest
+from inference_results.client.refusals import says_invalid, translated
+from inference_results.contract import StackOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The outputs of a stack, by name."""
+
+    name: str
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def described(cls, cloudformation: Any, name: str) -> Self:
+        """By a CloudFormation client of boto3. Raises InvalidRequest if there is no such stack."""
+        with translated("cloudformation"):
+            try:
+                answer = cloudformation.describe_stacks(StackName=name)
+            except ClientError as error:
+                if says_invalid(error):
+                    raise InvalidRequest(f"there is no stack {name}", "stack") from error
+                raise
+        (stack,) = answer["Stacks"]
+        outputs = stack.get("Outputs", [])
+        return cls(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})
+
+    def __getitem__(self, output: StackOutput) -> str:
+        """Raises InvalidRequest if the stack has no such output: it is another's, or older."""
+        try:
+            return self.outputs[output]
+        except KeyError as error:
+            raise InvalidRequest(f"{self.name} has no output {output}", "stack") from error
+
+    @property
+    def topics(self) -> tuple[str, str]:
+        """ARNs of SuccessTopic and ErrorTopic."""
+        return self[StackOutput.SUCCESS_TOPIC_ARN], self[StackOutput.ERROR_TOPIC_ARN]
