@@ -10,7 +10,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test up down check unit openapi install sdks lock clean
+.PHONY: help demo test up down check unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,7 +27,7 @@ up: install  ## start the local system and leave it running (.local/env, .local/
 down: install  ## stop what `make up` started
 	$(BIN)/python -m local down
 
-check: install  ## formatting, lint, types, layers, generated documents, and every template under all checkers
+check: install  ## formatting, lint, types, layers, generated documents, and every template: checkers, review
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,6 +42,9 @@ unit: install  ## the tests that need no deployment
 openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events
 	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
 	$(BIN)/python -m inference_results.handlers.event_schema > docs/events/inference.schema.json
+
+template: install  ## write infra/templates anew, after a change of the infrastructure
+	$(BIN)/python -m tests.reviewed
 
 install: .venv/installed .venv-ministack/installed node_modules/installed  ## set up what all commands need
 

@@ -16,7 +16,7 @@ _WRITE_ACTIONS = (
 
 
 class CustomerKeys(Construct):
-    """A key each for topics (if any is created), queues and tables; rotated yearly, and kept.
+    """A key each for topics (if any is created), queues and tables; rotated yearly.
 
     That of the queues is the event bus's as well: both hold messages.
 

@@ -1,5 +1,6 @@
 """The whole service as one construct, for this app's stack and for other CDK apps."""
 
+import aws_cdk as cdk
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -20,6 +21,9 @@ from .submitter import Submitter
 from .summaries import SummariesTable, Summarizer
 from .sweeper import Sweeper
 
+_KEPT = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
+"""What outlives the stack besides the tables, which see to it themselves; see decision 0020."""
+
 
 class InferenceResults(Construct):
     """Topics, queues, functions, tables and API, connected.
@@ -35,6 +39,13 @@ class InferenceResults(Construct):
                 self, "PermissionsBoundary", settings.permissions_boundary_arn
             )
             iam.PermissionsBoundary.of(self).apply(boundary)
+        # Of a creation that fails nothing is kept.
+        cdk.RemovalPolicies.of(self).apply(
+            cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            if settings.retain
+            else cdk.RemovalPolicy.DESTROY,
+            apply_to_resource_types=list(_KEPT),
+        )
         self._settings = settings
         self._code = bundled_code(runtime=settings.runtime, architecture=settings.architecture)
         self._keys = (

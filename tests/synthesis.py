@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import cx_api
 
 from infra.app import add_stacks
 
@@ -75,6 +76,11 @@ def new_app(variant: str, **more: str) -> cdk.App:
 
 def synthesised(variant: str, **more: str) -> dict[str, dict[str, Any]]:
     """The templates of a variant, with `more` settings, by the names of their stacks."""
+    return {stack.stack_name: stack.template for stack in assembly_of(variant, **more).stacks}
+
+
+def assembly_of(variant: str, **more: str) -> cx_api.CloudAssembly:
+    """What the CDK's commands work on, in a folder of its own."""
     app = new_app(variant, **more)
     add_stacks(app)
-    return {stack.stack_name: stack.template for stack in app.synth().stacks}
+    return app.synth()

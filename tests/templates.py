@@ -1,5 +1,7 @@
 """Every documented variant under all checkers: cdk-nag, CDK's validation, cfn-lint, and AWS's own.
 
+Then, that nothing differs from the reviewed templates.
+
 Run by `make check`: `python -m tests.templates`.
 """
 
@@ -12,6 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 from cloudformation_validate import Diagnostic, RegoEngine, Severity
 
 from infra.app import add_stacks
+from tests.reviewed import REVIEWED, changes, reviewed_file
 from tests.synthesis import ROOT, VARIANTS, new_app
 
 _ACCEPTED = {
@@ -20,16 +23,24 @@ _ACCEPTED = {
     "W9013": "the account in an ARN is the one that the variant's settings name",
 }
 
+_UNREVIEWED = """
+The infrastructure differs from infra/templates, as shown. `replace`, `destroy` and `orphan` of what
+holds data lose it, or part with it: see docs/deploying.md. If all of it is meant: make template
+"""
+
 
 def main() -> int:
     engine = RegoEngine()
     findings: list[str] = []
     templates: list[Path] = []
+    unreviewed = ""
     for variant in VARIANTS:
         app = new_app(variant)
         add_stacks(app)
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         assembly = app.synth()  # raises on a finding of cdk-nag or of CDK's validation
+        if reviewed := REVIEWED.get(variant):
+            unreviewed += changes(assembly, reviewed, reviewed_file(reviewed))
         for stack in assembly.stacks:
             template = Path(stack.template_full_path)
             templates.append(template)
@@ -43,7 +54,9 @@ def main() -> int:
     lint = [ROOT / ".venv/bin/cfn-lint", "--ignore-checks", *_ACCEPTED, "--", *templates]
     linted = subprocess.run(lint, check=False)
     sys.stdout.write(f"{len(templates)} templates of {len(VARIANTS)} variants checked\n")
-    return 1 if findings or linted.returncode else 0
+    if unreviewed:
+        sys.stdout.write(unreviewed + _UNREVIEWED)
+    return 1 if findings or linted.returncode or unreviewed else 0
 
 
 def _counts(diagnostic: Diagnostic) -> bool:

@@ -163,6 +163,31 @@ def test_a_table_outlives_the_stack_unless_told_otherwise(template, not_retained
         assert replica["DeletionProtectionEnabled"] is protected
 
 
+HOLDING = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_topics_queues_and_keys_outlive_the_stack_but_not_a_creation_that_failed(
+    customer_keys, kind
+):
+    assert {
+        (each["DeletionPolicy"], each["UpdateReplacePolicy"])
+        for each in resources(customer_keys, kind).values()
+    } == {("RetainExceptOnCreate", "Retain")}
+
+
+def test_nothing_outlives_a_stack_that_is_not_retained():
+    template = synthesised("customer keys", retain="false")["InferenceResults"]
+    kept = [
+        each
+        for each in template["Resources"].values()
+        if "Retain" in f"{each.get('DeletionPolicy')} {each.get('UpdateReplacePolicy')}"
+    ]
+    assert not kept
+    for kind in (*HOLDING, "AWS::DynamoDB::GlobalTable"):
+        assert {each["DeletionPolicy"] for each in resources(template, kind).values()} == {"Delete"}
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_only_failed_messages_of_a_batch_come_back(template, channel):
     mapping = properties(template, "AWS::Lambda::EventSourceMapping", f"{channel}Recorder")

@@ -1,0 +1,99 @@
+"""Logical ids that never change.
+
+CloudFormation takes another id for another resource: it creates the new one and parts with the
+old. With a table or a queue goes what it holds, with a topic what endpoint configs point at, with
+the API its URL, with the bus the rules of others. Of a subscription or a policy that is created
+anew, deleting the old one undoes the new one. A mapping begins at the stream's beginning again.
+"""
+
+import pytest
+
+from tests.synthesis import VARIANTS, synthesised
+
+MAPPING = "AWS::Lambda::EventSourceMapping"
+
+TABLES = {
+    "ResultsInferencesTable07CB31BC": "AWS::DynamoDB::GlobalTable",
+    "ResultsSummariesTable1F579B1F": "AWS::DynamoDB::GlobalTable",
+}
+SUMMARIZER = {
+    "ResultsSummarizerDeadLetterQueue30F03343": "AWS::SQS::Queue",
+    "ResultsSummarizerDeadLetterQueuePolicyEEA942F5": "AWS::SQS::QueuePolicy",
+    "ResultsSummarizerSummarizeFunctionStream0287C27C": MAPPING,
+}
+COMPLETED = {
+    "ResultsCompletedQueueF6C524CD": "AWS::SQS::Queue",
+    "ResultsCompletedQueuePolicyC9BBA820": "AWS::SQS::QueuePolicy",
+    "ResultsCompletedQueueInferenceResultsCompletedTopic40EA3177B643D54F": "AWS::SNS::Subscription",
+    "ResultsCompletedDeadLetterQueue1EB02FE0": "AWS::SQS::Queue",
+    "ResultsCompletedDeadLetterQueuePolicyE9F315F4": "AWS::SQS::QueuePolicy",
+    "ResultsCompletedSubscriptionDeadLetterQueueD117063B": "AWS::SQS::Queue",
+    "ResultsCompletedSubscriptionDeadLetterQueuePolicyFFAAF7FC": "AWS::SQS::QueuePolicy",
+    "ResultsCompletedRecorderRecordResultFunctionQueue3D8E8C1E": MAPPING,
+}
+FAILED = {
+    "ResultsFailedQueue52B9859D": "AWS::SQS::Queue",
+    "ResultsFailedQueuePolicy68F83A2D": "AWS::SQS::QueuePolicy",
+    "ResultsFailedQueueInferenceResultsFailedTopic681215EE2759FC4A": "AWS::SNS::Subscription",
+    "ResultsFailedDeadLetterQueue2B13DAEE": "AWS::SQS::Queue",
+    "ResultsFailedDeadLetterQueuePolicy9A7AE2F1": "AWS::SQS::QueuePolicy",
+    "ResultsFailedSubscriptionDeadLetterQueueFAE29550": "AWS::SQS::Queue",
+    "ResultsFailedSubscriptionDeadLetterQueuePolicy13779653": "AWS::SQS::QueuePolicy",
+    "ResultsFailedRecorderRecordResultFunctionQueueFFAE2447": MAPPING,
+}
+TOPICS = {
+    "ResultsCompletedTopic931686FB": "AWS::SNS::Topic",
+    "ResultsCompletedTopicPolicy4BD7A8B9": "AWS::SNS::TopicPolicy",
+    "ResultsFailedTopic64BD4293": "AWS::SNS::Topic",
+    "ResultsFailedTopicPolicyC9C43B4E": "AWS::SNS::TopicPolicy",
+}
+UNPROCESSABLE = {
+    "ResultsUnprocessableQueueF8FD1FB4": "AWS::SQS::Queue",
+    "ResultsUnprocessableQueuePolicyB85E64F4": "AWS::SQS::QueuePolicy",
+}
+BUS = {"ResultsAnnouncerBus469D0A72": "AWS::Events::EventBus"}
+ANNOUNCER = {
+    "ResultsAnnouncerDeadLetterQueue8DBA7867": "AWS::SQS::Queue",
+    "ResultsAnnouncerDeadLetterQueuePolicy99AC791C": "AWS::SQS::QueuePolicy",
+    "ResultsAnnouncerAnnounceFunctionStream1FAA95FB": MAPPING,
+}
+API = {"ResultsStatusApi3C30CE7A": "AWS::ApiGatewayV2::Api"}
+KEYS = {
+    "ResultsKeysQueues4D4DF3C2": "AWS::KMS::Key",
+    "ResultsKeysTableFC3DAE3A": "AWS::KMS::Key",
+    "ResultsKeysTopicsA79F92B3": "AWS::KMS::Key",
+}
+E_MAILS = {
+    "ResultsCompletedTopicteamexamplecom16ADDF8B": "AWS::SNS::Subscription",
+    "ResultsFailedTopiconcallexamplecom990E408D": "AWS::SNS::Subscription",
+    "ResultsFailedTopicteamexamplecomB17C9D13": "AWS::SNS::Subscription",
+}
+ENDPOINT = {"Endpoint": "AWS::SageMaker::Endpoint"}
+
+DEFAULT = TABLES | SUMMARIZER | COMPLETED | FAILED | TOPICS | UNPROCESSABLE | BUS | ANNOUNCER | API
+LACKING = {
+    "existing topics": TOPICS,
+    "one existing topic": TOPICS | FAILED,
+    "no api": API,
+    "no announcements": BUS | ANNOUNCER,
+    "existing bus": BUS,
+}
+FURTHER = {
+    "customer keys": KEYS,
+    "endpoint": ENDPOINT,
+    "e-mail, boundary, older runtime": E_MAILS,
+}
+KINDS = {*(DEFAULT | KEYS | ENDPOINT).values()}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_holds_data_or_is_pointed_at_keeps_its_logical_id(variant):
+    found = {
+        logical_id: each["Type"]
+        for template in synthesised(variant).values()
+        for logical_id, each in template["Resources"].items()
+        if each["Type"] in KINDS
+    }
+    lacking = LACKING.get(variant, {})
+    kept = {name: kind for name, kind in DEFAULT.items() if name not in lacking}
+    assert found == kept | FURTHER.get(variant, {})
