@@ -1,41 +1,66 @@
-"""A local system of these tests' own, deployed once by an unmodified `cdk deploy`."""
+"""A local system of these tests' own, deployed once by an unmodified `cdk deploy`.
+
+Once in each process that runs any of them: files share no records, so they go to whoever is free.
+"""
 
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from inference_results.contract import StackOutput
 from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from local.environment import READER_ROLE, LocalFolder
+from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
 from local.system import down, up
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items):
-    """Where tests run on several workers, these stay together: they share one deployment."""
+    """Where tests run on several workers, a file is a group: whoever is free takes the next."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("deploy"))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
-@pytest.fixture(scope="package")
-def folder(tmp_path_factory):
-    before = dict(os.environ)
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    """Stays up while tests of other folders run in between."""
     folder = LocalFolder(tmp_path_factory.mktemp("local"))
     try:
-        up(folder, tell=lambda step: None)
+        with environment_restored():
+            up(folder, tell=lambda step: None)
         yield folder
     finally:
         down(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(system):
+    """Of the system whose client this process is while the tests of a file run."""
+    with environment_restored():
+        system.enter()
+        yield system
+
+
+@contextmanager
+def environment_restored() -> Iterator[None]:
+    before = dict(os.environ)
+    boto3.DEFAULT_SESSION = None  # it keeps what it read of the environment
+    try:
+        yield
+    finally:
         os.environ.clear()
         os.environ.update(before)
+        boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture
@@ -48,6 +73,33 @@ def api(outputs):
     api = StatusApi(outputs[StackOutput.API_URL], READER_ROLE)
     yield api
     api.close()
+
+
+@pytest.fixture
+def submitter(outputs):
+    api = StatusApi(outputs[StackOutput.API_URL], SUBMITTER_ROLE)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def register(submitter):
+    """Register an invocation by the response of `invoke`; answers with the record."""
+
+    def register(response: dict[str, Any], **members: Any) -> dict[str, Any]:
+        body = {
+            "endpoint": "speech",
+            "submitted_at": response["ResponseMetadata"]["HTTPHeaders"]["date"],
+            "output_location": response["OutputLocation"],
+            "failure_location": response["FailureLocation"],
+            **members,
+        }
+        query = {"id": response["InferenceId"]}
+        answer = submitter.ask("inference", "PUT", query=query, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return register
 
 
 @pytest.fixture
@@ -83,6 +135,16 @@ def record_of(api):
         return record
 
     return record_of
+
+
+def ended(record: dict[str, Any]) -> Any:
+    return record["status"] != "InProgress" and record
+
+
+def invocations() -> Counter[str]:
+    """How often the pretend endpoint invoked each inference id."""
+    url = os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
+    return Counter(httpx.get(url, trust_env=False).json())
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:

@@ -1,92 +1,56 @@
 """Submitting through the deployed API, with IAM enforced; the pretend endpoint counts."""
 
 import json
-import os
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import boto3
-import httpx
 import pytest
 
-from inference_results.adapters.s3 import S3Objects
-from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
-from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.client import Client
 from inference_results.contract import StackOutput
 from inference_results.domain.submitting import inference_id_of
 from local.asking import StatusApi
-from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import ACCOUNT, READER_ROLE, REGION, SUBMITTER_ROLE
-from tests.deploy.conftest import eventually
-from tests.submitting import LARGE, Submitters
-
-
-@pytest.fixture
-def submitter(outputs):
-    api = StatusApi(outputs[StackOutput.API_URL], SUBMITTER_ROLE)
-    yield api
-    api.close()
+from tests.deploy.conftest import ended, eventually, invocations
 
 
 @pytest.fixture
 def submit(submitter):
-    """Answers with HTTP status and document."""
-
-    def submit(key, content="hello", endpoint="speech", **members):
-        body = {
-            "endpoint": endpoint,
-            "idempotency_key": key,
-            "input": {"encoding": "utf-8", "content": content},
-            **members,
-        }
-        answer = submitter.ask("inferences", "POST", json=body)
-        return answer.status_code, answer.json()
-
-    return submit
+    return partial(submitted, submitter)
 
 
-@pytest.fixture
-def register(submitter):
-    def register(response, **members):
-        body = {
-            "endpoint": "speech",
-            "submitted_at": response["ResponseMetadata"]["HTTPHeaders"]["date"],
-            "output_location": response["OutputLocation"],
-            "failure_location": response["FailureLocation"],
-            **members,
-        }
-        query = {"id": response["InferenceId"]}
-        answer = submitter.ask("inference", "PUT", query=query, json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    return register
+def submitted(submitter, key, content="hello", endpoint="speech", **members):
+    """HTTP status and document."""
+    body = {
+        "endpoint": endpoint,
+        "idempotency_key": key,
+        "input": {"encoding": "utf-8", "content": content},
+        **members,
+    }
+    answer = submitter.ask("inferences", "POST", json=body)
+    return answer.status_code, answer.json()
 
 
-@pytest.fixture
-def sweep(outputs):
-    """Calls the sweep, as the schedule does; answers with how many records became what."""
+@pytest.fixture(scope="module", autouse=True)
+def partly_announced(folder):
+    """Contents of fifty submissions by inference id; a tenth is never announced.
 
-    def sweep():
-        function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
-        answer = boto3.client("lambda").invoke(FunctionName=function_name, Payload=b"{}")
-        assert "FunctionError" not in answer
-        return json.loads(answer["Payload"].read())
-
-    return sweep
-
-
-def invocations():
-    """How often the pretend endpoint invoked each inference id."""
-    url = os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
-    return Counter(httpx.get(url, trust_env=False).json())
-
-
-def ended(record):
-    return record["status"] != "InProgress" and record
+    Made first, and asked for by the last test here: until the deadline has passed, others run. None
+    of them sweeps by hand, so that the schedule has to.
+    """
+    limits = {"request_ttl_seconds": 60, "invocation_timeout_seconds": 1}
+    submitter = StatusApi(folder.outputs()[StackOutput.API_URL], SUBMITTER_ROLE)
+    contents = {}
+    for number in range(50):
+        lost = {} if number % 10 else {"custom_attributes": "pretend-silence"}
+        content = f"content {number}"
+        _, record = submitted(submitter, str(uuid.uuid4()), content, **limits, **lost)
+        contents[record["inference_id"]] = content
+    submitter.close()
+    return contents
 
 
 def test_a_submission_ends_with_its_output_and_what_the_submitter_said(submit, api):
@@ -233,52 +197,11 @@ def test_a_registration_and_its_result_come_in_either_order(invoke, register, re
     assert record_of(fast["InferenceId"])["caller_metadata"] == {"which": "fast"}
 
 
-LONG_AGO = {
-    "submitted_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
-    "request_ttl_seconds": 60,
-    "invocation_timeout_seconds": 1,
-}
-"""For registrations that are overdue at once."""
-
-
-def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of, sweep):
-    silent = invoke(b"unheard of", "pretend-silence")
-    broken = invoke(wishes="pretend-silence pretend-failure=500")
-    gone = invoke(wishes="pretend-silence pretend-expiry")
-    for each in (silent, broken, gone):
-        register(each, **LONG_AGO)
-
-    def objects_are_there():
-        s3 = boto3.client("s3")
-        for each in (silent["OutputLocation"], broken["FailureLocation"]):
-            bucket, _, key = each.removeprefix("s3://").partition("/")
-            if s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 0:
-                return False
-        return True
-
-    eventually(objects_are_there)
-    sweep()
-    found = record_of(silent["InferenceId"])
-    assert (found["status"], found["source"]) == ("Completed", "sweep")
-    assert found["output"]["inline"]["content"] == "unheard of"
-    failed = record_of(broken["InferenceId"])
-    assert (failed["status"], failed["source"]) == ("Failed", "sweep")
-    assert failed["failure"]["location"] == broken["FailureLocation"]
-    lost = record_of(gone["InferenceId"])
-    assert (lost["status"], lost["failure"]["code"]) == ("Lost", "LOST")
-
-
-def test_with_a_tenth_of_the_notifications_lost_every_inference_ends_right(submit, api):
+def test_with_a_tenth_of_the_notifications_lost_every_inference_ends_right(partly_announced, api):
     """By the schedule alone, a minute after the deadline at the latest."""
-    limits = {"request_ttl_seconds": 60, "invocation_timeout_seconds": 1}
-    contents = {}
-    for number in range(50):
-        lost = {} if number % 10 else {"custom_attributes": "pretend-silence"}
-        _, record = submit(str(uuid.uuid4()), f"content {number}", **limits, **lost)
-        contents[record["inference_id"]] = f"content {number}"
 
     def all_ended():
-        asked = {"inference_ids": list(contents)}
+        asked = {"inference_ids": list(partly_announced)}
         answer = api.ask("/inferences:batchGet", "POST", json=asked)
         assert answer.status_code == 200, answer.text
         found = answer.json()["inferences"]
@@ -289,46 +212,5 @@ def test_with_a_tenth_of_the_notifications_lost_every_inference_ends_right(submi
     assert {each["status"] for each in records} == {"Completed"}
     assert {
         each["inference_id"]: each["output"]["inline"]["content"] for each in records
-    } == contents
+    } == partly_announced
     assert Counter(each.get("source") for each in records) == {None: 45, "sweep": 5}
-
-
-@pytest.fixture
-def callers(outputs):
-    """Callers in this process, whose clock is a day behind: their attempts are overdue."""
-    dynamodb = boto3.client("dynamodb")
-    table_name, shards = outputs[StackOutput.TABLE_NAME], int(outputs[StackOutput.SHARDS])
-    return Submitters(
-        SubmissionsTable(dynamodb, table_name, shards),
-        clock=datetime.now(UTC) - timedelta(days=1),
-        endpoints=AsyncEndpoints(boto3.client("sagemaker-runtime", config=INVOKING)),
-        inputs=S3Objects(boto3.client("s3")),
-        input_prefix=f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}",
-    )
-
-
-@pytest.mark.parametrize(
-    ("step", "before", "body", "invoked", "status"),
-    [
-        ("create", True, b"hello", 1, "Completed"),
-        ("create", False, b"hello", 0, "Lost"),
-        ("create", False, LARGE, 1, "Completed"),
-        ("put", False, LARGE, 1, "Completed"),
-        ("claim", False, LARGE, 0, "Lost"),
-        ("invoke", False, b"hello", 1, "Completed"),
-        ("register", False, b"hello", 1, "Completed"),
-    ],
-)
-def test_a_caller_that_crashes_leaves_no_double_invocation_and_nothing_without_an_end(
-    callers, sweep, record_of, step, before, body, invoked, status
-):
-    key = str(uuid.uuid4())
-    callers.crash(step, body, before=before, idempotency_key=key)
-    callers.sleep(120)
-    for _ in range(3):
-        callers.submit(body, idempotency_key=key)
-    sweep()
-    inference_id = inference_id_of("speech", key)
-    assert eventually(lambda: ended(record_of(inference_id)))["status"] == status
-    callers.submit(body, idempotency_key=key)
-    assert invocations()[inference_id] == invoked

@@ -1,0 +1,106 @@
+"""The deployed sweep, called by hand: what nobody announced, and what a crash left, has an end."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from inference_results.adapters.s3 import S3Objects
+from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
+from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.contract import StackOutput
+from inference_results.domain.submitting import inference_id_of
+from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
+from tests.deploy.conftest import ended, eventually, invocations
+from tests.submitting import LARGE, Submitters
+
+
+@pytest.fixture
+def sweep(outputs):
+    """Calls the sweep, as the schedule does; answers with how many records became what."""
+
+    def sweep():
+        function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+        answer = boto3.client("lambda").invoke(FunctionName=function_name, Payload=b"{}")
+        assert "FunctionError" not in answer
+        return json.loads(answer["Payload"].read())
+
+    return sweep
+
+
+LONG_AGO = {
+    "submitted_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+    "request_ttl_seconds": 60,
+    "invocation_timeout_seconds": 1,
+}
+"""For registrations that are overdue at once."""
+
+
+def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of, sweep):
+    silent = invoke(b"unheard of", "pretend-silence")
+    broken = invoke(wishes="pretend-silence pretend-failure=500")
+    gone = invoke(wishes="pretend-silence pretend-expiry")
+    for each in (silent, broken, gone):
+        register(each, **LONG_AGO)
+
+    def objects_are_there():
+        s3 = boto3.client("s3")
+        for each in (silent["OutputLocation"], broken["FailureLocation"]):
+            bucket, _, key = each.removeprefix("s3://").partition("/")
+            if s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 0:
+                return False
+        return True
+
+    eventually(objects_are_there)
+    sweep()
+    found = record_of(silent["InferenceId"])
+    assert (found["status"], found["source"]) == ("Completed", "sweep")
+    assert found["output"]["inline"]["content"] == "unheard of"
+    failed = record_of(broken["InferenceId"])
+    assert (failed["status"], failed["source"]) == ("Failed", "sweep")
+    assert failed["failure"]["location"] == broken["FailureLocation"]
+    lost = record_of(gone["InferenceId"])
+    assert (lost["status"], lost["failure"]["code"]) == ("Lost", "LOST")
+
+
+@pytest.fixture
+def callers(outputs):
+    """Callers in this process, whose clock is a day behind: their attempts are overdue."""
+    dynamodb = boto3.client("dynamodb")
+    table_name, shards = outputs[StackOutput.TABLE_NAME], int(outputs[StackOutput.SHARDS])
+    return Submitters(
+        SubmissionsTable(dynamodb, table_name, shards),
+        clock=datetime.now(UTC) - timedelta(days=1),
+        endpoints=AsyncEndpoints(boto3.client("sagemaker-runtime", config=INVOKING)),
+        inputs=S3Objects(boto3.client("s3")),
+        input_prefix=f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "body", "invoked", "status"),
+    [
+        ("create", True, b"hello", 1, "Completed"),
+        ("create", False, b"hello", 0, "Lost"),
+        ("create", False, LARGE, 1, "Completed"),
+        ("put", False, LARGE, 1, "Completed"),
+        ("claim", False, LARGE, 0, "Lost"),
+        ("invoke", False, b"hello", 1, "Completed"),
+        ("register", False, b"hello", 1, "Completed"),
+    ],
+)
+def test_a_caller_that_crashes_leaves_no_double_invocation_and_nothing_without_an_end(
+    callers, sweep, record_of, step, before, body, invoked, status
+):
+    key = str(uuid.uuid4())
+    callers.crash(step, body, before=before, idempotency_key=key)
+    callers.sleep(120)
+    for _ in range(3):
+        callers.submit(body, idempotency_key=key)
+    sweep()
+    inference_id = inference_id_of("speech", key)
+    assert eventually(lambda: ended(record_of(inference_id)))["status"] == status
+    callers.submit(body, idempotency_key=key)
+    assert invocations()[inference_id] == invoked
