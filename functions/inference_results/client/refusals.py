@@ -39,6 +39,38 @@ def translated(service: str) -> Iterator[None]:
         raise credentials_trouble(error) from error
 
 
+@contextmanager
+def storage_refusals(*, table: str, bucket: str) -> Iterator[None]:
+    """Raises NotAuthorized, InvalidRequest or UnexpectedAnswer where DynamoDB or S3 refuses."""
+    try:
+        yield
+    except ClientError as error:
+        raise refused_by_storage(error, table=table, bucket=bucket) from error
+    except BotoCoreError as error:
+        raise credentials_trouble(error) from error
+
+
+def refused_by_storage(error: ClientError, *, table: str, bucket: str) -> InferenceResultsError:
+    """`table` and `bucket` are the parameters that name them."""
+    match error.response["Error"]["Code"]:
+        case "NoSuchBucket":
+            told: InferenceResultsError = InvalidRequest("there is no such bucket", bucket)
+        case "ResourceNotFoundException":
+            told = InvalidRequest("there is no such table", table)
+        case "ValidationException":
+            told = InvalidRequest("expected a table of this service", table)
+        case code if code in REFUSALS:
+            told = not_allowed(error.operation_name, code)
+        case code:
+            told = UnexpectedAnswer(f"AWS refuses: {code}")
+    told.__cause__ = error
+    return told
+
+
+def not_allowed(operation: str, code: str) -> NotAuthorized:
+    return NotAuthorized(f"{operation}: not allowed, or the credentials have expired: {code}")
+
+
 def says_invalid(error: ClientError) -> bool:
     """What AWS says of a parameter, and also of a name that it does not know."""
     return error.response["Error"]["Code"] in _INVALID

@@ -28,13 +28,11 @@ from inference_results.client.errors import (
     InvalidRequest,
     InvocationRefused,
     NoOutput,
-    NotAuthorized,
     NotFound,
     OutputRemoved,
     OutputUnavailable,
     RecordExpired,
     ServiceUnavailable,
-    UnexpectedAnswer,
 )
 from inference_results.client.questions import (
     EndpointSummary,
@@ -49,6 +47,7 @@ from inference_results.client.questions import (
     Reply,
     Submission,
 )
+from inference_results.client.refusals import not_allowed, refused_by_storage
 from inference_results.contract import DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS
 from inference_results.domain import errors
 from inference_results.domain.errors import InferenceResultsError, LocationRefused
@@ -251,33 +250,11 @@ def _not_submitted(
         case errors.KeyReused():
             return IdempotencyKeyReused(error.inference_id)
         case errors.InvocationRefused() if error.code in REFUSALS:
-            return _not_allowed("InvokeEndpointAsync", error.code)
+            return not_allowed("InvokeEndpointAsync", error.code)
     return InvocationRefused(error.code, error.message)
 
 
 def _refused(question: Question, error: ClientError) -> InferenceResultsError:
-    if error.response["Error"]["Code"] == "NoSuchBucket":
-        told = InvalidRequest("there is no such bucket", "input_prefix")
-        told.__cause__ = error
-        return told
     is_summary = isinstance(question, EndpointSummary)
-    return refused("summaries_table_name" if is_summary else "table_name", error)
-
-
-def refused(table: str, error: ClientError) -> InferenceResultsError:
-    """What it means that AWS refuses a call for good; `table` is the parameter that names it."""
-    code = error.response["Error"]["Code"]
-    if code == "ResourceNotFoundException":
-        told: InferenceResultsError = InvalidRequest("there is no such table", table)
-    elif code == "ValidationException":
-        told = InvalidRequest("expected a table of this service", table)
-    elif code in REFUSALS:
-        told = _not_allowed(error.operation_name, code)
-    else:
-        told = UnexpectedAnswer(f"AWS refuses: {code}")
-    told.__cause__ = error
-    return told
-
-
-def _not_allowed(operation: str, code: str) -> NotAuthorized:
-    return NotAuthorized(f"{operation}: not allowed, or the credentials have expired: {code}")
+    table = "summaries_table_name" if is_summary else "table_name"
+    return refused_by_storage(error, table=table, bucket="input_prefix")

@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,22 +12,20 @@ from typing import Final, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.object_listing import ObjectListing
 from inference_results.adapters.recorded_locations import RecordedLocations
-from inference_results.client.access import credentials_trouble
 from inference_results.client.errors import InvalidRequest
-from inference_results.client.table import aws_clients, refused
+from inference_results.client.refusals import storage_refusals
+from inference_results.client.table import aws_clients
 from inference_results.domain.backfilling import (
     Examined,
     Extent,
     FindUnrecorded,
     RecordUnrecorded,
 )
-from inference_results.domain.errors import InferenceResultsError
 from inference_results.domain.known_locations import KnownLocations
 from inference_results.domain.location import Location
 from inference_results.domain.patience import Patience
@@ -74,12 +71,12 @@ class TableBackfill:
 
     def check(self, prefix: Location) -> None:
         """Whether the bucket may be listed: a scan for nothing would cost more than this."""
-        with _refusals_told():
+        with storage_refusals(table="table", bucket="prefix"):
             self._objects.check(prefix)
 
     def recorded_locations(self) -> Iterator[str]:
         """Every location that a record points to: a scan of the whole table."""
-        with _refusals_told():
+        with storage_refusals(table="table", bucket="prefix"):
             yield from self._locations
 
     def examined(
@@ -89,7 +86,7 @@ class TableBackfill:
         found = self._find(extent, known)
         if recording is not None:
             found = self._record(recording)(found)
-        with _refusals_told():
+        with storage_refusals(table="table", bucket="prefix"):
             yield from found
 
     def close(self) -> None:
@@ -115,19 +112,3 @@ class TableBackfill:
             retention=recording.retention,
             now=partial(datetime.now, UTC),
         )
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise _refused(error) from error
-    except BotoCoreError as error:
-        raise credentials_trouble(error) from error
-
-
-def _refused(error: ClientError) -> InferenceResultsError:
-    if error.response["Error"]["Code"] == "NoSuchBucket":
-        return InvalidRequest("there is no such bucket", "prefix")
-    return refused("table", error)
