@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -23,12 +22,12 @@ from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
 from local.system import down, up
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items):
-    """Where tests run on several workers, a file is a group: whoever is free takes the next."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+def pytest_itemcollected(item):
+    """Where tests run on several workers, a file is a group: whoever is free takes the next.
+
+    Not in pytest_collection_modifyitems: xdist may have looked at the groups before it is called.
+    """
+    item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
