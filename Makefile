@@ -19,7 +19,7 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 	$(BIN)/python -m local demo
 
 test: check sdks  ## check, then every test, those of the deployed system included
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up

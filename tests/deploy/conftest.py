@@ -22,14 +22,6 @@ from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
 from local.system import down, up
 
 
-def pytest_itemcollected(item):
-    """Where tests run on several workers, a file is a group: whoever is free takes the next.
-
-    Not in pytest_collection_modifyitems: xdist may have looked at the groups before it is called.
-    """
-    item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def system(tmp_path_factory):
     """Stays up while tests of other folders run in between."""
