@@ -4,17 +4,19 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import boto3
 
-from inference_results.contract import StackOutput
-from infra.settings import NEWEST_RUNTIME, Runtime
+from inference_results.contract import Attribute, StackOutput
+from infra.settings import DEFAULT_VARIANT, NEWEST_RUNTIME, Runtime
 from local.environment import (
     ACCOUNT,
     EXECUTION_ROLE,
+    EXECUTION_ROLE_ARN,
     READER_ROLE,
     REGION,
     ROOT,
@@ -28,7 +30,7 @@ OUTPUT_PREFIX: Final = "async-output/"
 FAILURE_PREFIX: Final = "async-failures/"
 INPUT_PREFIX: Final = "async-input/"
 ENDPOINTS: Final = ("speech", "ocr", "vision")
-"""Those that may be invoked through the API; the pretend endpoint has any."""
+"""Those that may be invoked through the API; created on the pretended control plane."""
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "aarch64": "arm64"}
 """Lambda's name where the machine has another."""
@@ -78,7 +80,7 @@ def deploy(folder: LocalFolder) -> None:
         "output_prefixes": ",".join(
             f"s3://{OUTPUT_BUCKET}/{prefix}" for prefix in (OUTPUT_PREFIX, FAILURE_PREFIX)
         ),
-        "execution_role_arns": f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}",
+        "execution_role_arns": EXECUTION_ROLE_ARN,
         "runtime": _runtime(),
         "architecture": _ARCHITECTURES.get(machine, machine),
         "retain": "false",
@@ -97,8 +99,47 @@ def deploy(folder: LocalFolder) -> None:
     )
     (outputs,) = json.loads(outputs_file.read_text()).values()
     outputs[StackOutput.API_URL] = _reachable(outputs[StackOutput.API_URL])
+    for table in (StackOutput.TABLE_NAME, StackOutput.SUMMARIES_TABLE_NAME):
+        _complete(outputs[table])
     outputs |= {"OutputBucket": OUTPUT_BUCKET, "OutputPrefix": OUTPUT_PREFIX}
     folder.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
+
+
+def create_endpoints(outputs: Mapping[str, str]) -> None:
+    """What an account has that uses the stack: a model, and endpoints that notify it."""
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.create_model(ModelName="pretend", ExecutionRoleArn=EXECUTION_ROLE_ARN)
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="pretend",
+        ProductionVariants=[{"VariantName": DEFAULT_VARIANT, "ModelName": "pretend"}],
+        AsyncInferenceConfig={
+            "OutputConfig": {
+                "S3OutputPath": f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}",
+                "S3FailurePath": f"s3://{OUTPUT_BUCKET}/{FAILURE_PREFIX}",
+                "NotificationConfig": {
+                    "SuccessTopic": outputs[StackOutput.SUCCESS_TOPIC_ARN],
+                    "ErrorTopic": outputs[StackOutput.ERROR_TOPIC_ARN],
+                },
+            }
+        },
+    )
+    for name in ENDPOINTS:
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="pretend")
+
+
+def _complete(table_name: str) -> None:
+    """What MiniStack does not take from the template of a table."""
+    dynamodb = boto3.client("dynamodb")
+    expiry = dynamodb.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
+    if expiry["TimeToLiveStatus"] == "DISABLED":
+        dynamodb.update_time_to_live(
+            TableName=table_name,
+            TimeToLiveSpecification={"AttributeName": Attribute.EXPIRES_AT, "Enabled": True},
+        )
+    dynamodb.update_continuous_backups(
+        TableName=table_name,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
 
 
 def _runtime() -> str:

@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
 EXECUTION_ROLE: Final = "pretend-sagemaker-execution"
+EXECUTION_ROLE_ARN: Final = f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}"
 """Of the pretend endpoint's model."""
 READER_ROLE: Final = "inference-reader"
 """Of a downstream service: may ask the API, and nothing else."""

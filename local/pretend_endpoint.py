@@ -35,7 +35,7 @@ from urllib.parse import unquote
 import boto3
 from botocore.exceptions import ClientError
 
-from local.environment import ACCOUNT, REGION
+from local.environment import ACCOUNT, EXECUTION_ROLE, EXECUTION_ROLE_ARN, REGION
 from local.pretend_sagemaker import ControlPlane, Deployed, Refusal
 
 _HEADER: Final = "X-Amzn-SageMaker-"
@@ -64,8 +64,11 @@ class AsyncInferenceConfig:
         output = deployed.async_inference_config["OutputConfig"]
         topics = output.get("NotificationConfig", {})
         failure_path = output.get("S3FailurePath")
+        # By its profile, credentials of a role are renewed when they end.
+        has_profile = deployed.role_arn == EXECUTION_ROLE_ARN
         return cls(
-            role_arn=deployed.role_arn,
+            profile=EXECUTION_ROLE if has_profile else None,
+            role_arn=None if has_profile else deployed.role_arn,
             success_topic=topics.get("SuccessTopic"),
             error_topic=topics.get("ErrorTopic"),
             s3_output_path=output["S3OutputPath"].rstrip("/") + "/",
@@ -311,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         if deployed is None:
             return self.config, self.model
         config = AsyncInferenceConfig.of(deployed)
-        return config, PretendModel(config)
+        return config, self.model if config == self.config else PretendModel(config)
 
     def _answer(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
         body = json.dumps(content).encode()
@@ -335,7 +338,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--config", type=Path, required=True, help="an AsyncInferenceConfig, JSON")
     arguments = parser.parse_args()
-    _Handler.config = AsyncInferenceConfig(**json.loads(arguments.config.read_text()))
+    config = json.loads(arguments.config.read_text())
+    topics = tuple(config.pop("include_inference_response_in"))
+    _Handler.config = AsyncInferenceConfig(**config, include_inference_response_in=topics)
     _Handler.model = PretendModel(_Handler.config)
     _Handler.control_plane = ControlPlane(account=ACCOUNT, region=REGION, publish=publish)
     _Server(("127.0.0.1", arguments.port), _Handler).serve_forever()

@@ -84,7 +84,9 @@ class ControlPlane:
             "DeleteEndpointConfig": self._delete_endpoint_config,
             "CreateEndpoint": self._create_endpoint,
             "DescribeEndpoint": self._describe_endpoint,
+            "ListEndpoints": self._list_endpoints,
             "UpdateEndpoint": self._update_endpoint,
+            "DeleteEndpoint": self._delete_endpoint,
             "ListTags": self._list_tags,
             "AddTags": self._add_tags,
         }
@@ -183,6 +185,22 @@ class ControlPlane:
             ],
             **reason,
         }
+
+    def _list_endpoints(self, request: Document) -> Document:
+        """All at once, newest first; no filter is pretended."""
+        described = [self._describe_endpoint({"EndpointName": each}) for each in self._endpoints]
+        members = (
+            *("EndpointName", "EndpointArn", "EndpointStatus"),
+            *("CreationTime", "LastModifiedTime"),
+        )
+        listed = [{name: each[name] for name in members} for each in described]
+        return {"Endpoints": sorted(listed, key=lambda each: -each["CreationTime"])}
+
+    def _delete_endpoint(self, request: Document) -> Document:
+        self._settled(request["EndpointName"])
+        endpoint = self._endpoints.pop(request["EndpointName"])
+        self._tags.pop(endpoint.arn, None)
+        return {}
 
     def _update_endpoint(self, request: Document) -> Document:
         endpoint = self._settled(request["EndpointName"])

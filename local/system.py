@@ -13,6 +13,7 @@ from local.deployment import (
     OUTPUT_BUCKET,
     OUTPUT_PREFIX,
     create_account_resources,
+    create_endpoints,
     deploy,
 )
 from local.embedded_aws import start_embedded_aws
@@ -79,6 +80,7 @@ def _start_endpoint(folder: LocalFolder, processes: Processes) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         is_up=lambda: _listening(port),
     )
+    create_endpoints(outputs)
 
 
 def _listening(port: int) -> bool:

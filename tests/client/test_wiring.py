@@ -653,6 +653,7 @@ def stack_with(**outputs):
         "Stacks": [
             {
                 "StackName": "results",
+                "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/results/1",
                 "StackStatus": "CREATE_COMPLETE",
                 "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
                 "Outputs": [

@@ -16,11 +16,10 @@ from botocore.exceptions import ClientError
 from inference_results.contract import StackOutput
 from inference_results.operations.wiring import FORMER_TAG
 from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
-from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, ROOT, WIRER_ROLE
+from local.environment import ACCOUNT, EXECUTION_ROLE_ARN, READER_ROLE, ROOT, WIRER_ROLE
 from tests.deploy.conftest import eventually
 
 STACK = "InferenceResults"
-EXECUTION_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}"
 READER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{READER_ROLE}"
 
 

@@ -3,7 +3,7 @@
 `commands` has the commands and their help, `options` their options, `exits` what ends them,
 `connection` whom they ask, `reading` their inputs, `views` what they show, `following` the list
 without an end, `waiting`, `saving` and `backfilling` what takes time, `wiring` what is done to an
-endpoint.
+endpoint, `doctoring` what is found in a deployment.
 """
 
 import sys

@@ -44,6 +44,8 @@ from inference_results.operations.wiring import Wires
 _UNDER_WAY: Final = timedelta(hours=1)
 """For so long the notification of a fresh output may still be on its way to its record."""
 
+_A_DAY: Final = timedelta(days=1)
+
 
 class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
@@ -396,6 +398,47 @@ def unwire(
     wiring = wiring_with(connection.session())
     plan = wiring.plan_back(_named(endpoint or connection.endpoint))
     carry_out(wiring, plan, apply=apply, timeout=timeout)
+
+
+@app.command()
+def doctor(
+    ctx: typer.Context,
+    stack: options.StackOfService,
+    endpoint: options.EndpointsToCheck = None,
+    since: options.LostSince = None,
+    json: options.AsJson = False,
+) -> None:
+    """Check a deployment from end to end, and say what to do about each finding.
+
+    It compares what is there with the template of the stack: topics, queues, functions, tables,
+    schedule, bus, keys. It looks at the endpoints that use the topics, and at those that must: of
+    --endpoint and of the stack's settings. And it tells of lost records and dead letters. It
+    changes nothing, and asks AWS itself, with the credentials of --profile; no --api-url is needed.
+
+    Ends with 0 if nothing was found, else with 1. What it may not look at is a finding too, and
+    names the right. In a pipe: lines of severity, symptom, resource, problem, effect and remedy,
+    parted by tabs.
+
+    \b
+    Examples:
+      inference-results doctor --stack InferenceResults
+      inference-results doctor --stack InferenceResults --endpoint speech --json | jq .remedy
+    """
+    connection: Connection = ctx.obj
+    named = [*([connection.endpoint] if connection.endpoint else []), *(endpoint or [])]
+    now = datetime.now(UTC)
+    # Not at the top: the other commands do not need what this loads.
+    from inference_results.cli.doctoring import show_examination
+    from inference_results.operations.doctor.examination import Examination
+
+    examination = Examination.of(
+        connection.session(),
+        stack,
+        endpoints=tuple(dict.fromkeys(named)),
+        since=since or now - _A_DAY,
+        now=now,
+    )
+    show_examination(stack, examination, json=json)
 
 
 def _named(endpoint: str | None) -> str:

@@ -47,7 +47,7 @@ class ExitCode(IntEnum):
 MEANINGS: Final = {
     ExitCode.DONE: "done; of wait: every inference is Completed",
     ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed;"
-    " an update failed",
+    " an update failed; of doctor: something was found",
     ExitCode.USAGE: "the call is wrong, or refused by the service or by SageMaker",
     ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer; no such endpoint",
     ExitCode.TIMED_OUT: "not ended in time",

@@ -225,6 +225,26 @@ Stack = Annotated[
         metavar="NAME", help="Stack of this service, whose two topics are meant, in place of them."
     ),
 ]
+StackOfService = Annotated[
+    str, typer.Option("--stack", metavar="NAME", help="Stack of this service.")
+]
+EndpointsToCheck = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        parser=_utf8,
+        metavar="NAME",
+        help="An endpoint that must notify this service; may be given several times.",
+    ),
+]
+LostSince = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=_point_in_time,
+        metavar="TIME",
+        help="Tell of records that became Lost from this time on; by default a day ago.",
+    ),
+]
 FailurePath = Annotated[
     str | None,
     typer.Option(

@@ -6,6 +6,7 @@ policies of topics and buckets it says nothing.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from inference_results.adapters.aws import may_pass
-from inference_results.client.errors import EndpointUnfit
+from inference_results.client.errors import EndpointUnfit, InvalidRequest
 from inference_results.client.refusals import says_invalid, translated
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 PUBLISH: Final = "sns:Publish"
 WRITE: Final = "s3:PutObject"
 
+_PATH: Final = re.compile(r"s3://([^/]+)/?(.*)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
@@ -30,6 +33,15 @@ class Need:
 
     action: str
     resource: str
+
+
+def writing_below(partition: str, path: str) -> Need:
+    """What it takes to write below `s3://bucket/prefix`. Raises InvalidRequest."""
+    place = _PATH.fullmatch(path)
+    if place is None:
+        raise InvalidRequest(f"expected s3://bucket/prefix/, not {path}")
+    prefix = place[2].rstrip("/") + "/" if place[2] else ""
+    return Need(action=WRITE, resource=f"arn:{partition}:s3:::{place[1]}/{prefix}*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

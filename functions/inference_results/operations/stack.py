@@ -13,10 +13,13 @@ from inference_results.contract import StackOutput
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The outputs of a stack, by name."""
+    """The outputs of a stack by name, and how it stands: CloudFormation's words."""
 
     name: str
     outputs: Mapping[str, str]
+    arn: str
+    status: str
+    reason: str | None = None
 
     @classmethod
     def described(cls, cloudformation: Any, name: str) -> Self:
@@ -30,7 +33,13 @@ class Stack:
                 raise
         (stack,) = answer["Stacks"]
         outputs = stack.get("Outputs", [])
-        return cls(name, {each["OutputKey"]: each["OutputValue"] for each in outputs})
+        return cls(
+            name,
+            {each["OutputKey"]: each["OutputValue"] for each in outputs},
+            arn=stack["StackId"],
+            status=stack["StackStatus"],
+            reason=stack.get("StackStatusReason"),
+        )
 
     def __getitem__(self, output: StackOutput) -> str:
         """Raises InvalidRequest if the stack has no such output: it is another's, or older."""

@@ -21,10 +21,10 @@ from inference_results.operations.endpoint_configs import (
 from inference_results.operations.endpoints import Endpoint, Endpoints
 from inference_results.operations.execution_rights import (
     PUBLISH,
-    WRITE,
     ExecutionRights,
     Need,
     RoleRights,
+    writing_below,
 )
 
 FORMER_TAG: Final = "inference-results:wired-from"
@@ -33,8 +33,8 @@ FORMER_TAG: Final = "inference-results:wired-from"
 _WIRED: Final = "AsyncInferenceConfig.OutputConfig."
 _STACK_TAG: Final = "aws:cloudformation:stack-name"
 _RESERVED: Final = "aws:"
-_TOPIC: Final = re.compile(r"arn:(aws[a-z-]*):sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
-_FAILURE_PATH: Final = re.compile(r"s3://([^/]+)/?(.*)")
+_TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
+_FAILURE_PATH: Final = re.compile(r"s3://[^/]+/?.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +78,9 @@ class Wires:
         """What an execution role must be allowed for it."""
         topics = dict.fromkeys((self.success_topic, self.error_topic))
         needs = [Need(action=PUBLISH, resource=each) for each in topics]
-        topic, path = _TOPIC.fullmatch(self.success_topic), self.failure_path or ""
-        if topic and (place := _FAILURE_PATH.fullmatch(path)):
-            prefix = place[2].rstrip("/") + "/" if place[2] else ""
-            objects = f"arn:{topic[1]}:s3:::{place[1]}/{prefix}*"
-            needs.append(Need(action=WRITE, resource=objects))
+        if self.failure_path:
+            partition = self.success_topic.split(":")[1]
+            needs.append(writing_below(partition, self.failure_path))
         return needs
 
 

@@ -1,0 +1,124 @@
+"""All checks of a deployment, put together."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import Any, Final, Self
+
+import boto3
+from botocore.config import Config
+
+from inference_results.adapters.overdue import OverdueRecords
+from inference_results.adapters.queries import InferenceQueries
+from inference_results.contract import Variable
+from inference_results.operations.doctor.deployment import Deployment
+from inference_results.operations.doctor.finding import Check, Examiner, Finding
+from inference_results.operations.doctor.functions import Functions
+from inference_results.operations.doctor.losses import Losses
+from inference_results.operations.doctor.notified_endpoints import NotifiedEndpoints
+from inference_results.operations.doctor.queues import Queues
+from inference_results.operations.doctor.stack_state import stack_findings
+from inference_results.operations.doctor.surroundings import Surroundings
+from inference_results.operations.doctor.tables import Tables
+from inference_results.operations.doctor.topics import Topics
+from inference_results.operations.execution_rights import ExecutionRights
+
+_SIDE_BY_SIDE: Final = 8
+_SERVICES: Final = (
+    *("dynamodb", "events", "iam", "kms", "lambda"),
+    *("sagemaker", "scheduler", "sns", "sqs"),
+)
+_CONFIG: Final = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=2 * _SIDE_BY_SIDE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """The findings of all checks, in their order, and how many checks were made."""
+
+    findings: tuple[Finding, ...]
+    checks: int
+
+    @classmethod
+    def of(
+        cls,
+        session: boto3.Session,
+        stack_name: str,
+        *,
+        endpoints: tuple[str, ...],
+        since: datetime,
+        now: datetime,
+    ) -> Self:
+        """Of a stack of this service; records count as lost from `since` on.
+
+        Raises InvalidRequest, NotAuthorized, ServiceUnavailable or UnexpectedAnswer where the stack
+        cannot be read: nothing can be checked then.
+        """
+        client = partial(session.client, config=_CONFIG)
+        deployment = Deployment.read(client("cloudformation"), stack_name)
+        clients = {name: client(name) for name in _SERVICES}
+        examine = Examiner(tuple(clients.values()))
+        with (
+            ThreadPoolExecutor(_SIDE_BY_SIDE) as queries,
+            ThreadPoolExecutor(_SIDE_BY_SIDE) as pool,
+        ):
+            notified = NotifiedEndpoints(
+                deployment=deployment,
+                sagemaker=clients["sagemaker"],
+                rights=ExecutionRights(clients["sagemaker"], clients["iam"]),
+                examine=examine,
+                asked=endpoints,
+            )
+            checks = [
+                Check(resource=stack_name, run=partial(stack_findings, deployment.stack)),
+                *_checks_of_resources(deployment, clients),
+                *notified.checks(),
+                *_checks_of_records(deployment, clients["dynamodb"], queries, since, now),
+            ]
+            found = pool.map(lambda each: list(examine(each)), checks)
+            return cls(findings=tuple(chain.from_iterable(found)), checks=len(checks))
+
+
+def _checks_of_resources(deployment: Deployment, clients: dict[str, Any]) -> Iterator[Check]:
+    yield from Topics(deployment=deployment, sns=clients["sns"]).checks()
+    yield from Queues(deployment=deployment, sqs=clients["sqs"]).checks()
+    yield from Functions(
+        deployment=deployment,
+        lambda_=clients["lambda"],
+        sqs=clients["sqs"],
+        dynamodb=clients["dynamodb"],
+    ).checks()
+    yield from Tables(deployment=deployment, dynamodb=clients["dynamodb"]).checks()
+    yield from Surroundings(
+        deployment=deployment,
+        scheduler=clients["scheduler"],
+        events=clients["events"],
+        kms=clients["kms"],
+    ).checks()
+
+
+def _checks_of_records(
+    deployment: Deployment,
+    dynamodb: Any,
+    pool: ThreadPoolExecutor,
+    since: datetime,
+    now: datetime,
+) -> Iterator[Check]:
+    table, shards = deployment.setting(Variable.TABLE_NAME), deployment.setting(Variable.SHARDS)
+    if table is None or shards is None:
+        return
+    yield from Losses(
+        deployment=deployment,
+        table_name=table,
+        queries=InferenceQueries(dynamodb, table, int(shards), pool),
+        overdue=OverdueRecords(dynamodb, table, int(shards)),
+        since=since,
+        now=now,
+    ).checks()
