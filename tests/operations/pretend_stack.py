@@ -55,7 +55,7 @@ def physical_id(logical_id, kind):
         case "AWS::SQS::Queue":
             return f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/{STACK}-{logical_id}"
         case "AWS::SNS::Topic":
-            return f"arn:aws:sns:{PLACE}:{STACK}-{logical_id}"
+            return f"arn:aws:sns:{PLACE}:{STACK}-{logical_id}-1A2B3C"
     return f"{STACK}-{logical_id}"
 
 

@@ -24,8 +24,10 @@ from inference_results.operations.doctor.deployment import (
     QUEUE_POLICY,
     SUBSCRIPTION,
     TABLE,
+    TOPIC_POLICY,
     Deployment,
 )
+from inference_results.operations.doctor.deployment import TOPIC as TOPIC_KIND
 from inference_results.operations.doctor.examination import Examination
 from inference_results.operations.doctor.finding import Check, Examiner, Finding, Severity, Symptom
 from inference_results.operations.doctor.functions import Functions
@@ -247,10 +249,17 @@ class PretendSns:
         self.deployment = deployment
         self.attributes = dict(attributes)
         self.asked = []
+        self.of_addresses = ""
+        """In place of the ARNs of the subscriptions of addresses."""
 
     def get_topic_attributes(self, TopicArn):  # noqa: N803
         self.asked.append(TopicArn)
-        return {"Attributes": {}}
+        policies = [
+            each.properties["PolicyDocument"]
+            for each in self.deployment.of(TOPIC_POLICY)
+            if TopicArn in each.properties["Topics"]
+        ]
+        return {"Attributes": {"Policy": json.dumps(policies[0])} if policies else {}}
 
     def get_paginator(self, operation):
         assert operation == "list_subscriptions_by_topic"
@@ -261,7 +270,11 @@ class PretendSns:
             {
                 "Protocol": each.properties["Protocol"],
                 "Endpoint": each.properties["Endpoint"],
-                "SubscriptionArn": f"{TopicArn}:{number}",
+                "SubscriptionArn": (
+                    self.of_addresses
+                    if self.of_addresses and each.properties["Protocol"] == "email"
+                    else f"{TopicArn}:{number}"
+                ),
             }
             for number, each in enumerate(self.deployment.of(SUBSCRIPTION))
             if each.properties["TopicArn"] == TopicArn
@@ -304,6 +317,19 @@ def test_an_address_that_has_not_confirmed_is_told_also_for_a_topic_that_only_an
     found = examine(Topics(deployment=deployment, sns=sns).checks())
     assert symptoms(found) == {Symptom.SUBSCRIPTION_UNCONFIRMED}
     assert alarms in {each.resource for each in found}
+
+
+def test_an_address_that_has_unsubscribed_is_told_and_an_unconfirmed_one_is_not_missing():
+    deployment = deployment_of("e-mail, boundary, older runtime")
+    sns = PretendSns(deployment)
+    assert examine(Topics(deployment=deployment, sns=sns).checks()) == []
+    sns.of_addresses = "PendingConfirmation"
+    found = examine(Topics(deployment=deployment, sns=sns).checks())
+    assert [each.symptom for each in found] == [Symptom.SUBSCRIPTION_UNCONFIRMED] * 3
+    sns.of_addresses = "Deleted"
+    found = examine(Topics(deployment=deployment, sns=sns).checks())
+    assert [each.symptom for each in found] == [Symptom.SUBSCRIPTION_MISSING] * 3
+    assert {each.severity for each in found} == {Severity.WARNING}
 
 
 def test_the_command_that_subscribes_again_has_all_that_the_subscription_had(deployment):
@@ -401,6 +427,7 @@ def test_what_is_wrong_with_functions_is_found(deployment, answers, symptom):
     "answers",
     [
         {"function": {"State": "Pending", "LastUpdateStatus": "InProgress"}},
+        {"function": {"State": "Inactive"}},
         {"concurrency": {"ReservedConcurrentExecutions": 3}},
         {"mapping": {"State": "Updating", "LastProcessingResult": "No records processed"}},
     ],
@@ -559,28 +586,91 @@ def test_the_bus_is_asked_for_by_its_name_and_a_foreign_one_by_its_arn():
 # Endpoints
 
 
-def test_a_stack_without_the_outputs_of_topics_leaves_endpoints_unchecked():
-    deployment = deployment_of("submission")
+def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None):
+    """What is found of endpoints that all have the same topics, of a role with all rights."""
     described = {
         "EndpointArn": f"arn:aws:sagemaker:{PLACE}:endpoint/speech",
         "EndpointStatus": "InService",
         "EndpointConfigName": "speech-1",
         "LastModifiedTime": NOW,
     }
+    config = {
+        "ProductionVariants": [{"ModelName": "speech"}],
+        "AsyncInferenceConfig": {
+            "OutputConfig": {
+                "S3OutputPath": "s3://customer-outputs/async",
+                "NotificationConfig": dict(topics),
+            }
+        },
+    }
+    pages = [{"Endpoints": [{"EndpointName": each}]} for each in listed]
     sagemaker = SimpleNamespace(
         describe_endpoint=lambda **_: described,
-        describe_endpoint_config=lambda **_: {},
-        get_paginator=lambda _: SimpleNamespace(paginate=lambda: []),
+        describe_endpoint_config=lambda **_: config,
+        describe_model=lambda **_: {"ExecutionRoleArn": "role"},
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda: pages),
     )
+    decision = {"EvalDecision": "allowed", "MissingContextValues": [missing] if missing else []}
+    if missing:
+        decision["EvalDecision"] = "implicitDeny"
+    iam = SimpleNamespace(simulate_principal_policy=lambda **_: {"EvaluationResults": [decision]})
     checks = NotifiedEndpoints(
         deployment=deployment,
         sagemaker=sagemaker,
-        rights=ExecutionRights(sagemaker, None),
+        rights=ExecutionRights(sagemaker, iam),
         examine=Examiner(()),
+        asked=asked,
     ).checks()
-    found = examine(checks)
+    return examine(checks)
+
+
+@pytest.fixture(scope="module")
+def wired_deployment(deployment):
+    """With the outputs of its topics."""
+    completed, failed = (each.physical_id for each in deployment.of(TOPIC_KIND))
+    return deployment_of(outputs={"SuccessTopicArn": completed, "ErrorTopicArn": failed})
+
+
+def topics_of(deployment):
+    success, error = deployment.stack.topics
+    return {"SuccessTopic": success, "ErrorTopic": error}
+
+
+def test_a_stack_without_the_outputs_of_topics_leaves_endpoints_unchecked():
+    found = endpoints(deployment_of("submission"))
     assert {each.resource for each in found} == {"endpoint speech", "endpoint OCR-2"}
     assert "has no output SuccessTopicArn" in found[0].problem
+
+
+def test_an_endpoint_that_was_wired_is_healthy_and_one_of_others_is_ignored(wired_deployment):
+    topics = topics_of(wired_deployment)
+    assert endpoints(wired_deployment, listed=["speech"], topics=topics) == []
+    foreign = {"SuccessTopic": TOPIC + "other", "ErrorTopic": TOPIC + "other"}
+    assert endpoints(wired_deployment, listed=["speech"], topics=foreign) == []
+    (found,) = endpoints(wired_deployment, asked=("speech",), topics=foreign)
+    assert found.symptom == Symptom.ENDPOINT_UNWIRED
+
+
+def test_topics_of_a_former_deployment_are_found_and_those_of_a_stack_with_a_longer_name_are_not(
+    wired_deployment,
+):
+    topics = topics_of(wired_deployment)
+    former = {name: arn.rpartition("-")[0] + "-FORMER" for name, arn in topics.items()}
+    found = endpoints(wired_deployment, listed=["speech"], topics=former)
+    assert [each.symptom for each in found] == [Symptom.TOPIC_FOREIGN] * 2
+    other = {name: arn.replace(STACK, f"{STACK}-staging") for name, arn in topics.items()}
+    assert endpoints(wired_deployment, listed=["speech"], topics=other) == []
+
+
+def test_a_right_that_depends_on_a_condition_is_not_known(wired_deployment):
+    found = endpoints(
+        wired_deployment,
+        listed=["speech"],
+        topics=topics_of(wired_deployment),
+        missing="aws:SourceVpc",
+    )
+    assert symptoms(found) == {Symptom.COULD_NOT_CHECK}
+    assert "aws:SourceVpc" in found[0].problem
 
 
 # Records

@@ -11,7 +11,7 @@ from inference_results.client.access import REFUSALS
 from inference_results.client.errors import UnknownEndpoint
 from inference_results.client.refusals import translated
 from inference_results.contract import Variable
-from inference_results.operations.doctor.deployment import Deployment
+from inference_results.operations.doctor.deployment import TOPIC, Deployment
 from inference_results.operations.doctor.finding import (
     Check,
     Examiner,
@@ -87,6 +87,7 @@ class NotifiedEndpoints:
             endpoint=endpoint,
             output=fields.get("AsyncInferenceConfig", {}).get("OutputConfig", {}),
             topics=self.deployment.stack.topics,
+            former=self._former_topics(),
             stack_name=self.deployment.stack.name,
         )
         if not wired.is_ours:
@@ -96,6 +97,15 @@ class NotifiedEndpoints:
         prefixes = tuple(self._setting(Variable.OUTPUT_PREFIXES))
         yield from chain(wired.state(), wired.wires(), wired.outside(prefixes))
         yield from self._rights_findings(wired, fields)
+
+    def _former_topics(self) -> tuple[str, ...]:
+        """How the ARNs of this stack's topics begin, and began at former deployments of it.
+
+        CloudFormation ends them with something new each time.
+        """
+        return tuple(
+            each.physical_id.rpartition("-")[0] + "-" for each in self.deployment.of(TOPIC)
+        )
 
     def _fields(self, endpoint: Endpoint) -> dict[str, Any]:
         with translated("sagemaker"):
@@ -111,11 +121,15 @@ class NotifiedEndpoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wired:
-    """An endpoint and the OutputConfig of its endpoint config; `topics` are the stack's two."""
+    """An endpoint and the OutputConfig of its endpoint config.
+
+    `topics` are the stack's two; `former` is how those of its former deployments begin.
+    """
 
     endpoint: Endpoint
     output: Mapping[str, Any]
     topics: tuple[str, str]
+    former: tuple[str, ...]
     stack_name: str
 
     @property
@@ -126,7 +140,9 @@ class _Wired:
 
     @property
     def is_ours(self) -> bool:
-        return any(each in self.topics or self._was_ours(each) for each in self.named if each)
+        return any(
+            each in self.topics or each.startswith(self.former) for each in self.named if each
+        )
 
     @property
     def needs(self) -> list[Need]:
@@ -212,10 +228,6 @@ class _Wired:
                     "Deploy the stack with this prefix in output_prefixes, or let the endpoint"
                     " write below one of them.",
                 )
-
-    def _was_ours(self, topic: str) -> bool:
-        """CloudFormation begins the names of topics with that of the stack."""
-        return topic.rpartition(":")[2].startswith(f"{self.stack_name}-")
 
     @property
     def _wire(self) -> str:

@@ -18,7 +18,8 @@ from inference_results.operations.doctor.finding import Check, Finding, Severity
 from inference_results.operations.doctor.policies import PolicyWatch, document
 
 _PENDING: Final = "PendingConfirmation"
-"""In place of the subscription's ARN."""
+_DELETED: Final = "Deleted"
+"""Both in place of the subscription's ARN."""
 _NOT_TOLD: Final = "SageMaker cannot tell anything by it: results are not recorded."
 
 
@@ -34,11 +35,7 @@ class Topics:
             yield Check(resource=topic, run=partial(self._policy, topic), if_gone=_NOT_TOLD)
             yield Check(resource=topic, run=partial(self._unconfirmed, topic))
         for each in self.deployment.of(SUBSCRIPTION):
-            if each.properties["Protocol"] == "sqs":
-                yield Check(
-                    resource=each.properties["Endpoint"] or each.physical_id,
-                    run=partial(self._subscription, each),
-                )
+            yield Check(resource=each.properties["Endpoint"], run=partial(self._subscription, each))
 
     def _arns(self) -> list[str]:
         outputs = self.deployment.stack.outputs.values()
@@ -76,16 +73,16 @@ class Topics:
                 )
 
     def _subscription(self, expected: Resource) -> Iterator[Finding]:
-        queue, topic = expected.properties["Endpoint"], expected.properties["TopicArn"]
+        who = expected.properties["Protocol"], expected.properties["Endpoint"]
         found = [
             each["SubscriptionArn"]
-            for each in self._subscriptions(topic)
-            if (each["Protocol"], each["Endpoint"]) == ("sqs", queue)
+            for each in self._subscriptions(expected.properties["TopicArn"])
+            if (each["Protocol"], each["Endpoint"]) == who and each["SubscriptionArn"] != _DELETED
         ]
+        is_queue = expected.properties["Protocol"] == "sqs"
         if not found:
-            yield _unsubscribed(expected)
-            return
-        for arn in found:
+            yield _unsubscribed(expected) if is_queue else _address_unsubscribed(expected)
+        for arn in found if is_queue else ():
             answer = self.sns.get_subscription_attributes(SubscriptionArn=arn)
             yield from _attribute_findings(arn, expected, answer["Attributes"])
 
@@ -122,6 +119,23 @@ def _unsubscribed(expected: Resource) -> Finding:
             *("sns", "subscribe", "--topic-arn", topic, "--protocol", "sqs"),
             *("--notification-endpoint", queue, "--attributes", json.dumps(attributes)),
         ),
+    )
+
+
+def _address_unsubscribed(expected: Resource) -> Finding:
+    address, topic = expected.properties["Endpoint"], expected.properties["TopicArn"]
+    protocol = expected.properties["Protocol"]
+    return Finding(
+        severity=Severity.WARNING,
+        symptom=Symptom.SUBSCRIPTION_MISSING,
+        resource=address,
+        problem=f"It is no longer subscribed to {topic}.",
+        effect="Who reads there is not told.",
+        remedy=aws(
+            *("sns", "subscribe", "--topic-arn", topic, "--protocol", protocol),
+            *("--notification-endpoint", address),
+        )
+        + " Or take the address out of the settings and deploy.",
     )
 
 
