@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -28,7 +29,7 @@ from inference_results.operations.doctor.deployment import (
     Deployment,
 )
 from inference_results.operations.doctor.deployment import TOPIC as TOPIC_KIND
-from inference_results.operations.doctor.examination import Examination
+from inference_results.operations.doctor.examination import Examination, once
 from inference_results.operations.doctor.finding import Check, Examiner, Finding, Severity, Symptom
 from inference_results.operations.doctor.functions import Functions
 from inference_results.operations.doctor.losses import Losses
@@ -200,6 +201,20 @@ def test_a_check_that_aws_does_not_answer_does_not_end_the_others(clients, error
     assert found.symptom == Symptom.COULD_NOT_CHECK
     with pytest.raises(KeyError):
         examine([failing(KeyError("a bug"))], clients)
+
+
+def test_what_several_checks_find_alike_is_told_once():
+    gone = Finding(
+        severity=Severity.ERROR,
+        symptom=Symptom.RESOURCE_GONE,
+        resource="table",
+        problem="It is gone.",
+        effect="first",
+        remedy="create it",
+    )
+    again = replace(gone, effect="second")
+    other = replace(gone, resource="queue")
+    assert once([gone, again, other, again]) == (gone, other)
 
 
 # Policies

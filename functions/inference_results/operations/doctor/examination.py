@@ -1,6 +1,6 @@
 """All checks of a deployment, put together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +83,15 @@ class Examination:
                 *_checks_of_records(deployment, clients["dynamodb"], queries, since, now),
             ]
             found = pool.map(lambda each: list(examine(each)), checks)
-            return cls(findings=tuple(chain.from_iterable(found)), checks=len(checks))
+            return cls(findings=once(chain.from_iterable(found)), checks=len(checks))
+
+
+def once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Several checks of one resource may find that it is gone, or that a right is missing."""
+    found: dict[tuple[str, ...], Finding] = {}
+    for each in findings:
+        found.setdefault((each.symptom, each.resource, each.problem), each)
+    return tuple(found.values())
 
 
 def _checks_of_resources(deployment: Deployment, clients: dict[str, Any]) -> Iterator[Check]:

@@ -10,6 +10,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from inference_results.client.access import REFUSALS
 from inference_results.domain.errors import InferenceResultsError
 
+_NOT_KNOWN: Final = "Whether it is as it should be is not known."
+
+_DENIED: Final = REFUSALS | {"AuthorizationError"}
+"""SNS has a word of its own."""
+
+_UNKNOWN: Final = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NotFound",
+        "NotFoundException",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+"""That there is no such queue, topic, key, function, table, schedule or bus."""
+
 
 class Severity(StrEnum):
     ERROR = "error"
@@ -154,20 +170,3 @@ def _gone(check: Check) -> Finding:
         " does not, as long as the template stays as it is. Else remove the stack and deploy it"
         " anew; tables that are retained stay.",
     )
-
-
-_NOT_KNOWN: Final = "Whether it is as it should be is not known."
-
-_DENIED: Final = REFUSALS | {"AuthorizationError"}
-"""SNS has a word of its own."""
-
-_UNKNOWN: Final = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NotFound",
-        "NotFoundException",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-"""That there is no such queue, topic, key, function, table, schedule or bus."""

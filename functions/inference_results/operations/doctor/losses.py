@@ -21,6 +21,7 @@ _MOST: Final = 1000
 _NAMED: Final = 5
 _SWEEPS: Final = 3
 """So many may pass before what is overdue is a symptom: one may be late, or busy."""
+_SLACK: Final = Variable.OVERDUE_SLACK_SECONDS
 _MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440}
 
 
@@ -80,9 +81,6 @@ class Losses:
             if rate and each.properties["Target"]["Arn"] == sweep_arn:
                 return timedelta(minutes=int(rate[1]) * _MINUTES[rate[2]])
         return timedelta(days=1)
-
-
-_SLACK: Final = Variable.OVERDUE_SLACK_SECONDS
 
 
 def _count(found: list[dict[str, Any]]) -> str:

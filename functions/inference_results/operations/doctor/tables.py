@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from inference_results.operations.doctor.commands import aws
 from inference_results.operations.doctor.deployment import TABLE, Deployment, Resource
 from inference_results.operations.doctor.finding import Check, Finding, Severity, Symptom
+
+_INDEXES: Final = "GlobalSecondaryIndexes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class Tables:
 
 
 def _index_findings(expected: Resource, actual: Mapping[str, Any]) -> Iterator[Finding]:
-    there = {each["IndexName"]: each for each in actual.get("GlobalSecondaryIndexes", [])}
+    there = {each["IndexName"]: each for each in actual.get(_INDEXES, [])}
     for index in (each["IndexName"] for each in expected.properties.get(_INDEXES, [])):
         status = there[index].get("IndexStatus", "ACTIVE") if index in there else "missing"
         if status not in ("ACTIVE", "UPDATING"):
@@ -117,9 +119,6 @@ def _index_findings(expected: Resource, actual: Mapping[str, Any]) -> Iterator[F
                 "Lists are refused or lack records; without by-status nothing overdue is ended.",
                 "If it is CREATING, wait. Else create it again as the stack's template says.",
             )
-
-
-_INDEXES = "GlobalSecondaryIndexes"
 
 
 def _replica(expected: Resource) -> Mapping[str, Any]:

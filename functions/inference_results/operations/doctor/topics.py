@@ -161,7 +161,7 @@ def _attribute_findings(
             effect="If the queue cannot be reached, results are lost without a trace.",
             remedy=_set(arn, "RedrivePolicy", json.dumps(redrive)),
         )
-    if actual.get("FilterPolicy"):
+    if actual.get("FilterPolicy", "") not in ("", "{}"):
         yield Finding(
             severity=Severity.ERROR,
             symptom=Symptom.SUBSCRIPTION_FILTER,
