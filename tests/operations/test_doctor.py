@@ -5,6 +5,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 
 import boto3
@@ -53,6 +54,7 @@ from tests.operations.pretend_stack import (
 )
 from tests.synthesis import ROOT, TOPIC, VARIANTS
 
+DOCUMENT = ROOT / "docs" / "operations" / "doctor.md"
 NOW = datetime(2026, 1, 25, 12, tzinfo=UTC)
 
 
@@ -163,22 +165,44 @@ def failing(error):
 
 
 @pytest.fixture(scope="module")
-def clients():
+def client():
     session = boto3.Session("key", "secret", region_name="us-east-1")
-    return [session.client(each) for each in ("sqs", "sns", "lambda", "sagemaker", "dynamodb")]
+    return cache(session.client)
+
+
+@pytest.fixture
+def clients(client):
+    return [client("sqs")]
+
+
+def documented_actions():
+    (policy,) = re.findall(r"^```json\n(.*?)^```", DOCUMENT.read_text(), re.M | re.S)
+    return re.findall(r'"([a-z]+:[A-Z]\w+)"', policy)
+
+
+GROUPS = [
+    ("sns",),
+    ("sqs",),
+    ("lambda", "sqs", "dynamodb"),
+    ("scheduler", "events", "kms"),
+    ("sagemaker", "iam"),
+]
+"""Services that checks use together."""
 
 
 @pytest.mark.parametrize(
-    ("code", "operation", "action"),
+    ("services", "action"),
     [
-        ("AccessDenied", "GetQueueAttributes", "sqs:GetQueueAttributes"),
-        ("AuthorizationError", "GetTopicAttributes", "sns:GetTopicAttributes"),
-        ("AccessDeniedException", "GetFunctionConcurrency", "lambda:GetFunctionConcurrency"),
-        ("AccessDeniedException", "Query", "dynamodb:Query"),
+        (services, action)
+        for services in GROUPS
+        for action in documented_actions()
+        if action.split(":")[0] in services
     ],
 )
-def test_a_right_that_is_missing_is_named(clients, code, operation, action):
-    (found,) = examine([failing(refusal(code, operation))], clients)
+def test_each_right_that_is_missing_is_named(client, services, action):
+    service, operation = action.split(":")
+    code = "AuthorizationError" if service == "sns" else "AccessDeniedException"
+    (found,) = examine([failing(refusal(code, operation))], map(client, services))
     assert (found.severity, found.symptom) == (Severity.UNCHECKED, Symptom.COULD_NOT_CHECK)
     assert found.problem.endswith(f"needs action {action}")
 
@@ -752,14 +776,14 @@ def test_what_the_sweep_should_have_ended_is_one(losses):
 
 
 def test_every_symptom_is_documented():
-    document = (ROOT / "docs" / "operations" / "doctor.md").read_text()
+    document = DOCUMENT.read_text()
     section = document.partition("## What it looks at")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`.*?) \|", section, re.M)
     assert sorted(re.findall(r"`([a-z-]+)`", " ".join(cells))) == sorted(Symptom)
 
 
 def test_accounts_in_the_document_are_examples():
-    document = (ROOT / "docs" / "operations" / "doctor.md").read_text()
+    document = DOCUMENT.read_text()
     assert set(re.findall(r"\d{12}", document)) <= {ACCOUNT}
 
 

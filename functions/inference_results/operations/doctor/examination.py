@@ -1,6 +1,6 @@
 """All checks of a deployment, put together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,8 @@ from inference_results.operations.doctor.surroundings import Surroundings
 from inference_results.operations.doctor.tables import Tables
 from inference_results.operations.doctor.topics import Topics
 from inference_results.operations.execution_rights import ExecutionRights
+
+Look = Callable[[], Iterator[Finding]]
 
 _SIDE_BY_SIDE: Final = 8
 _SERVICES: Final = (
@@ -64,26 +66,21 @@ class Examination:
         client = partial(session.client, config=_CONFIG)
         deployment = Deployment.read(client("cloudformation"), stack_name)
         clients = {name: client(name) for name in _SERVICES}
-        examine = Examiner(tuple(clients.values()))
         with (
             ThreadPoolExecutor(_SIDE_BY_SIDE) as queries,
             ThreadPoolExecutor(_SIDE_BY_SIDE) as pool,
         ):
-            notified = NotifiedEndpoints(
-                deployment=deployment,
-                sagemaker=clients["sagemaker"],
-                rights=ExecutionRights(clients["sagemaker"], clients["iam"]),
-                examine=examine,
-                asked=endpoints,
-            )
-            checks = [
-                Check(resource=stack_name, run=partial(stack_findings, deployment.stack)),
-                *_checks_of_resources(deployment, clients),
-                *notified.checks(),
-                *_checks_of_records(deployment, clients["dynamodb"], queries, since, now),
+            looks = [
+                *_looks(Examiner(()), [_check_of_stack(deployment)]),
+                *_looks_at_resources(deployment, clients),
+                *_looks_at_endpoints(deployment, clients, endpoints),
+                *_looks(
+                    Examiner((clients["dynamodb"],)),
+                    _checks_of_records(deployment, clients["dynamodb"], queries, since, now),
+                ),
             ]
-            found = pool.map(lambda each: list(examine(each)), checks)
-            return cls(findings=once(chain.from_iterable(found)), checks=len(checks))
+            found = pool.map(lambda look: list(look()), looks)
+            return cls(findings=once(chain.from_iterable(found)), checks=len(looks))
 
 
 def once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -94,22 +91,43 @@ def once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(found.values())
 
 
-def _checks_of_resources(deployment: Deployment, clients: dict[str, Any]) -> Iterator[Check]:
-    yield from Topics(deployment=deployment, sns=clients["sns"]).checks()
-    yield from Queues(deployment=deployment, sqs=clients["sqs"]).checks()
-    yield from Functions(
+def _looks(examine: Examiner, checks: Iterable[Check]) -> Iterator[Look]:
+    return (partial(examine, each) for each in checks)
+
+
+def _check_of_stack(deployment: Deployment) -> Check:
+    stack = deployment.stack
+    return Check(resource=stack.name, run=partial(stack_findings, stack))
+
+
+def _looks_at_resources(deployment: Deployment, clients: Mapping[str, Any]) -> Iterator[Look]:
+    sns, sqs, lambda_, dynamodb, scheduler, events, kms = (
+        clients[each] for each in ("sns", "sqs", "lambda", "dynamodb", "scheduler", "events", "kms")
+    )
+    functions = Functions(deployment=deployment, lambda_=lambda_, sqs=sqs, dynamodb=dynamodb)
+    surroundings = Surroundings(deployment=deployment, scheduler=scheduler, events=events, kms=kms)
+    yield from _looks(Examiner((sns,)), Topics(deployment=deployment, sns=sns).checks())
+    yield from _looks(Examiner((sqs,)), Queues(deployment=deployment, sqs=sqs).checks())
+    yield from _looks(Examiner((lambda_, sqs, dynamodb)), functions.checks())
+    yield from _looks(
+        Examiner((dynamodb,)), Tables(deployment=deployment, dynamodb=dynamodb).checks()
+    )
+    yield from _looks(Examiner((scheduler, events, kms)), surroundings.checks())
+
+
+def _looks_at_endpoints(
+    deployment: Deployment, clients: Mapping[str, Any], asked: tuple[str, ...]
+) -> Iterator[Look]:
+    sagemaker, iam = clients["sagemaker"], clients["iam"]
+    examine = Examiner((sagemaker, iam))
+    notified = NotifiedEndpoints(
         deployment=deployment,
-        lambda_=clients["lambda"],
-        sqs=clients["sqs"],
-        dynamodb=clients["dynamodb"],
-    ).checks()
-    yield from Tables(deployment=deployment, dynamodb=clients["dynamodb"]).checks()
-    yield from Surroundings(
-        deployment=deployment,
-        scheduler=clients["scheduler"],
-        events=clients["events"],
-        kms=clients["kms"],
-    ).checks()
+        sagemaker=sagemaker,
+        rights=ExecutionRights(sagemaker, iam),
+        examine=examine,
+        asked=asked,
+    )
+    return _looks(examine, notified.checks())
 
 
 def _checks_of_records(

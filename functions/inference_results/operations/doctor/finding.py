@@ -112,7 +112,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Makes checks with these clients of boto3."""
+    """Makes checks that use these clients of boto3.
+
+    No others: two services may have an operation of the same name, as DescribeEndpoint.
+    """
 
     clients: tuple[Any, ...]
 
