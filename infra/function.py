@@ -58,8 +58,21 @@ class HandlerFunction(Construct):
             environment={
                 "POWERTOOLS_SERVICE_NAME": service.value,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                **_sampling(settings),
                 **{str(name): value for name, value in environment.items()},
             },
+            tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
         )
+        if settings.tracing:
+            acknowledge(
+                self.role, "IAM5[Resource::*]", "X-Ray's segments are no resources to name."
+            )
         if settings.runtime != NEWEST_RUNTIME:
             acknowledge(self.function, "L1", "The setting asks for this runtime.")
+
+
+def _sampling(settings: Settings) -> dict[str, str]:
+    """Not a rate of 0: Powertools would write it into each line."""
+    if not settings.debug_sample_rate:
+        return {}
+    return {"POWERTOOLS_LOGGER_SAMPLE_RATE": str(settings.debug_sample_rate)}

@@ -184,6 +184,8 @@ class Settings(_Group):
     input_prefix: S3Prefix | None = None
     input_key_arns: KeyArns = ()
     watched_endpoints: EndpointVariants = Field((), max_length=_MOST_WATCHED)
+    debug_sample_rate: float = Field(0, ge=0, le=1)
+    tracing: bool = False
     announcements: bool = True
     event_bus_arn: BusArn | None = None
     announce_custom_attributes: bool = False
@@ -246,6 +248,11 @@ class Settings(_Group):
         return tuple(
             WatchedEndpoint(name, variant or DEFAULT_VARIANT) for name, _, variant in pairs
         )
+
+    @property
+    def watched_names(self) -> tuple[str, ...]:
+        """Of those endpoints, each once."""
+        return tuple(dict.fromkeys(each.name for each in self.watched))
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:

@@ -44,6 +44,7 @@ class Sweeper(Construct):
                 Variable.RETENTION_DAYS: str(settings.retention_days),
                 Variable.OVERDUE_SLACK_SECONDS: str(settings.overdue_slack_seconds),
                 Variable.WORKERS: str(settings.workers),
+                Variable.WATCHED_ENDPOINTS: json.dumps(settings.watched_names),
             },
             statements=[
                 iam.PolicyStatement(

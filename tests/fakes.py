@@ -88,7 +88,7 @@ class World:
             retention=timedelta(days=90),
             now=lambda: NOW,
         )
-        return record_result(message(body, receive_count))
+        return record_result(message(body, receive_count)).disposition
 
     @property
     def read(self) -> ReadResponse:

@@ -52,6 +52,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "sweep_minutes": "1",
         "overdue_slack_seconds": "60",
     },
+    "observed": {
+        "watched_endpoints": "speech,vision/blue",
+        "debug_sample_rate": "0.01",
+        "tracing": "true",
+    },
     "tokens": {"jwt_issuer": "https://login.example.com/tenant", "jwt_audience": "one,two"},
     "e-mail, boundary, older runtime": {
         "success_emails": "team@example.com",

@@ -110,7 +110,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.sweep_overdue(InlinePool(), lambda: True)
+        list(self.sweep_overdue(InlinePool(), lambda: True))
         status, last, _ = self.model.expected()
         if status == "InProgress" and last is not None:
             self.model.swept.add(last)

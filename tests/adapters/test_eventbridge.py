@@ -23,7 +23,13 @@ def in_time():
 
 def announcement(detail="{}", time="2026-01-25T12:00:00.500Z"):
     return Announcement(
-        announcement_id="0" * 32, detail_type=DetailType.COMPLETED, time=time, detail=detail
+        announcement_id="0" * 32,
+        inference_id="one",
+        endpoint_name="here",
+        recorded_at=None,
+        detail_type=DetailType.COMPLETED,
+        time=time,
+        detail=detail,
     )
 
 

@@ -5,10 +5,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from inference_results.adapters.sqs import UnprocessableQueue
-from inference_results.domain.errors import Unavailable, Unprocessable
+from inference_results.domain.errors import Reason, Unavailable, Unprocessable
 from tests.fakes import message
 
-WHY = Unprocessable("MissingField", "inferenceId", "a value")
+WHY = Unprocessable(Reason.MISSING_FIELD, "inferenceId", "a value")
 
 
 @pytest.fixture

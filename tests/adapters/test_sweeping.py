@@ -85,7 +85,7 @@ class Table:
             slack=timedelta(minutes=10),
             now=lambda: self.now,
         )
-        return {str(each): count for each, count in sweep_overdue(InlinePool(), in_time).items()}
+        return Counter(str(each.swept) for each in sweep_overdue(InlinePool(), in_time))
 
     def item(self, inference_id="one"):
         return self.submitters.table.item(inference_id, "speech")

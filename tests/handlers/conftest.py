@@ -1,13 +1,18 @@
 """Handlers are imported with exactly the environment that the template gives them."""
 
 import importlib
+import io
+import logging
 import sys
 from dataclasses import dataclass
 
 import boto3
 import pytest
 
+from inference_results.contract import Service
 from tests.conftest import resources
+from tests.emf import measured
+from tests.synthesis import synthesised
 
 BUCKET = "customer-outputs"
 
@@ -77,3 +82,54 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
         return importlib.import_module(f"inference_results.handlers.{name}").handler
 
     return load
+
+
+@pytest.fixture(scope="session")
+def observed_template():
+    """With everything that is told of: `speech` is watched, and each invocation is sampled."""
+    return synthesised(
+        "observed",
+        debug_sample_rate="1",
+        submit_endpoints="speech",
+        input_prefix="s3://customer-inputs/async/",
+    )["InferenceResults"]
+
+
+@pytest.fixture
+def log():
+    """What the loggers of all functions write; their levels are put back."""
+    stream = io.StringIO()
+    loggers = [logging.getLogger(service) for service in Service]
+    yield stream
+    for each in loggers:
+        each.setLevel(logging.INFO)
+
+
+@pytest.fixture
+def load_logged(load_handler, observed_template, log, monkeypatch):
+    """Import a handler as `observed_template` has it, with its logger writing into `log`."""
+    monkeypatch.setattr("aws_lambda_powertools.logging.logger.is_cold_start", False)
+
+    def load(service, template=observed_template):
+        handler = load_handler(service, template)
+        handler_of_log = sys.modules[handler.__module__].logger.registered_handler
+        monkeypatch.setattr(handler_of_log, "stream", log)
+        return handler
+
+    return load
+
+
+@pytest.fixture
+def run_every_path(load_logged, s3, table_name, monkeypatch):
+    """Run all handlers over all paths; see every_path.py."""
+    from tests.handlers.every_path import EveryPath
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return EveryPath(load_logged, table_name, monkeypatch.context).run
+
+
+@pytest.fixture
+def emitted(run_every_path, capsys):
+    """The metrics that a run over every path writes: namespace, name and dimensions of each."""
+    run_every_path()
+    return {each.identity for each in measured(capsys.readouterr().out)}

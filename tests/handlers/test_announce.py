@@ -8,6 +8,7 @@ from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.domain.inference import Outcome, Output, event_order
 from inference_results.domain.submission import Submission, registered
+from tests.emf import measured
 from tests.events_on_bus import check_event
 from tests.synthesis import synthesised
 
@@ -207,9 +208,10 @@ def test_what_is_left_comes_again_from_the_first_of_it_on(
     assert ids(told()) == ["a", "c"]
     (line,) = caplog.records
     assert (line.message, line.first, line.count) == ("will be told again", "102", 2)
-    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (metrics["Announced"], metrics["LeftForRedelivery"]) == ([2.0], [2.0])
-    assert metrics["Retried"] == [12.0]
+    counts = {
+        each.name: each.values for each in measured(capsys.readouterr().out) if each.unit == "Count"
+    }
+    assert counts == {"Announced": (2,), "LeftForRedelivery": (2,), "Retried": (12,)}
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -229,6 +231,7 @@ def test_what_the_bus_refuses_for_good_does_not_hold_up_the_rest(
     assert ids(told()) == ["b"]
     (line,) = caplog.records
     assert (line.levelname, line.detail_type) == ("ERROR", "Inference Completed")
+    assert (line.inference_id, line.endpoint) == ("a", "here")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import io
-import json
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ import pytest
 
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied
+from tests.emf import measured
 from tests.handlers.conftest import BUCKET, Context
 from tests.samples import PREFIX, body, completed, failed, sample
 
@@ -242,7 +242,7 @@ def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(ha
     assert len(failures(response)) == 10
 
 
-def test_every_disposition_is_counted_in_one_metrics_line(handler, s3, capsys, context):
+def test_every_disposition_is_counted(handler, s3, capsys, context):
     put(s3, b"")
     bodies = [
         body(completed("a")),
@@ -253,13 +253,19 @@ def test_every_disposition_is_counted_in_one_metrics_line(handler, s3, capsys, c
         body(foreign()),
     ]
     handler(event(*bodies), context)
-    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    assert line["Recorded"] == [2.0]
-    assert line["RecordedWithOutputError"] == [1.0]
-    assert line["Ignored"] == [1.0]
-    assert line["Unprocessable"] == [1.0]
-    assert line["DeliveredAgain"] == [1.0]
-    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "InferenceResults"
+    service = (("service", "record_result"),)
+    counts = {
+        each.name: each.values
+        for each in measured(capsys.readouterr().out)
+        if each.dimensions == service and each.unit == "Count"
+    }
+    assert counts == {
+        "Recorded": (2,),
+        "RecordedWithOutputError": (1,),
+        "Ignored": (1,),
+        "Unprocessable": (1,),
+        "DeliveredAgain": (1,),
+    }
 
 
 def foreign():
@@ -270,10 +276,11 @@ def foreign():
 
 
 @pytest.fixture
-def logged(handler, capsys):
+def logged(handler, capsys, monkeypatch):
     """All that the handler wrote, to the log and to standard output and error."""
     stream = io.StringIO()
-    sys.modules[handler.__module__].logger.registered_handler.setStream(stream)
+    of_log = sys.modules[handler.__module__].logger.registered_handler
+    monkeypatch.setattr(of_log, "stream", stream)
 
     def read():
         printed = capsys.readouterr()

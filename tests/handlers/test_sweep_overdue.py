@@ -1,12 +1,14 @@
-import json
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 
+from inference_results.adapters.overdue import OverdueRecords
 from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.domain.errors import Unavailable
 from inference_results.domain.registering import RegisterInvocation
 from inference_results.domain.timestamp import timestamp
+from tests.emf import measured
 from tests.handlers.conftest import BUCKET
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
@@ -34,25 +36,36 @@ def overdue(table_name):
     return lambda name: table.item(name, "speech")
 
 
-def metrics(capsys):
-    """What was emitted, by name."""
-    lines = capsys.readouterr().out.splitlines()
-    (emf,) = [each for each in map(json.loads, lines) if "_aws" in each]
-    return {name: value for name, (value,) in ((n, v) for n, v in emf.items() if _is_metric(v))}
-
-
-def _is_metric(value):
-    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], int | float)
-
-
 def test_what_is_overdue_ends_and_is_counted(handler, overdue, s3, context, capsys):
     s3.put_object(Bucket=BUCKET, Key="async/found.out", Body=b"output")
     assert handler({}, context) == {"RecoveredCompleted": 1, "Lost": 1}
     assert overdue("found")["status"] == "Completed"
     assert overdue("found")["output"]["inline"] == b"output"
     assert overdue("lost")["status"] == "Lost"
-    counted = metrics(capsys)
-    assert (counted["RecoveredCompleted"], counted["Lost"], counted["RecoveredFailed"]) == (1, 1, 0)
+    counts = {
+        (each.name, each.dimensions): each.values for each in measured(capsys.readouterr().out)
+    }
+    service = ("service", "sweep_overdue")
+    assert counts == {
+        ("RecoveredCompleted", (service,)): (1,),
+        ("Lost", (service,)): (1,),
+        ("Results", (("endpoint", "other"), service, ("status", "Completed"))): (1,),
+        ("Results", (("endpoint", "other"), service, ("status", "Lost"))): (1,),
+    }
+
+
+def test_what_was_swept_before_the_table_became_unavailable_is_counted(
+    handler, overdue, context, capsys, monkeypatch
+):
+    def broken(self, before):
+        yield from ()
+        raise Unavailable("dynamodb", "ThrottlingException")
+
+    monkeypatch.setattr(OverdueRecords, "unread", broken)
+    with pytest.raises(Unavailable):
+        handler({}, context)
+    counts = {each.name: each.values for each in measured(capsys.readouterr().out)}
+    assert counts == {"Lost": (2,), "Results": (2,)}
 
 
 def test_without_the_time_for_one_record_nothing_is_begun(handler, overdue, context):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from inference_results.domain.announcement import Change
 from inference_results.domain.announcing import AnnounceChanges, Reply
+from tests.fakes import NOW
 from tests.unit.test_announcement import result
 
 TAKEN, NOT_NOW, NEVER = Reply
@@ -47,7 +48,9 @@ def pauses():
 @pytest.fixture
 def announce(pauses):
     def announce(bus, told, may_begin=lambda: True):
-        use_case = AnnounceChanges(bus=bus, custom_attributes=False, sleep=pauses.append)
+        use_case = AnnounceChanges(
+            bus=bus, custom_attributes=False, sleep=pauses.append, now=lambda: NOW
+        )
         return use_case(told, may_begin)
 
     return announce
@@ -115,7 +118,9 @@ def test_changes_that_are_none_of_a_status_offer_nothing(announce):
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(Reply), max_size=9)))
 def test_every_change_is_announced_once_or_said_not_to_be(replies):
     bus = FakeBus(replies)
-    use_case = AnnounceChanges(bus=bus, custom_attributes=False, sleep=lambda seconds: None)
+    use_case = AnnounceChanges(
+        bus=bus, custom_attributes=False, sleep=lambda seconds: None, now=lambda: NOW
+    )
     told = use_case(changes(*"abcdef"), lambda: True)
     refused = [json.loads(each.detail)["inference_id"] for each in told.refused]
     left = [each.removeprefix("s-") for each in told.left]

@@ -73,7 +73,7 @@ def sweep(table: FakeTable, pool: Any, in_time: Any) -> Counter[Swept]:
         slack=timedelta(),
         now=lambda: NOW,
     )
-    return sweep_overdue(pool, in_time)
+    return Counter(each.swept for each in sweep_overdue(pool, in_time))
 
 
 @pytest.fixture

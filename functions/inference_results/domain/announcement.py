@@ -51,9 +51,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """One event. `time` is a timestamp in stored form, `detail` is JSON."""
+    """One event. Times are timestamps in stored form, `detail` is JSON."""
 
     announcement_id: str
+    inference_id: str
+    endpoint_name: str
+    recorded_at: str | None
     detail_type: DetailType
     time: str
     detail: str = field(repr=False)
@@ -91,6 +94,9 @@ def announced_by(change: Change, *, custom_attributes: bool) -> Announcement | N
         record.pop(Attribute.CUSTOM_ATTRIBUTES, None)
     return Announcement(
         announcement_id=announcement_id,
+        inference_id=change.after[Attribute.INFERENCE_ID],
+        endpoint_name=change.after[Attribute.ENDPOINT_NAME],
+        recorded_at=change.after.get(Attribute.RECORDED_AT),
         detail_type=DETAIL_TYPES.get(after.status, DetailType.STATUS_CHANGED),
         time=after.time,
         detail=_detail(head, record),

@@ -6,11 +6,13 @@ by the stream again, from the first of them on.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 from inference_results.domain.announcement import Announcement, Change, announced_by
 from inference_results.domain.errors import MalformedRecord
+from inference_results.domain.timestamp import milliseconds_between, timestamp
 
 _PAUSES_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
@@ -43,6 +45,8 @@ class Told:
     """
 
     announced: int = 0
+    lags_ms: list[int] = field(default_factory=list)
+    """Of those, since they were recorded."""
     retried: int = 0
     left: list[str] = field(default_factory=list)
     refused: list[Announcement] = field(default_factory=list)
@@ -66,6 +70,7 @@ class AnnounceChanges:
     bus: Bus
     custom_attributes: bool
     sleep: Callable[[float], None]
+    now: Callable[[], datetime]
 
     def __call__(self, changes: Iterable[Change], may_begin: Callable[[], bool]) -> Told:
         """`changes` are in the order of the stream; `may_begin`: is there time for one more call?
@@ -99,7 +104,12 @@ class AnnounceChanges:
     ) -> list[_Pending]:
         """Those that may be taken later, in their order."""
         replies = self.bus.put([each.announcement for each in pending], may_begin)
-        told.announced += replies.count(Reply.TAKEN)
+        now = timestamp(self.now())
         answered = list(zip(pending, replies, strict=True))
+        taken = [each.announcement for each, reply in answered if reply is Reply.TAKEN]
+        told.announced += len(taken)
+        told.lags_ms += [
+            milliseconds_between(each.recorded_at, now) for each in taken if each.recorded_at
+        ]
         told.refused += [each.announcement for each, reply in answered if reply is Reply.NEVER]
         return [each for each, reply in answered if reply is Reply.NOT_NOW]

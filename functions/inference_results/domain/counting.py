@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from inference_results.contract import Attribute
 from inference_results.domain.inference import Status
 from inference_results.domain.latency import bucket_of
-from inference_results.domain.timestamp import parse_timestamp
+from inference_results.domain.timestamp import milliseconds_between, parse_timestamp
 
 STATUS_PREFIX: Final = "status#"
 LATENCY_PREFIX: Final = "latency#"
@@ -139,8 +139,7 @@ def _counted(image: Mapping[str, str]) -> tuple[EndpointDay, list[str]]:
         return endpoint_day, []
     names = [STATUS_PREFIX + status]
     if received_at := _time(image.get(Attribute.RECEIVED_AT)):
-        latency = datetime.fromisoformat(event_time) - datetime.fromisoformat(received_at)
-        names.append(f"{LATENCY_PREFIX}{bucket_of(latency // timedelta(milliseconds=1))}")
+        names.append(f"{LATENCY_PREFIX}{bucket_of(milliseconds_between(received_at, event_time))}")
     return endpoint_day, names
 
 

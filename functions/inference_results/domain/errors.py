@@ -21,15 +21,26 @@ InferenceResultsError
 Texts name fields and expectations, never the values found: they reach logs.
 """
 
+from enum import StrEnum
+
 
 class InferenceResultsError(Exception):
     """Root of every error that this package raises on purpose."""
 
 
+class Reason(StrEnum):
+    """Why a message is unprocessable. Each is a metric that is paid for."""
+
+    NOT_JSON = "NotJson"
+    UNKNOWN_EVENT = "UnknownEvent"
+    MISSING_FIELD = "MissingField"
+    INVALID_FIELD = "InvalidField"
+
+
 class Unprocessable(InferenceResultsError):
     """The message can never become a record: `field` is not what was expected."""
 
-    def __init__(self, reason: str, field: str, expected: str) -> None:
+    def __init__(self, reason: Reason, field: str, expected: str) -> None:
         self.reason = reason
         self.field = field
         self.detail = f"{field}: expected {expected}"

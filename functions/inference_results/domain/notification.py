@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from inference_results.domain.errors import Unprocessable
+from inference_results.domain.errors import Reason, Unprocessable
 from inference_results.domain.inference import Status
 from inference_results.domain.timestamp import parse_timestamp
 
@@ -67,7 +67,7 @@ def parse_notification(body: str) -> InferenceResult | TestNotification:
             return TestNotification()
         case "InferenceResult":
             return _inference_result(event)
-    raise Unprocessable("UnknownEvent", "eventName", "InferenceResult or TestNotification")
+    raise Unprocessable(Reason.UNKNOWN_EVENT, "eventName", "InferenceResult or TestNotification")
 
 
 def _inference_result(event: dict[str, Any]) -> InferenceResult:
@@ -113,9 +113,9 @@ def _json_object(text: str, name: str) -> dict[str, Any]:
         value = json.loads(text)
     # RecursionError: nesting beyond what the decoder follows. ValueError: also endless numbers.
     except (ValueError, RecursionError) as error:
-        raise Unprocessable("NotJson", name, "JSON") from error
+        raise Unprocessable(Reason.NOT_JSON, name, "JSON") from error
     if not isinstance(value, dict):
-        raise Unprocessable("NotJson", name, "a JSON object")
+        raise Unprocessable(Reason.NOT_JSON, name, "a JSON object")
     return value
 
 
@@ -124,7 +124,7 @@ def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Unprocessable("InvalidField", name, "an object")
+        raise Unprocessable(Reason.INVALID_FIELD, name, "an object")
     return value
 
 
@@ -136,26 +136,28 @@ def _text(
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Unprocessable("InvalidField", path + name, "a string")
+        raise Unprocessable(Reason.INVALID_FIELD, path + name, "a string")
     if limit is not None and len(value) > limit:
-        raise Unprocessable("InvalidField", path + name, f"at most {limit} characters")
+        raise Unprocessable(Reason.INVALID_FIELD, path + name, f"at most {limit} characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise Unprocessable("InvalidField", path + name, "valid Unicode") from error
+        raise Unprocessable(Reason.INVALID_FIELD, path + name, "valid Unicode") from error
     return value or None
 
 
 def _required(value: str | None, name: str) -> str:
     if value is None:
-        raise Unprocessable("MissingField", name, "a value")
+        raise Unprocessable(Reason.MISSING_FIELD, name, "a value")
     return value
 
 
 def _inference_id(event: dict[str, Any]) -> str:
     inference_id = _required(_text(event, "inferenceId"), "inferenceId")
     if not _INFERENCE_ID.fullmatch(inference_id):
-        raise Unprocessable("InvalidField", "inferenceId", "1 to 64 printable ASCII characters")
+        raise Unprocessable(
+            Reason.INVALID_FIELD, "inferenceId", "1 to 64 printable ASCII characters"
+        )
     return inference_id
 
 
@@ -163,7 +165,9 @@ def _endpoint_name(request: dict[str, Any], path: str) -> str:
     """It is in sort keys of indexes, which hold 1024 bytes."""
     name = _text(request, "endpointName", path, 256) or NO_ENDPOINT
     if not (name.isascii() and name.isprintable()):
-        raise Unprocessable("InvalidField", f"{path}endpointName", "printable ASCII characters")
+        raise Unprocessable(
+            Reason.INVALID_FIELD, f"{path}endpointName", "printable ASCII characters"
+        )
     return name
 
 
@@ -172,7 +176,7 @@ def _status(event: dict[str, Any]) -> str:
     status = _required(_text(event, name, "", 64), name)
     status = _STATUSES.get(status.lower(), status)
     if status == Status.IN_PROGRESS:
-        raise Unprocessable("InvalidField", name, "the status of an inference that has ended")
+        raise Unprocessable(Reason.INVALID_FIELD, name, "the status of an inference that has ended")
     return status
 
 
@@ -183,14 +187,16 @@ def _time(event: dict[str, Any], name: str) -> str | None:
     try:
         return parse_timestamp(text)
     except ValueError as error:
-        raise Unprocessable("InvalidField", name, "an ISO-8601 timestamp with an offset") from error
+        raise Unprocessable(
+            Reason.INVALID_FIELD, name, "an ISO-8601 timestamp with an offset"
+        ) from error
 
 
 def _digest(event: dict[str, Any]) -> str:
     try:
         canonical = json.dumps(event, sort_keys=True)
     except RecursionError as error:
-        raise Unprocessable("NotJson", "body", "less nesting") from error
+        raise Unprocessable(Reason.NOT_JSON, "body", "less nesting") from error
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

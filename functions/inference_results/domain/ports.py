@@ -5,20 +5,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from inference_results.contract import Metric
 from inference_results.domain.errors import Unprocessable
 from inference_results.domain.inference import Outcome
 from inference_results.domain.location import Location
 
 
 class Disposition(StrEnum):
-    """What became of a message that was settled, and so is acknowledged."""
+    """What became of a message that was settled, and so is acknowledged. Counted as that metric."""
 
-    RECORDED = "Recorded"
-    RECORDED_WITH_OUTPUT_ERROR = "RecordedWithOutputError"
-    DUPLICATE = "Duplicate"
-    SUPERSEDED = "Superseded"
-    IGNORED = "Ignored"
-    UNPROCESSABLE = "Unprocessable"
+    RECORDED = Metric.RECORDED
+    RECORDED_WITH_OUTPUT_ERROR = Metric.RECORDED_WITH_OUTPUT_ERROR
+    DUPLICATE = Metric.DUPLICATE
+    SUPERSEDED = Metric.SUPERSEDED
+    IGNORED = Metric.IGNORED
+    UNPROCESSABLE = Metric.UNPROCESSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,9 @@ from typing import Any, Final, get_args, get_type_hints
 from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.errors import InvalidParameter, MalformedRecord
 from inference_results.domain.inference import Failure, Output, OutputError
-from inference_results.domain.parameters import INFERENCE_ID
+from inference_results.domain.parameters import ENDPOINT_NAME, INFERENCE_ID, TextParameter
 from inference_results.domain.timestamp import parse_timestamp
 
-_NAMES: Final = (Attribute.ENDPOINT_NAME, Attribute.STATUS)
 _TIMES: Final = (
     Attribute.SUBMITTED_AT,
     Attribute.RECEIVED_AT,
@@ -43,9 +42,11 @@ def check_record(item: Mapping[str, Any]) -> None:
 
     An attribute that no reader is shown may hold anything.
     """
-    _expect(_is_inference_id(item.get(Attribute.INFERENCE_ID)), Attribute.INFERENCE_ID)
-    for name in _NAMES:
-        _expect(type(item.get(name)) is str and item[name] != "", name)
+    for parameter in (INFERENCE_ID, ENDPOINT_NAME):
+        name = Attribute(parameter.name)
+        _expect(_is_valid(parameter, item.get(name)), name)
+    status = item.get(Attribute.STATUS)
+    _expect(type(status) is str and status != "", Attribute.STATUS)
     for name in _TIMES:
         _expect(name not in item or _is_time(item[name]), name)
     for name in _TEXTS:
@@ -82,9 +83,9 @@ def _expect(held: bool, name: Attribute) -> None:
         raise MalformedRecord(f"{name}: not as this service writes it")
 
 
-def _is_inference_id(value: Any) -> bool:
+def _is_valid(parameter: TextParameter, value: Any) -> bool:
     try:
-        INFERENCE_ID.check(value)
+        parameter.check(value)
     except InvalidParameter:
         return False
     return True

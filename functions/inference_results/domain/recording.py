@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from inference_results.domain.errors import Unprocessable
+from inference_results.domain.errors import Reason, Unprocessable
 from inference_results.domain.inference import Outcome, event_order
 from inference_results.domain.notification import (
     InferenceResult,
@@ -14,6 +15,22 @@ from inference_results.domain.notification import (
 from inference_results.domain.ports import Disposition, Message, Parking, Records
 from inference_results.domain.reading import ReadResponse
 from inference_results.domain.timestamp import timestamp
+
+_RECORDED: Final = (Disposition.RECORDED, Disposition.RECORDED_WITH_OUTPUT_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a message: the outcome that it told, or the reason why it was parked."""
+
+    disposition: Disposition
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the outcome was written."""
+        return self.disposition in _RECORDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +47,19 @@ class RecordResult:
     retention: timedelta
     now: Callable[[], datetime]
 
-    def __call__(self, message: Message) -> Disposition:
+    def __call__(self, message: Message) -> Settled:
         try:
             notification = parse_notification(message.body)
         except Unprocessable as why:
             self.parking.park(message, why)
-            return Disposition.UNPROCESSABLE
+            return Settled(Disposition.UNPROCESSABLE, reason=why.reason)
         if isinstance(notification, TestNotification):
-            return Disposition.IGNORED
+            return Settled(Disposition.IGNORED)
         outcome = self._outcome(notification, message.receive_count)
         disposition = self.records.record(outcome)
         if disposition is Disposition.RECORDED and outcome.output_error:
-            return Disposition.RECORDED_WITH_OUTPUT_ERROR
-        return disposition
+            disposition = Disposition.RECORDED_WITH_OUTPUT_ERROR
+        return Settled(disposition, outcome)
 
     def _outcome(self, result: InferenceResult, receive_count: int) -> Outcome:
         output, output_error = self.read.output(result, receive_count)

@@ -4,7 +4,6 @@ For an inference whose notification never came, S3 is asked: the output, else th
 else it is lost. Whatever the sweep writes, a notification that comes after all wins.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from inference_results.contract import Metric
 from inference_results.domain.errors import Unavailable
 from inference_results.domain.failure import classify
 from inference_results.domain.inference import (
@@ -32,19 +32,36 @@ LOOK_FOR: Final = timedelta(days=7)
 
 
 class Swept(StrEnum):
-    """What became of an overdue record."""
+    """What became of an overdue record. Counted as that metric."""
 
-    COMPLETED = "RecoveredCompleted"
-    FAILED = "RecoveredFailed"
-    LOST = "Lost"
-    OUTPUT_READ = "OutputRead"
-    OUTPUT_STILL_UNREADABLE = "OutputStillUnreadable"
-    CHANGED = "ChangedMeanwhile"
+    COMPLETED = Metric.RECOVERED_COMPLETED
+    FAILED = Metric.RECOVERED_FAILED
+    LOST = Metric.LOST
+    OUTPUT_READ = Metric.OUTPUT_READ
+    OUTPUT_STILL_UNREADABLE = Metric.OUTPUT_STILL_UNREADABLE
+    CHANGED = Metric.CHANGED_MEANWHILE
     """Its notification came in the meantime, or it was submitted anew."""
-    LEFT = "LeftForNextSweep"
+    LEFT = Metric.LEFT_FOR_NEXT_SWEEP
     """S3 or DynamoDB could not be reached, or throttled."""
-    MALFORMED = "Malformed"
+    MALFORMED = Metric.MALFORMED
     """It is none of this service's records; whoever wrote it is to remove it."""
+
+
+STATUSES: Final = {
+    Swept.COMPLETED: Status.COMPLETED,
+    Swept.FAILED: Status.FAILED,
+    Swept.LOST: Status.LOST,
+}
+"""Of the results that a sweep writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweptRecord:
+    """Which record it was: unknown if it is malformed, or was left."""
+
+    swept: Swept
+    inference_id: str | None = None
+    endpoint_name: str | None = None
 
 
 class Overdue(Protocol):
@@ -85,34 +102,33 @@ class SweepOverdue:
     slack: timedelta
     now: Callable[[], datetime]
 
-    def __call__(self, pool: Executor, in_time: Callable[[], bool]) -> Counter[Swept]:
-        """How many records became what.
+    def __call__(self, pool: Executor, in_time: Callable[[], bool]) -> Iterator[SweptRecord]:
+        """What became of each record, as soon as it is settled. Raises Unavailable.
 
         Works page by page and begins nothing once `in_time` says no: what is settled is overdue no
         more, so the next call goes on where this one ended.
         """
-        swept = Counter[Swept]()
         now = self.now()
         for pages, settle in (
             (self.overdue.in_progress(timestamp(now - self.slack)), self._settle),
             (self.overdue.unread(timestamp(now)), self._read_again),
         ):
             for page in pages:
-                swept.update(
-                    each for each in pool.map(_in_time(settle, in_time), page) if each is not None
-                )
+                settled = pool.map(_in_time(settle, in_time), page)
+                yield from (each for each in settled if each is not None)
                 if not in_time():
-                    return swept
-        return swept
+                    return
 
-    def _settle(self, item: dict[str, Any]) -> Swept:
+    def _settle(self, item: dict[str, Any]) -> SweptRecord:
         try:
             submitted = Submitted.read(item)
         except MALFORMED:
-            return Swept.MALFORMED
+            return SweptRecord(Swept.MALFORMED)
         outcome, swept = self._outcome(submitted)
         settled = self.records.settle(outcome, submitted.order)
-        return swept if settled else Swept.CHANGED
+        return SweptRecord(
+            swept if settled else Swept.CHANGED, submitted.inference_id, submitted.endpoint_name
+        )
 
     def _outcome(self, submitted: Submitted) -> tuple[Outcome, Swept]:
         output = self._found(submitted, submitted.output_location)
@@ -178,11 +194,14 @@ class SweepOverdue:
             source=Source.SWEEP,
         )
 
-    def _read_again(self, item: dict[str, Any]) -> Swept:
+    def _read_again(self, item: dict[str, Any]) -> SweptRecord:
         try:
             unread = Unread.read(item)
         except MALFORMED:
-            return Swept.MALFORMED
+            return SweptRecord(Swept.MALFORMED)
+        return SweptRecord(self._looked_at(unread), unread.inference_id, unread.endpoint_name)
+
+    def _looked_at(self, unread: Unread) -> Swept:
         which = (unread.inference_id, unread.endpoint_name, unread.event_order)
         reading = self.read.look(unread.location)
         if reading.start is not None:
@@ -200,15 +219,15 @@ class SweepOverdue:
 
 
 def _in_time(
-    settle: Callable[[dict[str, Any]], Swept], in_time: Callable[[], bool]
-) -> Callable[[dict[str, Any]], Swept | None]:
-    def settle_in_time(item: dict[str, Any]) -> Swept | None:
+    settle: Callable[[dict[str, Any]], SweptRecord], in_time: Callable[[], bool]
+) -> Callable[[dict[str, Any]], SweptRecord | None]:
+    def settle_in_time(item: dict[str, Any]) -> SweptRecord | None:
         if not in_time():
             return None
         try:
             return settle(item)
         except Unavailable:
-            return Swept.LEFT
+            return SweptRecord(Swept.LEFT)
 
     return settle_in_time
 

@@ -1,6 +1,6 @@
 """Timestamps as they are stored and shown: UTC, ISO-8601, milliseconds, `Z`; they sort as text."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def timestamp(moment: datetime) -> str:
@@ -17,3 +17,9 @@ def parse_timestamp(text: str) -> str:
         return timestamp(moment)
     except OverflowError as error:
         raise ValueError("the timestamp is outside the years 1 to 9999") from error
+
+
+def milliseconds_between(earlier: str, later: str) -> int:
+    """From one timestamp to another; zero where clocks disagree about which came first."""
+    passed = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
+    return max(passed // timedelta(milliseconds=1), 0)

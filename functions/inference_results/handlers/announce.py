@@ -7,19 +7,22 @@ follows it.
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.eventbridge import EventBus
 from inference_results.adapters.items import streamed
-from inference_results.contract import Variable
+from inference_results.contract import Metric, Variable
 from inference_results.domain.announcement import Change
 from inference_results.domain.announcing import AnnounceChanges, Told
+from inference_results.handlers.disclosure import subject, without_texts
+from inference_results.handlers.measurements import Measurements
 
 RESERVE_SECONDS: Final = 10
 """What a call may take once begun, with the pause before it."""
@@ -27,7 +30,6 @@ RESERVE_SECONDS: Final = 10
 _CALLS_AT_A_TIME: Final = 4
 
 logger = Logger()
-metrics = Metrics()
 
 _announce_changes = AnnounceChanges(
     bus=EventBus(
@@ -38,11 +40,12 @@ _announce_changes = AnnounceChanges(
     ),
     custom_attributes=os.environ[Variable.ANNOUNCE_CUSTOM_ATTRIBUTES] == "true",
     sleep=time.sleep,
+    now=partial(datetime.now, UTC),
 )
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Announce the changes of one shard; answers with `batchItemFailures`: the first that is left.
 
@@ -52,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     changes = [_change(record["dynamodb"]) for record in event["Records"]]
     told = _announce_changes(changes, lambda: time.monotonic() < stop_at)
     _report(told)
+    _measured(told).emit()
     return {"batchItemFailures": [{"itemIdentifier": each} for each in told.left[:1]]}
 
 
@@ -74,15 +78,23 @@ def _report(told: Told) -> None:
     for each in told.refused:
         logger.error(
             "refused by the event bus",
-            extra={"announcement_id": each.announcement_id, "detail_type": each.detail_type},
+            extra={
+                "announcement_id": each.announcement_id,
+                "detail_type": each.detail_type,
+                **subject(each.inference_id, each.endpoint_name),
+            },
         )
     if told.left:
         logger.warning("will be told again", extra={"first": told.left[0], "count": len(told.left)})
-    for name, count in {
-        "Announced": told.announced,
-        "Retried": told.retried,
-        "LeftForRedelivery": len(told.left),
-        "Refused": len(told.refused),
-        "Malformed": len(told.malformed),
-    }.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+
+
+def _measured(told: Told) -> Measurements:
+    measured = Measurements()
+    measured.add(Metric.ANNOUNCED, told.announced)
+    measured.add(Metric.RETRIED, told.retried)
+    measured.add(Metric.LEFT_FOR_REDELIVERY, len(told.left))
+    measured.add(Metric.REFUSED, len(told.refused))
+    measured.add(Metric.MALFORMED, len(told.malformed))
+    for lag in told.lags_ms:
+        measured.add(Metric.ANNOUNCEMENT_LAG, lag)
+    return measured

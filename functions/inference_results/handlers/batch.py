@@ -5,8 +5,6 @@ docs/decisions/0004.
 """
 
 import time
-import traceback
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -14,8 +12,13 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
-from inference_results.domain.errors import InferenceResultsError, Unavailable
-from inference_results.domain.ports import Disposition, Message
+from inference_results.domain.errors import Unavailable, Unprocessable
+from inference_results.domain.inference import Status
+from inference_results.domain.notification import InferenceResult, parse_notification
+from inference_results.domain.ports import Message
+from inference_results.domain.recording import Settled
+from inference_results.handlers.disclosure import explained, subject
+from inference_results.handlers.measurements import among
 
 RESERVE_SECONDS: Final = 15
 """What a message may take once begun: two calls to AWS that take all the time they may.
@@ -26,9 +29,9 @@ None is begun later than this before the function's end.
 
 @dataclass(frozen=True, slots=True)
 class SettledBatch:
-    """How many messages had which disposition, and the ids of those to be delivered again."""
+    """What became of the messages, and the ids of those to be delivered again."""
 
-    dispositions: Counter[Disposition]
+    settled: list[Settled]
     failed: list[str]
 
     @property
@@ -39,7 +42,7 @@ class SettledBatch:
 
 def settle_batch(
     records: list[dict[str, Any]],
-    settle: Callable[[Message], Disposition],
+    settle: Callable[[Message], Settled],
     *,
     pool: Executor,
     remaining_seconds: float,
@@ -48,23 +51,25 @@ def settle_batch(
     """Settle SQS records; whatever one of them raises leaves the others alone."""
     stop_at = time.monotonic() + remaining_seconds - RESERVE_SECONDS
 
-    def settle_in_time(message: Message) -> Disposition:
+    def settle_in_time(message: Message) -> Settled:
         if time.monotonic() > stop_at:
             raise Unavailable("lambda", "OutOfTime")
         return settle(message)
 
-    settled = SettledBatch(Counter(), [])
+    batch = SettledBatch([], [])
     futures = [(record, pool.submit(settle_in_time, _message(record))) for record in records]
     for record, future in futures:
         message_id = record["messageId"]
+        # Logged from here, not from the pool: Powertools has one state for all threads.
         if error := future.exception():
-            settled.failed.append(message_id)
-            logger.warning(
-                "will be delivered again", extra={"message_id": message_id, **_explained(error)}
-            )
+            batch.failed.append(message_id)
+            why = {"message_id": message_id, **_told_by(record["body"]), **explained(error)}
+            logger.warning("will be delivered again", extra=why)
         else:
-            settled.dispositions[future.result()] += 1
-    return settled
+            settled = future.result()
+            batch.settled.append(settled)
+            logger.debug("settled", extra={"message_id": message_id, **_described(settled)})
+    return batch
 
 
 def _message(record: dict[str, Any]) -> Message:
@@ -76,12 +81,23 @@ def _message(record: dict[str, Any]) -> Message:
     )
 
 
-def _explained(error: BaseException) -> dict[str, Any]:
-    """Our own errors explain themselves; of others the text may hold payload, so only the place."""
-    if isinstance(error, InferenceResultsError):
-        return {"error": type(error).__name__, "reason": str(error)}
-    frames = traceback.extract_tb(error.__traceback__)
-    return {
-        "error": type(error).__name__,
-        "stack": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
-    }
+def _told_by(body: str) -> dict[str, str]:
+    """Which inference a message tells of, as far as it can be read."""
+    try:
+        notification = parse_notification(body)
+    except Unprocessable:
+        return {}
+    if not isinstance(notification, InferenceResult):
+        return {}
+    return subject(notification.inference_id, notification.endpoint_name)
+
+
+def _described(settled: Settled) -> dict[str, str]:
+    """Without the status if it is none that is known: it may be any text."""
+    told = {"disposition": str(settled.disposition)}
+    if settled.reason:
+        told["reason"] = str(settled.reason)
+    if outcome := settled.outcome:
+        told |= subject(outcome.inference_id, outcome.endpoint_name)
+        told["status"] = among(tuple(Status), outcome.status)
+    return told

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,13 +23,12 @@ from inference_results.domain.errors import (
     UnknownInference,
 )
 
-logger = Logger()
 
-
-def answer_with_problems(app: APIGatewayHttpResolver) -> None:
+def answer_with_problems(app: APIGatewayHttpResolver, logger: Logger) -> None:
     """Let every error that is not a bug be answered by its problem document."""
     for error, answer in _ANSWERS.items():
         app.exception_handler(error)(answer)
+    app.exception_handler(Unavailable)(partial(_unavailable, logger))
 
 
 def _invalid_parameter(error: InvalidParameter) -> Response[Any]:
@@ -103,7 +103,7 @@ def _invocation_refused(error: InvocationRefused) -> Response[Any]:
     )
 
 
-def _unavailable(error: Unavailable) -> Response[Any]:
+def _unavailable(logger: Logger, error: Unavailable) -> Response[Any]:
     logger.warning("unavailable", extra={"reason": str(error)})
     return _problem(HTTPStatus.SERVICE_UNAVAILABLE, Problem.UNAVAILABLE, "try again in a moment")
 
@@ -127,5 +127,4 @@ _ANSWERS: Final[dict[type[Exception], Callable[[Any], Response[Any]]]] = {
     ObjectMissing: _output_removed,
     KeyReused: _key_reused,
     InvocationRefused: _invocation_refused,
-    Unavailable: _unavailable,
 }

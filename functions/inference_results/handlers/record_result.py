@@ -11,21 +11,23 @@ from functools import partial
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sqs import UnprocessableQueue
-from inference_results.contract import Variable
+from inference_results.contract import Dimension, Metric, Variable
+from inference_results.domain.inference import Outcome, Status
 from inference_results.domain.reading import ReadResponse
 from inference_results.domain.recording import RecordResult
-from inference_results.handlers.batch import settle_batch
+from inference_results.domain.timestamp import milliseconds_between
+from inference_results.handlers.batch import SettledBatch, settle_batch
+from inference_results.handlers.disclosure import without_texts
+from inference_results.handlers.measurements import Measurements, among
 
 logger = Logger()
-metrics = Metrics()
 
 _workers = int(os.environ[Variable.WORKERS])
 _config = client_config(connections=_workers)
@@ -49,20 +51,47 @@ _record_result = RecordResult(
     now=partial(datetime.now, UTC),
 )
 _pool = ThreadPoolExecutor(_workers)
+_watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle a batch of SQS messages; answers with `batchItemFailures`."""
-    settled = settle_batch(
+    batch = settle_batch(
         event["Records"],
         _record_result,
         pool=_pool,
         remaining_seconds=context.get_remaining_time_in_millis() / 1000,
         logger=logger,
     )
-    for disposition, count in settled.dispositions.items():
-        metrics.add_metric(name=disposition, unit=MetricUnit.Count, value=count)
-    metrics.add_metric(name="DeliveredAgain", unit=MetricUnit.Count, value=len(settled.failed))
-    return settled.response
+    _measured(batch).emit()
+    return batch.response
+
+
+def _measured(batch: SettledBatch) -> Measurements:
+    measured = Measurements()
+    measured.add(Metric.DELIVERED_AGAIN, len(batch.failed))
+    for settled in batch.settled:
+        measured.add(Metric(settled.disposition))
+        if settled.reason:
+            measured.add(Metric.UNPROCESSABLE, 1, (Dimension.REASON, settled.reason))
+        if settled.outcome and settled.is_recorded:
+            _measure(settled.outcome, measured)
+    return measured
+
+
+def _measure(outcome: Outcome, measured: Measurements) -> None:
+    dimensions = (
+        (Dimension.ENDPOINT, among(_watched, outcome.endpoint_name)),
+        (Dimension.STATUS, among(tuple(Status), outcome.status)),
+    )
+    lag = milliseconds_between(outcome.event_time, outcome.recorded_at)
+    measured.add(Metric.PIPELINE_LAG, lag)
+    measured.add(Metric.PIPELINE_LAG, lag, *dimensions)
+    measured.add(Metric.RESULTS, 1, *dimensions)
+    if outcome.received_at:
+        took = milliseconds_between(outcome.received_at, outcome.event_time)
+        measured.add(Metric.INFERENCE_TIME, took, *dimensions)
+    if outcome.output and outcome.output.size is not None:
+        measured.add(Metric.OUTPUT_BYTES, outcome.output.size, *dimensions)

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference_results.contract import Route
+from inference_results.contract import Dimension, Metric, Route
+from inference_results.handlers.disclosure import subject
+from inference_results.handlers.measurements import Measurements, among
 from inference_results.handlers.problems import answer_with_problems
 from inference_results.handlers.questions import read_members, read_query
+from inference_results.handlers.stopwatch import Stopwatch
 
 _Answer: TypeAlias = Callable[[], Response[Any]]
 
@@ -16,9 +20,11 @@ _Answer: TypeAlias = Callable[[], Response[Any]]
 class HttpApi:
     """Routes as the contract names them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stopwatch: Stopwatch, logger: Logger) -> None:
+        self._stopwatch = stopwatch
+        self._logger = logger
         self._resolver = APIGatewayHttpResolver()
-        answer_with_problems(self._resolver)
+        answer_with_problems(self._resolver, logger)
 
     def on(self, route: Route) -> Callable[[_Answer], _Answer]:
         """Powertools' decorator for a route."""
@@ -44,8 +50,26 @@ class HttpApi:
         is_base64 = bool(self.event.is_base64_encoded)
         return read_members(self.event.body or "", is_base64=is_base64)
 
+    def about(self, inference_id: Any, endpoint: Any) -> None:
+        """Name the inference in what is logged of this request."""
+        self._logger.append_keys(**subject(inference_id, endpoint))
+
     def resolve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Answer one request of an HTTP API (payload format 2.0)."""
+        route = among(tuple(Route), event["routeKey"])
+        self._stopwatch.start()
+        try:
+            answer = self._resolved(event, context)
+        finally:
+            latency_ms = self._stopwatch.elapsed_ms
+            measured = Measurements()
+            measured.add(Metric.LATENCY, latency_ms, (Dimension.ROUTE, route))
+            measured.emit()
+        told = {"route": route, "status_code": answer["statusCode"], "latency_ms": latency_ms}
+        self._logger.debug("answered", extra=told)
+        return answer
+
+    def _resolved(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         # API Gateway has routed already, and names the route. Its path may begin with the mapping
         # of a custom domain, and an inference id in it may hold what Powertools' own patterns
         # refuse.

@@ -13,6 +13,7 @@ from typing import Any, Final
 import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import PRESIGNING, client_config
@@ -25,11 +26,14 @@ from inference_results.domain.lookup import FindInference, FindInferences
 from inference_results.domain.output import Link, LocateOutput
 from inference_results.domain.summary import SummarizeEndpoint
 from inference_results.domain.waiting import AwaitInference, AwaitInferences
+from inference_results.handlers.disclosure import without_texts
 from inference_results.handlers.questions import read_batch
 from inference_results.handlers.routing import HttpApi
+from inference_results.handlers.stopwatch import Stopwatch
 
 logger = Logger()
-api = HttpApi()
+stopwatch = Stopwatch(clock=time.monotonic, sleep=time.sleep)
+api = HttpApi(stopwatch=stopwatch, logger=logger)
 
 _WORKERS: Final = 16
 """Calls to DynamoDB that one question may make side by side: shards of a list, ids of a batch."""
@@ -44,9 +48,11 @@ _inferences = InferenceQueries(
     ThreadPoolExecutor(_WORKERS),
 )
 _find_inference = FindInference(inferences=_inferences, now=_now)
-_await_inference = AwaitInference(find=_find_inference, clock=time.monotonic, sleep=time.sleep)
+_await_inference = AwaitInference(find=_find_inference, clock=time.monotonic, sleep=stopwatch.pause)
 _await_inferences = AwaitInferences(
-    find=FindInferences(inferences=_inferences, now=_now), clock=time.monotonic, sleep=time.sleep
+    find=FindInferences(inferences=_inferences, now=_now),
+    clock=time.monotonic,
+    sleep=stopwatch.pause,
 )
 _list_inferences = ListInferences(
     inferences=_inferences, now=_now, cursor_key=os.environ[Variable.CURSOR_KEY].encode()
@@ -110,7 +116,9 @@ def get_openapi() -> Response[Any]:
 
 
 def _inference(id: str, endpoint: str | None = None, wait: float = 0) -> Response[Any]:
+    api.about(id, endpoint)
     record = _await_inference(id, endpoint, wait)
+    api.about(id, record["endpoint_name"])
     # Sorted, since DynamoDB promises no order of the members of a map.
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     etag = f'"{digest[:32]}"'
@@ -122,6 +130,7 @@ def _inference(id: str, endpoint: str | None = None, wait: float = 0) -> Respons
 
 
 def _output(id: str, endpoint: str | None = None) -> Response[Any]:
+    api.about(id, endpoint)
     headers: dict[str, Any] = {"Cache-Control": "no-store"}
     match _locate_output(id, endpoint):
         case Link(url):
@@ -136,7 +145,8 @@ def _json(content: dict[str, Any]) -> Response[Any]:
     return Response(HTTPStatus.OK, "application/json", json.dumps(content))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True, correlation_id_path=API_GATEWAY_HTTP)
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request of an HTTP API (payload format 2.0)."""
     return api.resolve(event, context)

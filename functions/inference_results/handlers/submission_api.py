@@ -12,6 +12,7 @@ from typing import Any, Final
 import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
@@ -19,13 +20,17 @@ from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
 from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.contract import Route, Variable
+from inference_results.domain.parameters import ENDPOINT, IDEMPOTENCY_KEY
 from inference_results.domain.registering import RegisterInvocation
-from inference_results.domain.submitting import SubmitInference
+from inference_results.domain.submitting import SubmitInference, inference_id_of
+from inference_results.handlers.disclosure import without_texts
 from inference_results.handlers.questions import read_input
 from inference_results.handlers.routing import HttpApi
+from inference_results.handlers.stopwatch import Stopwatch
 
 logger = Logger()
-api = HttpApi()
+stopwatch = Stopwatch(clock=time.monotonic, sleep=time.sleep)
+api = HttpApi(stopwatch=stopwatch, logger=logger)
 
 _now: Final = partial(datetime.now, UTC)
 _retention: Final = timedelta(days=int(os.environ[Variable.RETENTION_DAYS]))
@@ -54,7 +59,11 @@ _submit_inference = SubmitInference(
 @api.on(Route.SUBMIT_INFERENCE)
 def submit_inference() -> Response[Any]:
     api.query(Route.SUBMIT_INFERENCE)
-    submitted = _submit_inference(*read_input(api.members()))
+    members, body = read_input(api.members())
+    endpoint, key = members.get(ENDPOINT.name), members.get(IDEMPOTENCY_KEY.name)
+    if isinstance(endpoint, str) and isinstance(key, str):
+        api.about(inference_id_of(endpoint, key), endpoint)
+    submitted = _submit_inference(members, body)
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
     return Response(status, "application/json", json.dumps(submitted.record))
 
@@ -71,11 +80,14 @@ def register_inference_by_query() -> Response[Any]:
 
 
 def _registered(inference_id: str) -> Response[Any]:
-    record = _register_invocation(inference_id, api.members())
+    members = api.members()
+    api.about(inference_id, members.get(ENDPOINT.name))
+    record = _register_invocation(inference_id, members)
     return Response(HTTPStatus.OK, "application/json", json.dumps(record))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True, correlation_id_path=API_GATEWAY_HTTP)
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request of an HTTP API (payload format 2.0)."""
     return api.resolve(event, context)

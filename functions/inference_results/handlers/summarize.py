@@ -18,6 +18,7 @@ from inference_results.adapters.summaries import SummariesTable
 from inference_results.contract import Variable
 from inference_results.domain.counting import Change, CountResults
 from inference_results.domain.errors import Unavailable
+from inference_results.handlers.disclosure import without_texts
 
 _SEQUENCE_DIGITS: Final = 40
 """The most that DynamoDB writes; padded to them, sequence numbers sort as text."""
@@ -36,6 +37,7 @@ _count_results = CountResults(
 
 
 @logger.inject_lambda_context
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Count the changes of one shard; the last call of a window may bring none.
 

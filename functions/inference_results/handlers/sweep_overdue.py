@@ -3,29 +3,30 @@
 import json
 import os
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.overdue import OverdueRecords
 from inference_results.adapters.s3 import S3Objects
-from inference_results.contract import Variable
+from inference_results.contract import Dimension, Metric, Variable
 from inference_results.domain.reading import ReadResponse
-from inference_results.domain.sweeping import SweepOverdue, Swept
+from inference_results.domain.sweeping import STATUSES, SweepOverdue, SweptRecord
+from inference_results.handlers.disclosure import subject, without_texts
+from inference_results.handlers.measurements import Measurements, among
 
 RESERVE_SECONDS = 25
 """What a record may take once begun: three calls to AWS that take all their time."""
 
 logger = Logger()
-metrics = Metrics()
 
 _workers = int(os.environ[Variable.WORKERS])
 _config = client_config(connections=_workers)
@@ -46,14 +47,29 @@ _sweep_overdue = SweepOverdue(
     now=partial(datetime.now, UTC),
 )
 _pool = ThreadPoolExecutor(_workers)
+_watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
+@without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Sweep for as long as the function may run; answers with how many records became what."""
     stop_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    swept = _sweep_overdue(_pool, lambda: time.monotonic() < stop_at)
-    for each in Swept:
-        metrics.add_metric(name=each, unit=MetricUnit.Count, value=swept[each])
-    return {str(each): count for each, count in swept.items()}
+    measured = Measurements()
+    counts = Counter[str]()
+    try:
+        for each in _sweep_overdue(_pool, lambda: time.monotonic() < stop_at):
+            counts[each.swept.value] += 1
+            _measure(each, measured)
+            about = subject(each.inference_id, each.endpoint_name)
+            logger.debug("swept", extra={"swept": each.swept.value, **about})
+    finally:
+        measured.emit()
+    return dict(counts)
+
+
+def _measure(record: SweptRecord, measured: Measurements) -> None:
+    measured.add(Metric(record.swept))
+    if status := STATUSES.get(record.swept):
+        endpoint = among(_watched, record.endpoint_name or "")
+        measured.add(Metric.RESULTS, 1, (Dimension.ENDPOINT, endpoint), (Dimension.STATUS, status))
