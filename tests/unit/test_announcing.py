@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from inference_results.domain.announcement import Change
 from inference_results.domain.announcing import AnnounceChanges, Reply
 from tests.fakes import NOW
-from tests.unit.test_announcement import result
+from tests.unit.test_announcement import LATER, result
 
 TAKEN, NOT_NOW, NEVER = Reply
 
@@ -127,3 +127,16 @@ def test_every_change_is_announced_once_or_said_not_to_be(replies):
     assert sorted(bus.taken + refused + left) == list("abcdef")
     assert told.announced == len(bus.taken)
     assert left == sorted(left)
+
+
+def test_a_lag_is_from_the_record_to_what_the_bus_took(announce):
+    early, unknown = result(recorded_at="2026-01-25T11:59:58.500Z"), result()
+    del unknown["recorded_at"]
+    told = announce(
+        FakeBus(),
+        [
+            Change(sequence=str(number), before=None, after=each)
+            for number, each in enumerate([early, result(recorded_at=LATER), unknown])
+        ],
+    )
+    assert (told.announced, told.lags_ms) == (3, [1500, 0])
