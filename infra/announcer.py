@@ -69,6 +69,7 @@ class Announcer(Construct):
             ],
         )
         self.role = handler.role
+        self.function = handler.function
         consume_stream(
             handler,
             stream_arn=table.table_stream_arn,

@@ -44,6 +44,7 @@ class InferenceResultsStack(cdk.Stack):
                 failed.subscription_dead_letter_queue.queue_url
             ),
             StackOutput.SWEEP_FUNCTION_NAME: results.sweeper.function.function_name,
+            StackOutput.SUMMARIZE_FUNCTION_NAME: results.summarizer.function.function_name,
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
         if results.announcer:
@@ -51,6 +52,7 @@ class InferenceResultsStack(cdk.Stack):
             outputs[StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL] = (
                 results.announcer.dead_letter_queue.queue_url
             )
+            outputs[StackOutput.ANNOUNCE_FUNCTION_NAME] = results.announcer.function.function_name
         if results.api:
             outputs[StackOutput.API_URL] = results.api.api.api_endpoint
         for name, value in outputs.items():

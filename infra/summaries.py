@@ -76,10 +76,14 @@ class Summarizer(Construct):
             },
             statements=[
                 *stream_statements(stream_arn, self.dead_letter_queue),
-                iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn]),
+                iam.PolicyStatement(
+                    actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+                    resources=[table.table_arn],
+                ),
             ],
         )
         self.role = handler.role
+        self.function = handler.function
         consume_stream(
             handler,
             stream_arn=stream_arn,

@@ -8,6 +8,14 @@ from enum import StrEnum
 DEFAULT_RETENTION_DAYS = 90
 MAX_RETENTION_DAYS = 3650
 
+STREAM_GIVE_UP_HOURS = 12
+"""For so long Lambda tells a part of the table's stream again; then it is a dead letter."""
+STREAM_KEPT_HOURS = 24
+"""DynamoDB's own: what is older can no longer be read."""
+
+REDRIVEN_FROM = "redrivenFrom"
+"""In an event for summarize, not from Lambda: the shard whose reader gave these changes up."""
+
 METRICS_NAMESPACE = "InferenceResults"
 
 
@@ -220,6 +228,12 @@ class SummaryAttribute(StrEnum):
     """`<day>#<writer>`: each shard of the stream writes items of its own."""
     LAST_SEQUENCE = "last_sequence"
     """Of the last change that the counters include."""
+    FIRST_SEQUENCE = "first_sequence"
+    """Of the first one."""
+    BEGAN = "began"
+    """When the oldest change of the batch that was added last was made, in epoch seconds."""
+    GAPS = "gaps"
+    """What the counters may lack between the first and the last: see decision 0018."""
     EXPIRES_AT = "expires_at"
 
 
@@ -241,6 +255,8 @@ class StackOutput(StrEnum):
     SUMMARIES_TABLE_NAME = "SummariesTableName"
     API_URL = "ApiUrl"
     SWEEP_FUNCTION_NAME = "SweepFunctionName"
+    SUMMARIZE_FUNCTION_NAME = "SummarizeFunctionName"
+    ANNOUNCE_FUNCTION_NAME = "AnnounceFunctionName"
     COMPLETED_QUEUE_URL = "CompletedQueueUrl"
     FAILED_QUEUE_URL = "FailedQueueUrl"
     COMPLETED_DEAD_LETTER_QUEUE_URL = "CompletedDeadLetterQueueUrl"

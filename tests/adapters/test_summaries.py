@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -7,7 +7,7 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from inference_results.adapters.summaries import SummariesTable
-from inference_results.domain.counting import Addition, Change, CountResults, EndpointDay
+from inference_results.domain.counting import Addition, Change, Counted, CountResults, EndpointDay
 from inference_results.domain.errors import Unavailable
 
 DAY = EndpointDay("here", "2026-01-25")
@@ -26,6 +26,8 @@ def addition(first="2", last="4", day=DAY.day, writer="shard", **counters):
         last_sequence=last,
         counters=counters or {"status#Completed": 3, "latency#87": 3},
         expires_at=2_000_000_000,
+        began=1_769_342_400,
+        sure_since=0,
     )
 
 
@@ -39,7 +41,9 @@ def test_what_is_added_is_read(table):
         {
             "endpoint_name": "here",
             "day_writer": "2026-01-25#shard",
+            "first_sequence": "2",
             "last_sequence": "4",
+            "began": 1_769_342_400,
             "expires_at": 2_000_000_000,
             "status#Completed": 3,
             "latency#87": 3,
@@ -109,20 +113,49 @@ def test_more_than_a_page_is_read(table):
     assert len(read(table)) == 8
 
 
-@pytest.mark.parametrize("operation", ["update_item", "query"])
+@pytest.mark.parametrize("operation", ["update_item", "query", "get_item"])
 def test_throttling_may_pass(aws, operation):
     client = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
     table = SummariesTable(client, "summaries")
     with Stubber(client) as stub:
         stub.add_client_error(operation, "ThrottlingException", http_status_code=400)
         with pytest.raises(Unavailable, match="dynamodb: ThrottlingException"):
-            _ = table.add(addition()) if operation == "update_item" else read(table)
+            {
+                "update_item": lambda: table.add(addition()),
+                "query": lambda: read(table),
+                "get_item": lambda: table.counted(DAY, "shard"),
+            }[operation]()
 
 
 def test_changes_told_in_any_pieces_and_again_are_counted_once(table):
     result = {"endpoint_name": "here", "status": "Completed", "event_time": "2026-01-25T12:00:00Z"}
-    changes = [Change(sequence=f"{number:03}", before=None, after=result) for number in range(20)]
-    count = CountResults(counts=table, retention=timedelta(days=90))
+    changes = [
+        Change(sequence=f"{number:03}", made=0, before=None, after=result) for number in range(20)
+    ]
+    count = CountResults(
+        counts=table, retention=timedelta(days=90), now=lambda: datetime(2026, 1, 25, tzinfo=UTC)
+    )
     for begin, end in [(0, 5), (0, 3), (3, 9), (0, 9), (8, 12), (9, 20), (0, 20), (19, 20)]:
         count("shard", changes[begin:end])
     assert read(table)[0]["status#Completed"] == 20
+
+
+def test_a_gap_is_noted_where_the_last_batch_began_long_ago(table):
+    table.add(replace(addition("2", "4"), began=1000))
+    table.add(replace(addition("6", "7"), began=1500, sure_since=1000))
+    assert table.add(replace(addition("8", "9"), began=3000, sure_since=2000)) == "9"
+    assert table.counted(DAY, "shard") == Counted(first="2", last="9", gaps=(("7", "8"),))
+    assert read(table)[0]["status#Completed"] == 9
+
+
+def test_behind_a_gap_nothing_counts_twice_either(table):
+    for _ in range(2):
+        table.add(replace(addition("2", "4"), began=1000, sure_since=2000))
+        assert table.add(replace(addition("8", "9"), began=1000, sure_since=2000)) == "9"
+    assert table.add(replace(addition("3", "5"), began=1000, sure_since=2000)) == "9"
+    assert read(table)[0]["status#Completed"] == 6
+    assert table.counted(DAY, "shard") == Counted(first="2", last="9", gaps=(("4", "8"),))
+
+
+def test_of_a_writer_that_never_wrote_nothing_is_counted(table):
+    assert table.counted(DAY, "shard") is None

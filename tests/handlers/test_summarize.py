@@ -52,6 +52,7 @@ def record(sequence, new=None, old=None):
         "eventSource": "aws:dynamodb",
         "dynamodb": {
             "SequenceNumber": str(sequence),
+            "ApproximateCreationDateTime": 1_769_342_400.0,
             "StreamViewType": "NEW_AND_OLD_IMAGES",
             **{name: each for name, each in images.items() if each},
         },
@@ -168,3 +169,15 @@ def test_what_dynamodb_refuses_for_now_comes_again(handler, days, context, monke
     assert [each.reason for each in caplog.records] == ["dynamodb: ThrottlingException"]
     handler(batch, context)
     assert days("here")[0]["counts"] == days("there")[0]["counts"] == {"Completed": 1}
+
+
+def test_what_was_given_up_is_counted_by_a_writer_of_its_own_but_for_what_was_counted(
+    handler, days, context
+):
+    first, second = record(1, image("a")), record(2, image("b"))
+    handler(event(first), context)
+    handler(event(record(3, image("c"))), context)
+    redriven = event(first, second, shardId=f"{SHARD}-redriven-1", redrivenFrom=SHARD)
+    for _ in range(2):
+        assert handler(redriven, context) == {"state": {}}
+    assert days()[0]["counts"] == {"Completed": 3}

@@ -117,6 +117,7 @@ def test_without_announcements_there_is_no_trace_of_them(template):
     assert set(template["Outputs"]) - set(silent["Outputs"]) == {
         StackOutput.EVENT_BUS_ARN,
         StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL,
+        StackOutput.ANNOUNCE_FUNCTION_NAME,
     }
 
 

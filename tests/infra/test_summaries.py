@@ -58,6 +58,7 @@ def test_counting_may_read_the_stream_and_add_and_nothing_else(template):
     policy = statements(template, "AWS::IAM::Policy", "Summarizer")
     assert sorted(action for each in policy for action in actions(each)) == [
         "dynamodb:DescribeStream",
+        "dynamodb:GetItem",
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",

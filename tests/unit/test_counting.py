@@ -1,15 +1,25 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_results.domain.counting import Change, CountResults, EndpointDay, added_by
+from inference_results.contract import STREAM_GIVE_UP_HOURS
+from inference_results.domain.counting import (
+    Change,
+    Counted,
+    CountResults,
+    EndpointDay,
+    added_by,
+)
+from inference_results.domain.errors import Unavailable
 
 NOON = "2026-01-25T12:00:00.000Z"
 DAY = EndpointDay("here", "2026-01-25")
+NOW = datetime(2026, 1, 25, 12, tzinfo=UTC)
+MADE = int(NOW.timestamp())
 
 
 @dataclass
@@ -19,17 +29,40 @@ class FakeCounts:
     counters: dict[tuple[EndpointDay, str], Counter[str]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
-    last: dict[tuple[EndpointDay, str], str] = field(default_factory=dict)
+    included: dict[tuple[EndpointDay, str], Counted] = field(default_factory=dict)
+    began: dict[tuple[EndpointDay, str], int] = field(default_factory=dict)
     additions: list = field(default_factory=list)
+    calls_until_trouble: int | None = None
 
     def add(self, addition):
+        if self.calls_until_trouble is not None:
+            self.calls_until_trouble -= 1
+            if self.calls_until_trouble < 0:
+                raise Unavailable("dynamodb", "ThrottlingException")
         self.additions.append(addition)
         key = (addition.of, addition.writer)
-        if self.last.get(key, "") >= addition.first_sequence:
-            return self.last[key]
+        first, last = addition.first_sequence, addition.last_sequence
+        if before := self.included.get(key):
+            if before.last >= first:
+                return before.last
+            first = before.first
+        gaps = before.gaps if before else ()
+        if before and self.began[key] < addition.sure_since:
+            gaps = (*gaps, (before.last, addition.first_sequence))
         self.counters[key].update(addition.counters)
-        self.last[key] = addition.last_sequence
-        return addition.last_sequence
+        self.included[key] = Counted(first=first, last=last, gaps=gaps)
+        self.began[key] = addition.began
+        return last
+
+    def counted(self, of, writer):
+        return self.included.get((of, writer))
+
+    def total(self):
+        total = Counter()
+        for (day, _), counters in self.counters.items():
+            for name, n in counters.items():
+                total[day, name] += n
+        return {each: n for each, n in total.items() if n}
 
     def of(self, day=DAY, writer="shard"):
         return {name: n for name, n in self.counters[day, writer].items() if n}
@@ -39,8 +72,8 @@ def record(status="Completed", event_time=NOON, **more):
     return {"endpoint_name": "here", "status": status, "event_time": event_time, **more}
 
 
-def change(before, after, sequence="1"):
-    return Change(sequence=sequence, before=before, after=after)
+def change(before, after, sequence="1", made=MADE):
+    return Change(sequence=sequence, made=made, before=before, after=after)
 
 
 def test_a_new_result_counts_by_its_status_and_its_latency():
@@ -129,8 +162,8 @@ def test_a_result_of_any_year_counts(day):
     assert counts.of(EndpointDay("here", day)) == {"status#Completed": 1}
 
 
-def counted(counts):
-    return CountResults(counts=counts, retention=timedelta(days=90))
+def counted(counts, now=NOW):
+    return CountResults(counts=counts, retention=timedelta(days=90), now=lambda: now)
 
 
 def test_a_day_is_kept_for_the_retention_after_its_end():
@@ -224,3 +257,150 @@ def test_any_batches_and_any_repetition_count_each_change_once(data, writes):
         for name in counters
     )
     assert sum((Counter(at_once.of(day)) for day in days), Counter()) == standing
+
+
+# What Lambda gave up
+
+
+def results(*sequences, made=MADE, endpoint="here"):
+    after = record() | {"endpoint_name": endpoint}
+    return [change(None, after, sequence, made) for sequence in sequences]
+
+
+def test_what_was_given_up_is_counted_once_however_often_it_is_redriven():
+    counts = FakeCounts()
+    counted(counts)("shard", results("1"))
+    later = NOW + timedelta(hours=STREAM_GIVE_UP_HOURS)
+    counted(counts, later)("shard", results("4", made=int(later.timestamp())))
+    for _ in range(2):
+        counted(counts, later).given_up("shard", "shard-redriven-2", results("2"))
+        counted(counts, later).given_up("shard", "shard-redriven-2", results("3"))
+    assert counts.total() == {(DAY, "status#Completed"): 4}
+
+
+def test_what_was_counted_of_a_part_before_it_was_given_up_does_not_count_again():
+    """Of the batch 1 to 4 the first endpoint was counted, the second was not. Then both go on."""
+    counts = FakeCounts(calls_until_trouble=1)
+    part = [*results("1", "2"), *results("3", "4", endpoint="there")]
+    with pytest.raises(Unavailable):
+        counted(counts)("shard", part)
+    counts.calls_until_trouble = None
+    later = NOW + timedelta(hours=STREAM_GIVE_UP_HOURS)
+    now = int(later.timestamp())
+    behind = [*results("5", made=now), *results("6", made=now, endpoint="there")]
+    counted(counts, later)("shard", behind)
+    counted(counts, later).given_up("shard", "shard-redriven-1", part)
+    there = EndpointDay("there", DAY.day)
+    assert counts.total() == {(DAY, "status#Completed"): 3, (there, "status#Completed"): 3}
+
+
+def test_an_endpoint_whose_first_result_was_given_up_has_it_after_all():
+    counts = FakeCounts()
+    later = NOW + timedelta(hours=STREAM_GIVE_UP_HOURS)
+    counted(counts, later)("shard", results("2", made=int(later.timestamp())))
+    counted(counts, later).given_up("shard", "shard-redriven-1", results("1"))
+    assert counts.total() == {(DAY, "status#Completed"): 2}
+
+
+def test_batches_in_close_order_note_no_gap():
+    counts = FakeCounts()
+    for hours in range(0, 48, STREAM_GIVE_UP_HOURS - 2):
+        now = NOW + timedelta(hours=hours)
+        counted(counts, now)("shard", results(f"{hours:03}", made=int(now.timestamp())))
+    assert counts.included[DAY, "shard"].gaps == ()
+
+
+class Lambda:
+    """Tells changes as Lambda does: again after an error, halved at will, given up by age."""
+
+    def __init__(self, data, changes):
+        self.data, self.changes = data, changes
+        self.counts = FakeCounts()
+        self.now = NOW
+        self.given_up = []
+
+    def tell_all(self):
+        position = 0
+        while position < len(self.changes):
+            self._pass_time_to(self.changes[position].made)
+            end = self.data.draw(st.integers(position + 1, len(self.changes)), label="batch")
+            self._pass_time_to(self.changes[end - 1].made)
+            self._settle(self.changes[position:end])
+            position = end
+            self.redrive_some()
+
+    def _settle(self, batch):
+        while not self._tell(lambda count: count("shard", batch)):
+            match self.data.draw(st.sampled_from(["again", "halve", "give up"]), label="then"):
+                case "halve" if len(batch) > 1:
+                    middle = len(batch) // 2
+                    self._settle(batch[:middle])
+                    self._settle(batch[middle:])
+                    return
+                case "give up":
+                    self._pass_time_to(batch[0].made + STREAM_GIVE_UP_HOURS * 3600)
+                    self.given_up.append(batch)
+                    return
+
+    def redrive_some(self):
+        for part in self.given_up:
+            if self.data.draw(st.booleans(), label="redrive"):
+                self._redrive(part)
+
+    def redrive_all(self):
+        self.counts.calls_until_trouble = None
+        for part in self.data.draw(st.permutations(self.given_up), label="order"):
+            for each in part:
+                self._count().given_up("shard", self._writer(part), [each])
+
+    def _redrive(self, part):
+        """In chunks, from its beginning, and perhaps not to its end."""
+        position = 0
+        while position < len(part):
+            end = self.data.draw(st.integers(position + 1, len(part)), label="chunk")
+            chunk = part[position:end]
+            if not self._tell(
+                lambda count, it=chunk: count.given_up("shard", self._writer(part), it)
+            ):
+                return
+            position = end
+
+    def _tell(self, call):
+        trouble = self.data.draw(st.none() | st.integers(0, 2), label="calls until trouble")
+        self.counts.calls_until_trouble = trouble
+        try:
+            call(self._count())
+        except Unavailable:
+            return False
+        return True
+
+    def _count(self):
+        return counted(self.counts, self.now)
+
+    def _writer(self, part):
+        return f"shard-redriven-{part[0].sequence}"
+
+    def _pass_time_to(self, seconds):
+        self.now = max(self.now, datetime.fromtimestamp(seconds, UTC))
+
+
+@given(
+    st.data(),
+    st.lists(
+        st.tuples(st.integers(0, 3), OUTCOMES, st.integers(0, 14 * 3600)), min_size=1, max_size=12
+    ),
+)
+def test_whatever_is_given_up_and_redriven_each_change_counts_once(data, writes):
+    records, changes, made = {}, [], MADE
+    for number, (key, after, pause) in enumerate(writes):
+        made += pause
+        after = after | {"endpoint_name": records.get(key, after)["endpoint_name"]}
+        changes.append(change(records.get(key), after, f"{number:03}", made))
+        records[key] = after
+    lambda_ = Lambda(data, changes)
+    lambda_.tell_all()
+    lambda_.redrive_all()
+    truth = FakeCounts()
+    for each in changes:
+        counted(truth)("shard", [each])
+    assert lambda_.counts.total() == truth.total()

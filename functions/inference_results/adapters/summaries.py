@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from inference_results.adapters.aws import unavailability
 from inference_results.adapters.items import plain
 from inference_results.contract import SummaryAttribute
-from inference_results.domain.counting import Addition
+from inference_results.domain.counting import Addition, Counted, EndpointDay
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _NEVER_WRITTEN: Final = f"attribute_not_exists({SummaryAttribute.LAST_SEQUENCE})"
 # Not `< :last`: of changes 1 to 9, after 1 to 5 were added, the first five would count again.
 _WRITTEN_BEFORE_THE_FIRST: Final = f"{SummaryAttribute.LAST_SEQUENCE} < :first"
+_NOT_LONG_AGO: Final = f"{SummaryAttribute.BEGAN} >= :sure_since"
+_WRITTEN_AS_SEEN: Final = f"{SummaryAttribute.LAST_SEQUENCE} = :seen"
+_BETWEEN: Final = ".."
 
 
 class SummariesTable:
@@ -23,31 +26,53 @@ class SummariesTable:
         self._table_name = table_name
 
     def add(self, addition: Addition) -> str:
-        """One conditional UpdateItem: no change is counted twice."""
+        """One conditional UpdateItem, or two where a gap is noted: no change is counted twice."""
+        seen = self._refusal(addition, None)
+        while seen is not None and seen < addition.first_sequence:
+            seen = self._refusal(addition, seen)
+        return addition.last_sequence if seen is None else seen
+
+    def _refusal(self, addition: Addition, seen: str | None) -> str | None:
+        """The last sequence that is stored, if it is not added; `seen`: note a gap behind that."""
+        set_ = [
+            f"{SummaryAttribute.LAST_SEQUENCE} = :last",
+            f"{SummaryAttribute.FIRST_SEQUENCE} ="
+            f" if_not_exists({SummaryAttribute.FIRST_SEQUENCE}, :first)",
+            f"{SummaryAttribute.BEGAN} = :began",
+            "#expires_at = :expires_at",
+        ]
+        values: dict[str, Any] = {
+            ":first": {"S": addition.first_sequence},
+            ":last": {"S": addition.last_sequence},
+            ":began": {"N": str(addition.began)},
+            ":expires_at": {"N": str(addition.expires_at)},
+        }
+        if seen is None:
+            may = f"{_NEVER_WRITTEN} OR ({_WRITTEN_BEFORE_THE_FIRST} AND {_NOT_LONG_AGO})"
+            values[":sure_since"] = {"N": str(addition.sure_since)}
+        else:
+            may = _WRITTEN_AS_SEEN
+            gaps = SummaryAttribute.GAPS
+            set_.append(f"{gaps} = list_append(if_not_exists({gaps}, :none), :gap)")
+            gap = {"S": f"{seen}{_BETWEEN}{addition.first_sequence}"}
+            values |= {":seen": {"S": seen}, ":none": {"L": []}, ":gap": {"L": [gap]}}
         counters = list(addition.counters.items())
-        update = f"SET {SummaryAttribute.LAST_SEQUENCE} = :last, #expires_at = :expires_at"
+        update = f"SET {', '.join(set_)}"
         if counters:
             update += " ADD " + ", ".join(f"#{at} :{at}" for at in range(len(counters)))
         with unavailability("dynamodb"):
             try:
                 self._client.update_item(
                     TableName=self._table_name,
-                    Key={
-                        SummaryAttribute.ENDPOINT_NAME.value: {"S": addition.of.endpoint_name},
-                        SummaryAttribute.DAY_WRITER.value: {
-                            "S": f"{addition.of.day}#{addition.writer}"
-                        },
-                    },
+                    Key=_key(addition.of, addition.writer),
                     UpdateExpression=update,
-                    ConditionExpression=f"{_NEVER_WRITTEN} OR {_WRITTEN_BEFORE_THE_FIRST}",
+                    ConditionExpression=may,
                     ExpressionAttributeNames={
                         "#expires_at": SummaryAttribute.EXPIRES_AT,
                         **{f"#{at}": name for at, (name, _) in enumerate(counters)},
                     },
                     ExpressionAttributeValues={
-                        ":first": {"S": addition.first_sequence},
-                        ":last": {"S": addition.last_sequence},
-                        ":expires_at": {"N": str(addition.expires_at)},
+                        **values,
                         **{f":{at}": {"N": str(each)} for at, (_, each) in enumerate(counters)},
                     },
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -56,7 +81,21 @@ class SummariesTable:
                 stored: dict[str, Any] = refused.response["Item"]  # type: ignore[typeddict-item]
                 sequence: str = stored[SummaryAttribute.LAST_SEQUENCE]["S"]
                 return sequence
-        return addition.last_sequence
+        return None
+
+    def counted(self, of: EndpointDay, writer: str) -> Counted | None:
+        with unavailability("dynamodb"):
+            item = self._client.get_item(
+                TableName=self._table_name, Key=_key(of, writer), ConsistentRead=True
+            ).get("Item")
+        if item is None:
+            return None
+        stored = plain(item)
+        return Counted(
+            first=stored[SummaryAttribute.FIRST_SEQUENCE],
+            last=stored[SummaryAttribute.LAST_SEQUENCE],
+            gaps=tuple(_gap(text) for text in stored.get(SummaryAttribute.GAPS, [])),
+        )
 
     def read(self, endpoint_name: str, since: str, until: str) -> list[dict[str, Any]]:
         """The items of an endpoint's days, both included; one Query, of as many pages as it takes.
@@ -79,3 +118,15 @@ class SummariesTable:
         )
         with unavailability("dynamodb"):
             return [plain(item) for page in pages for item in page["Items"]]
+
+
+def _key(of: EndpointDay, writer: str) -> dict[str, Any]:
+    return {
+        SummaryAttribute.ENDPOINT_NAME.value: {"S": of.endpoint_name},
+        SummaryAttribute.DAY_WRITER.value: {"S": f"{of.day}#{writer}"},
+    }
+
+
+def _gap(text: str) -> tuple[str, str]:
+    after, _, before = text.partition(_BETWEEN)
+    return after, before

@@ -5,12 +5,12 @@ counted. What a change adds follows from the change alone, so it can be told aga
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-from inference_results.contract import Attribute
+from inference_results.contract import STREAM_GIVE_UP_HOURS, Attribute
 from inference_results.domain.inference import Status
 from inference_results.domain.latency import bucket_of
 from inference_results.domain.timestamp import milliseconds_between, parse_timestamp
@@ -20,6 +20,8 @@ LATENCY_PREFIX: Final = "latency#"
 
 _MOST_COUNTERS: Final = 250
 """Of one addition: an expression may have 4 KB."""
+_SURELY_TOLD: Final = timedelta(hours=STREAM_GIVE_UP_HOURS - 1)
+"""No part of the stream is given up so soon. An hour less, as clocks differ."""
 _MAX_STATUS: Final = 64
 """Characters; no notification has more, and a counter's name does not stretch without end."""
 
@@ -35,10 +37,12 @@ class EndpointDay(NamedTuple):
 class Change:
     """A record before and after one write: its texts by attribute, None where there was none.
 
-    `sequence` sorts as text in the order in which one writer is told its changes.
+    `sequence` sorts as text in the order in which one writer is told its changes; `made` is when
+    it was made, in epoch seconds.
     """
 
     sequence: str
+    made: int
     before: Mapping[str, str] | None
     after: Mapping[str, str] | None
 
@@ -54,6 +58,26 @@ class Addition:
     counters: Mapping[str, int]
     """By name; some are negative."""
     expires_at: int
+    began: int
+    """When the oldest change of the batch was made, in epoch seconds."""
+    sure_since: int
+    """Between a batch that began earlier and this one, the stream may have been given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Which changes the counters of a writer include, of those that concern them.
+
+    A gap is what lies between two sequences: what was given up there was not counted.
+    """
+
+    first: str
+    last: str
+    gaps: tuple[tuple[str, str], ...] = ()
+
+    def __contains__(self, sequence: str) -> bool:
+        within = self.first <= sequence <= self.last
+        return within and not any(after < sequence < before for after, before in self.gaps)
 
 
 class Counts(Protocol):
@@ -63,7 +87,11 @@ class Counts(Protocol):
         """Add unless the counters include the first change, or a later one, already.
 
         Answers with the sequence of the last change that they include now. Raises Unavailable.
+        Notes a gap if the last batch began before `sure_since`.
         """
+
+    def counted(self, of: EndpointDay, writer: str) -> Counted | None:
+        """What the counters include by now. Raises Unavailable."""
 
 
 class _Step(NamedTuple):
@@ -83,16 +111,26 @@ class CountResults:
     counts: Counts
     retention: timedelta
     """How long a day's counters are kept after its end."""
+    now: Callable[[], datetime]
 
-    def __call__(self, writer: str, changes: Iterable[Change]) -> None:
-        steps = defaultdict[EndpointDay, list[_Step]](list)
-        for change in changes:
-            for of, counters in added_by(change).items():
-                steps[of].append(_Step(change.sequence, counters))
-        for of, each in steps.items():
-            self._add(of, writer, each)
+    def __call__(self, writer: str, changes: Sequence[Change]) -> None:
+        sure_since = int((self.now() - _SURELY_TOLD).timestamp())
+        for of, steps in _steps(changes).items():
+            self._add(of, writer, steps, _began(changes), sure_since)
 
-    def _add(self, of: EndpointDay, writer: str, steps: Sequence[_Step]) -> None:
+    def given_up(self, former: str, writer: str, changes: Sequence[Change]) -> None:
+        """Count what a former writer was told, and did not count before it was given up.
+
+        `writer` counts these changes and no others, in order, however often they are told.
+        """
+        for of, steps in _steps(changes).items():
+            counted = self.counts.counted(of, former) or ()
+            missing = [step for step in steps if step.sequence not in counted]
+            self._add(of, writer, missing, _began(changes), sure_since=0)
+
+    def _add(
+        self, of: EndpointDay, writer: str, steps: Sequence[_Step], began: int, sure_since: int
+    ) -> None:
         while steps:
             some = _as_many_as_fit(steps)
             included = self.counts.add(
@@ -104,6 +142,8 @@ class CountResults:
                     # Also if all of it is zero: a refusal tells what of it was added before.
                     counters=_sum(some),
                     expires_at=self._expires_at(of.day),
+                    began=began,
+                    sure_since=sure_since,
                 )
             )
             steps = [step for step in steps if step.sequence > included]
@@ -112,6 +152,18 @@ class CountResults:
         """The same for all writers, so that a day goes as a whole."""
         begin = datetime.fromisoformat(day).replace(tzinfo=UTC)
         return int(begin.timestamp() + (timedelta(days=1) + self.retention).total_seconds())
+
+
+def _steps(changes: Iterable[Change]) -> dict[EndpointDay, list[_Step]]:
+    steps = defaultdict[EndpointDay, list[_Step]](list)
+    for change in changes:
+        for of, counters in added_by(change).items():
+            steps[of].append(_Step(change.sequence, counters))
+    return steps
+
+
+def _began(changes: Iterable[Change]) -> int:
+    return min((change.made for change in changes), default=0)
 
 
 def added_by(change: Change) -> dict[EndpointDay, dict[str, int]]:

@@ -6,7 +6,8 @@ apart.
 """
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import boto3
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.summaries import SummariesTable
-from inference_results.contract import Variable
+from inference_results.contract import REDRIVEN_FROM, Variable
 from inference_results.domain.counting import Change, CountResults
 from inference_results.domain.errors import Unavailable
 from inference_results.handlers.disclosure import without_texts
@@ -33,6 +34,7 @@ _count_results = CountResults(
         os.environ[Variable.SUMMARIES_TABLE_NAME],
     ),
     retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
+    now=partial(datetime.now, UTC),
 )
 
 
@@ -41,11 +43,15 @@ _count_results = CountResults(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Count the changes of one shard; the last call of a window may bring none.
 
-    Lambda takes an answer without `state` for a failure, though no state is kept.
+    Lambda takes an answer without `state` for a failure, though no state is kept. Who redrives a
+    dead letter names the former shard too, and as `shardId` a writer of the letter's own.
     """
     changes = [_change(record["dynamodb"]) for record in event.get("Records", [])]
     try:
-        _count_results(event.get("shardId", _ONLY_SHARD), changes)
+        if REDRIVEN_FROM in event:
+            _count_results.given_up(event[REDRIVEN_FROM], event["shardId"], changes)
+        else:
+            _count_results(event.get("shardId", _ONLY_SHARD), changes)
     except Unavailable as error:
         logger.warning("will be delivered again", extra={"reason": str(error)})
         raise
@@ -55,6 +61,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _change(record: dict[str, Any]) -> Change:
     return Change(
         sequence=record["SequenceNumber"].zfill(_SEQUENCE_DIGITS),
+        made=int(record["ApproximateCreationDateTime"]),
         before=_texts(record.get("OldImage")),
         after=_texts(record.get("NewImage")),
     )
