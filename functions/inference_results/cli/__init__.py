@@ -3,7 +3,8 @@
 `commands` has the commands and their help, `options` their options, `exits` what ends them,
 `connection` whom they ask, `reading` their inputs, `views` what they show, `following` the list
 without an end, `waiting`, `saving` and `backfilling` what takes time, `wiring` what is done to an
-endpoint, `doctoring` what is found in a deployment.
+endpoint, `doctoring` what is found in a deployment, `dead_letters` with `letter_views` what is done
+about what was left over.
 """
 
 import sys

@@ -1,7 +1,6 @@
 """A backfill with a bar on the standard error stream, and a word on where to go on."""
 
 import shlex
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from inference_results.cli.exits import stopped_by_kill
 from inference_results.cli.terminal import (
     console,
     is_terminal,
@@ -60,7 +60,7 @@ def run_backfill(
     """Without a `recording` it shows the objects that no record points to, else the figures."""
     dry_run = recording is None
     tally = Tally(last_key=extent.start_after)
-    with _place_told(tally, dry_run=dry_run), _stopped_by_kill(), _bar() as bar:
+    with _place_told(tally, dry_run=dry_run), stopped_by_kill(), _bar() as bar:
         backfill.check(extent.prefix)
         locations = bar.track(backfill.recorded_locations(), description="reading the table")
         known = KnownLocations(extent.prefix, locations)
@@ -97,16 +97,6 @@ def _place_told(tally: Tally, *, dry_run: bool) -> Iterator[None]:
         ends_early.callback(_tell_place, "stopped", tally, dry_run=dry_run)
         yield
         ends_early.pop_all()
-
-
-@contextmanager
-def _stopped_by_kill() -> Iterator[None]:
-    """The signal of `kill` ends it as Ctrl-C does, so that the place is told."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_place(why: str, tally: Tally, *, dry_run: bool) -> None:

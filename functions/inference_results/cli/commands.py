@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from inference_results.cli import options
 from inference_results.cli.backfilling import run_backfill
 from inference_results.cli.connection import Connection
+from inference_results.cli.dead_letters import letters
 from inference_results.cli.exits import (
     ExitCode,
     WrongCall,
@@ -63,6 +64,7 @@ app = typer.Typer(
     epilog=exit_codes(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(letters)
 
 
 def main() -> None:

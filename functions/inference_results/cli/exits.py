@@ -4,6 +4,7 @@ Any other exception is a bug, and keeps its traceback.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from inference_results.client.errors import (
     NotFound,
     ServiceUnavailable,
     UnknownEndpoint,
+    UnknownMessage,
     UpdateFailed,
     UpdateTimeout,
     WaitTimeout,
@@ -47,9 +49,10 @@ class ExitCode(IntEnum):
 MEANINGS: Final = {
     ExitCode.DONE: "done; of wait: every inference is Completed",
     ExitCode.NOT_COMPLETED: "an inference is Failed, Expired, Lost or otherwise not Completed;"
-    " an update failed; of doctor: something was found",
+    " an update failed; of doctor: something was found; of dead-letters: something was left",
     ExitCode.USAGE: "the call is wrong, or refused by the service or by SageMaker",
-    ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer; no such endpoint",
+    ExitCode.NOT_FOUND: "nothing is recorded under the id, or no longer; no such endpoint or"
+    " message",
     ExitCode.TIMED_OUT: "not ended in time",
     ExitCode.NO_ANSWER: "no answer: not allowed, not reached, ambiguous, no output to be had,"
     " no endpoint to be wired",
@@ -87,6 +90,16 @@ def expected_errors() -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from None
 
 
+@contextmanager
+def stopped_by_kill() -> Iterator[None]:
+    """The signal of `kill` ends it as Ctrl-C does, so that what is under way is left in order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def exit_code(error: Exception) -> ExitCode:
     match error:
         case WaitTimeout() if _never_recorded(error):
@@ -97,7 +110,7 @@ def exit_code(error: Exception) -> ExitCode:
             return ExitCode.NOT_COMPLETED
         case WrongCall() | InvalidRequest() | IdempotencyKeyReused() | InvocationRefused():
             return ExitCode.USAGE
-        case NotFound() | UnknownEndpoint():
+        case NotFound() | UnknownEndpoint() | UnknownMessage():
             return ExitCode.NOT_FOUND
     return ExitCode.NO_ANSWER
 

@@ -11,6 +11,7 @@ from inference_results.contract import MAX_RETENTION_DAYS
 from inference_results.domain.errors import LocationRefused
 from inference_results.domain.inference import Status
 from inference_results.domain.location import Location, parse_prefix
+from inference_results.operations.dead_letters import QueueName
 
 
 def _point_in_time(text: str) -> datetime:
@@ -264,6 +265,45 @@ IncludeResponse = Annotated[
 Apply = Annotated[
     bool, typer.Option("--apply/--dry-run", help="Do it, or only show what would be done.")
 ]
+
+StackName = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        envvar="INFERENCE_RESULTS_STACK",
+        metavar="NAME",
+        help="Stack of this service, whose queues are meant.",
+    ),
+]
+Queue = Annotated[
+    QueueName | None,
+    typer.Argument(metavar="QUEUE", help="A queue by its name.", show_choices=False),
+]
+QueueArgument = Annotated[
+    QueueName, typer.Argument(metavar="QUEUE", help="A queue by its name.", show_choices=False)
+]
+MessageId = Annotated[
+    str, typer.Argument(parser=_utf8, metavar="MESSAGE_ID", help="As list shows it.")
+]
+MessageIds = Annotated[
+    list[str] | None,
+    typer.Argument(parser=_utf8, metavar="MESSAGE_ID...", help="As list shows them."),
+]
+AllLetters = Annotated[bool, typer.Option("--all", help="All messages of the queue.")]
+MostLetters = Annotated[
+    int, typer.Option(min=1, metavar="NUMBER", help="How many messages at most.")
+]
+MostLookedAt = Annotated[
+    int, typer.Option(min=1, metavar="NUMBER", help="How many messages to look at, at most.")
+]
+Rate = Annotated[
+    float, typer.Option(min=0.01, metavar="NUMBER", help="How many messages a second at most.")
+]
+SaveTo = Annotated[
+    Path | None,
+    typer.Option("--save", dir_okay=False, metavar="FILE", help="Keep what is deleted in a file."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 SubmitTo = Annotated[
     str, typer.Argument(parser=_utf8, metavar="ENDPOINT", help="The name of the endpoint.")

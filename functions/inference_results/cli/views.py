@@ -57,11 +57,11 @@ def print_rows(inferences: Iterable[Inference]) -> None:
         for inference in inferences:
             print_row(inference)
         return
-    table = _table("time", "status", "endpoint", "inference", "failure")
+    table = list_table("time", "status", "endpoint", "inference", "failure")
     for inference in inferences:
         time, status, *others = map(shown, _row(inference))
         table.add_row(time, Text(status, style=_style(status)), *others)
-    _print_table(table)
+    print_table(table)
 
 
 def print_object(stored: StoredObject) -> None:
@@ -82,11 +82,11 @@ def print_summary(days: Sequence[DaySummary]) -> None:
             print_fields(day.day.isoformat(), by_status, *_latencies(day.latency))
         return
     statuses = list(dict.fromkeys(status for day in days for status in day.counts))
-    table = _table("day", *map(shown, statuses), "p50 ms", "p90 ms", "p99 ms", right=True)
+    table = list_table("day", *map(shown, statuses), "p50 ms", "p90 ms", "p99 ms", right=True)
     for day in days:
         counts = (str(day.counts.get(status, 0)) for status in statuses)
         table.add_row(day.day.isoformat(), *counts, *_latencies(day.latency))
-    _print_table(table)
+    print_table(table)
     for line in _histogram(days):
         console(sys.stdout).print(line, soft_wrap=True)
 
@@ -104,7 +104,8 @@ def print_changes(found: Iterable[Change]) -> None:
                 console(sys.stdout).print(f"  {mark} {shown(value)}", style=style, soft_wrap=True)
 
 
-def _table(*names: str, right: bool = False) -> Table:
+def list_table(*names: str, right: bool = False) -> Table:
+    """For rows without lines between them; `right`: where the columns after the first stand."""
     first, *others = names
     return Table(
         Column(first, no_wrap=True),
@@ -116,7 +117,7 @@ def _table(*names: str, right: bool = False) -> Table:
     )
 
 
-def _print_table(table: Table) -> None:
+def print_table(table: Table) -> None:
     """As wide as it is: the terminal wraps the lines, and an id can be copied in one piece."""
     console(sys.stdout, width=_ANY_WIDTH).print(table)
 

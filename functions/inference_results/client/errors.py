@@ -20,6 +20,7 @@ InferenceResultsError
 │   ├── OutputTooLarge      more than the caller takes into memory: save it
 │   └── OutputMalformed     it is not what its content type says; also a ValueError
 ├── UnknownEndpoint         there is no endpoint with this name
+├── UnknownMessage          the queue has no message with this id, as far as it was looked at
 ├── EndpointUnfit           it cannot be wired, or unwired, as it stands: nothing was changed
 │   └── RightsMissing       an execution role may not do what the new config asks of it
 ├── UpdateFailed            the endpoint is not in service with the new config
@@ -255,6 +256,17 @@ class UnknownEndpoint(ClientError):
     def __init__(self, endpoint_name: str) -> None:
         super().__init__(f"{endpoint_name}: there is no such endpoint")
         self.endpoint_name = endpoint_name
+
+
+class UnknownMessage(ClientError):
+    """None of the messages of the queue that were looked at has one of these ids.
+
+    Others may have been hidden at the time, since somebody read them.
+    """
+
+    def __init__(self, message_ids: Sequence[str]) -> None:
+        super().__init__(f"not found in the queue: {', '.join(message_ids)}")
+        self.message_ids = list(message_ids)
 
 
 class EndpointUnfit(ClientError):

@@ -60,7 +60,7 @@ class InferenceResult:
 def parse_notification(body: str) -> InferenceResult | TestNotification:
     """Read the body of a queue message: SageMaker's JSON, or SNS's envelope around it."""
     event = _json_object(body, "body")
-    if event.get("Type") == "Notification" and "Message" in event:
+    if _is_envelope(event):
         event = _json_object(_text(event, "Message", "", None) or "", "Message")
     match event.get("eventName"):
         case "TestNotification":
@@ -68,6 +68,20 @@ def parse_notification(body: str) -> InferenceResult | TestNotification:
         case "InferenceResult":
             return _inference_result(event)
     raise Unprocessable(Reason.UNKNOWN_EVENT, "eventName", "InferenceResult or TestNotification")
+
+
+def unwrapped(body: str) -> str:
+    """What SageMaker published: the message in SNS's envelope, or the body itself."""
+    try:
+        event = _json_object(body, "body")
+    except Unprocessable:
+        return body
+    message = event["Message"] if _is_envelope(event) else body
+    return message if isinstance(message, str) else body
+
+
+def _is_envelope(event: dict[str, Any]) -> bool:
+    return event.get("Type") == "Notification" and "Message" in event
 
 
 def _inference_result(event: dict[str, Any]) -> InferenceResult:
