@@ -17,6 +17,7 @@ from local.environment import (
     ACCOUNT,
     EXECUTION_ROLE,
     EXECUTION_ROLE_ARN,
+    OPERATOR_ROLE,
     READER_ROLE,
     REGION,
     ROOT,
@@ -64,6 +65,7 @@ def create_account_resources() -> None:
         _allow(["iam:SimulatePrincipalPolicy"], "*"),
         _allow(["cloudformation:DescribeStacks"], stacks),
     )
+    _put_role(OPERATOR_ROLE, *_documented_rights("docs/operations/dead-letters.md"))
 
 
 def deploy(folder: LocalFolder) -> None:
@@ -161,6 +163,13 @@ def _run(command: list[str], directory: Path, log: Path) -> None:
         )
     if done.returncode != 0:
         raise DeployError(f"{' '.join(command[:2])} failed; see {log}")
+
+
+def _documented_rights(document: str) -> list[dict[str, Any]]:
+    """The statements of the policy that a document shows, so that it cannot be wrong."""
+    _, _, text = (ROOT / document).read_text().partition("```json\n")
+    statements: list[dict[str, Any]] = json.loads(text.partition("```")[0])["Statement"]
+    return statements
 
 
 def _put_role(name: str, *statements: dict[str, Any]) -> None:

@@ -23,6 +23,9 @@ SUBMITTER_ROLE: Final = "inference-submitter"
 WIRER_ROLE: Final = "endpoint-wirer"
 """Of who runs `inference-results wire`. The pretend SageMaker asks nobody for rights."""
 
+OPERATOR_ROLE: Final = "dead-letter-operator"
+"""Of who runs `inference-results dead-letters`."""
+
 
 def _free_port() -> int:
     with socket.socket() as listener:
@@ -100,7 +103,7 @@ class LocalFolder:
         profiles = [
             f"[profile {profile}]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/{profile}\n"
             f"credential_source = Environment\nregion = {REGION}\n"
-            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE, WIRER_ROLE)
+            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE, WIRER_ROLE, OPERATOR_ROLE)
         ]
         (self.path / "aws-config").write_text("\n".join(profiles))
         lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]

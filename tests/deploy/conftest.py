@@ -3,6 +3,7 @@
 Once in each process that runs any of them: files share no records, so they go to whoever is free.
 """
 
+import json
 import os
 import time
 import uuid
@@ -15,11 +16,12 @@ import boto3
 import httpx
 import pytest
 
-from inference_results.contract import StackOutput
+from inference_results.contract import EVENT_SOURCE, StackOutput
 from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
 from local.system import down, up
+from tests.deploy.listener import Listener
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +138,24 @@ def invocations() -> Counter[str]:
     """How often the pretend endpoint invoked each inference id."""
     url = os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
     return Counter(httpx.get(url, trust_env=False).json())
+
+
+@pytest.fixture
+def listener(outputs, endpoint_name):
+    """Is told of one endpoint, by a rule of its own."""
+    events, sqs = boto3.client("events"), boto3.client("sqs")
+    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
+    bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
+    url = sqs.create_queue(QueueName=endpoint_name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": [endpoint_name]}}
+    events.put_rule(Name=endpoint_name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": arn["QueueArn"]}
+    events.put_targets(Rule=endpoint_name, EventBusName=bus, Targets=[target])
+    yield Listener(url)
+    events.remove_targets(Rule=endpoint_name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=endpoint_name, EventBusName=bus)
+    sqs.delete_queue(QueueUrl=url)
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:

@@ -14,56 +14,15 @@ from inference_results.client import Client
 from inference_results.contract import EVENT_SOURCE, StackOutput
 from local.environment import READER_ROLE, SUBMITTER_ROLE
 from tests.deploy.conftest import eventually
-from tests.events_on_bus import check_event
+from tests.deploy.listener import Listener
 from tests.rules import template_of
 from tests.samples import body, completed, failed
-
-
-class Listener:
-    """A queue, and what came into it, each event as the schema says."""
-
-    def __init__(self, url):
-        self.url = url
-        self.events = []
-
-    def listen(self):
-        sqs = boto3.client("sqs")
-        while messages := sqs.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1
-        ).get("Messages"):
-            for message in messages:
-                self.events.append(json.loads(message["Body"]))
-                check_event(self.events[-1])
-                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return self.events
-
-    def told(self, inference_id):
-        self.listen()
-        return [each for each in self.events if each["detail"]["inference_id"] == inference_id]
 
 
 @pytest.fixture
 def endpoint_name():
     """Of these results only."""
     return f"told-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def listener(outputs, endpoint_name):
-    """Is told of one endpoint, by a rule of its own."""
-    events, sqs = boto3.client("events"), boto3.client("sqs")
-    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
-    bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
-    url = sqs.create_queue(QueueName=endpoint_name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": [endpoint_name]}}
-    events.put_rule(Name=endpoint_name, EventBusName=bus, EventPattern=json.dumps(pattern))
-    target = {"Id": "queue", "Arn": arn["QueueArn"]}
-    events.put_targets(Rule=endpoint_name, EventBusName=bus, Targets=[target])
-    yield Listener(url)
-    events.remove_targets(Rule=endpoint_name, EventBusName=bus, Ids=["queue"])
-    events.delete_rule(Name=endpoint_name, EventBusName=bus)
-    sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture

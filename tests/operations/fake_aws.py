@@ -162,13 +162,15 @@ class FakeClient:
             each.receives += 1
         return {"Messages": [_received(each) for each in found]} if found else {}
 
-    def _change_message_visibility_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> Any:
-        assert 0 < len(Entries) <= 10
-        handles = {each["ReceiptHandle"] for each in Entries if each["VisibilityTimeout"] == 0}
+    def _change_message_visibility(
+        self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> Any:
+        assert VisibilityTimeout == 0
         for each in self._aws.queues[QueueUrl]:
-            if each.handle in handles:
+            if each.handle == ReceiptHandle and each.hidden:
                 each.hidden = False
-        return {}
+                return
+        raise refusal("ChangeMessageVisibility", "AWS.SimpleQueueService.MessageNotInflight")
 
     def _delete_message(self, QueueUrl: str, ReceiptHandle: str) -> Any:
         messages = self._aws.queues[QueueUrl]

@@ -169,6 +169,32 @@ def test_on_a_terminal_lists_are_tables(run, cloud, terminal):
     assert "no messages found" in run("list", "completed").stderr
 
 
+def test_who_may_not_give_back_is_told_so(run, cloud):
+    def trouble(number, operation, when):
+        if operation == "change_message_visibility":
+            raise refusal("ChangeMessageVisibility", "AccessDenied", 403)
+
+    cloud.trouble = trouble
+    cloud.put("failed", POISON)
+    result = run("list", "failed")
+    assert (result.exit_code, result.stderr) == (5, "ChangeMessageVisibility: AccessDenied: no\n")
+
+
+def test_one_that_somebody_else_has_deleted_meanwhile_keeps_no_other_from_being_given_back(
+    run, cloud
+):
+    for _ in range(3):
+        cloud.put("failed", POISON)
+
+    def trouble(number, operation, when):
+        if operation == "change_message_visibility" and len(cloud.ids("failed")) == 3:
+            del cloud.queues[URLS["failed"]][0]
+
+    cloud.trouble = trouble
+    assert run("list", "failed").exit_code == 0
+    assert cloud.hidden("failed") == []
+
+
 # show
 
 

@@ -5,20 +5,20 @@ the reading ends, however it ends.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from inference_results.client.errors import ServiceUnavailable, UnexpectedAnswer
 from inference_results.client.refusals import translated
 from inference_results.contract import StackOutput
-from inference_results.domain.errors import InferenceResultsError
 from inference_results.operations.stack import Stack
 
 _MOST_RECEIVED: Final = 10
-"""Of one call, by SQS's own limit; and of a batch of those given back."""
+"""Of one call, by SQS's own limit."""
 _LOOKS_FOR_MORE: Final = 3
 """SQS asks a part of its servers at a time, and may tell again what was seen."""
 
@@ -108,16 +108,12 @@ class MessageQueue:
             )
         return [_letter(each) for each in answer.get("Messages", [])]
 
-    def give_back(self, receipt_handles: Sequence[str]) -> None:
-        """Show them to others again; those that are no longer hidden are left alone."""
-        for begin in range(0, len(receipt_handles), _MOST_RECEIVED):
-            some = receipt_handles[begin : begin + _MOST_RECEIVED]
-            entries = [
-                {"Id": str(at), "ReceiptHandle": each, "VisibilityTimeout": 0}
-                for at, each in enumerate(some)
-            ]
-            with translated("sqs"):
-                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+    def give_back(self, receipt_handle: str) -> None:
+        """Show it to others again. Raises UnexpectedAnswer if it is not hidden any more."""
+        with translated("sqs"):
+            self._sqs.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=receipt_handle, VisibilityTimeout=0
+            )
 
     def delete(self, receipt_handle: str) -> None:
         with translated("sqs"):
@@ -154,9 +150,11 @@ class Reading:
         self._deleted.add(letter.message_id)
 
     def give_back(self) -> None:
-        # If it cannot be done: they show themselves again when their time is up.
-        with suppress(InferenceResultsError):
-            self._queue.give_back(list(self._handles.values()))
+        # If SQS cannot be reached: they show themselves again when their time is up.
+        with suppress(ServiceUnavailable):
+            for handle in self._handles.values():
+                with suppress(UnexpectedAnswer):
+                    self._queue.give_back(handle)
 
     def _take(self, letters: Iterable[Letter]) -> None:
         for letter in letters:
