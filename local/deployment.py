@@ -65,7 +65,12 @@ def create_account_resources() -> None:
         _allow(["iam:SimulatePrincipalPolicy"], "*"),
         _allow(["cloudformation:DescribeStacks"], stacks),
     )
-    _put_role(OPERATOR_ROLE, *_documented_rights("docs/operations/dead-letters.md"))
+    _put_role(
+        OPERATOR_ROLE,
+        *_documented_rights("docs/operations/dead-letters.md"),
+        # MiniStack does not tell streams apart.
+        _allow(["dynamodb:GetRecords", "dynamodb:GetShardIterator"], "*"),
+    )
 
 
 def deploy(folder: LocalFolder) -> None:
