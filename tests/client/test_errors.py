@@ -36,6 +36,7 @@ RAISED = [
     errors.OutputTooLarge("one", 4, 5),
     errors.OutputMalformed("one", "application/json", b"{"),
     errors.UnknownEndpoint("speech"),
+    errors.UnknownMessage(["one", "two"]),
     errors.EndpointUnfit("speech", "it is Updating"),
     errors.RightsMissing("speech", ["arn:aws:iam::123456789012:role/model"]),
     errors.UpdateFailed("speech", "InService", "speech-1", "no capacity"),
