@@ -1,4 +1,6 @@
-"""Who is told of a change of a status: the event bus, and the function that puts events on it."""
+"""Who is told of a change of a status: the event bus and the state machines that wait, and the
+function that tells them.
+"""
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -66,6 +68,7 @@ class Announcer(Construct):
                 iam.PolicyStatement(
                     actions=["events:PutEvents"], resources=[self.bus.event_bus_arn]
                 ),
+                *_answering(settings),
             ],
         )
         self.role = handler.role
@@ -77,3 +80,14 @@ class Announcer(Construct):
             batch_size=_BATCH_SIZE,
             report_batch_item_failures=True,
         )
+
+
+def _answering(settings: Settings) -> list[iam.PolicyStatement]:
+    if not settings.state_machine_arns:
+        return []
+    return [
+        iam.PolicyStatement(
+            actions=["states:SendTaskFailure", "states:SendTaskSuccess"],
+            resources=list(settings.state_machine_arns),
+        )
+    ]

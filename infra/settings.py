@@ -112,11 +112,21 @@ BusArn = Annotated[
         "the ARN of an event bus, arn:aws:events:REGION:ACCOUNT:event-bus/NAME",
     ),
 ]
+StateMachineArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:stateMachine:"
+        r"[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*\"#%\\^|~`$&,;:/]{1,80}",
+        "the ARN of a state machine, arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without the"
+        " version or alias",
+    ),
+]
 HttpsUrl = Annotated[str, _matching(r"https://[^\s/?#]+(/[^\s?#]*)?", "an https:// URL")]
 Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address")]
 S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
 RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
 KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
+StateMachineArns = Annotated[tuple[StateMachineArn, ...], BeforeValidator(_split)]
 Audience = Annotated[tuple[str, ...], BeforeValidator(_split)]
 EndpointName = Annotated[
     str, _matching(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "the name of an endpoint")
@@ -189,6 +199,7 @@ class Settings(_Group):
     announcements: bool = True
     event_bus_arn: BusArn | None = None
     announce_custom_attributes: bool = False
+    state_machine_arns: StateMachineArns = ()
     api: bool = True
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None
@@ -218,6 +229,12 @@ class Settings(_Group):
     def _what_is_announced_has_a_bus(self) -> Self:
         if self.event_bus_arn and not self.announcements:
             raise ValueError("event_bus_arn: expected none, since nothing is announced")
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_are_answered_by_what_announces(self) -> Self:
+        if self.state_machine_arns and not self.announcements:
+            raise ValueError("state_machine_arns: expected none, since nothing is announced")
         return self
 
     @model_validator(mode="after")

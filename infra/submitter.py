@@ -41,6 +41,7 @@ class Submitter(Construct):
                 Variable.RETENTION_DAYS: str(settings.retention_days),
                 Variable.SUBMIT_ENDPOINTS: json.dumps(settings.submit_endpoints),
                 Variable.INPUT_PREFIX: settings.input_prefix or "",
+                Variable.ANSWERS_TASKS: str(bool(settings.state_machine_arns)).lower(),
             },
             statements=[
                 iam.PolicyStatement(

@@ -99,6 +99,7 @@ class Submitters:
             inputs=outside or self.inputs,
             input_prefix=self.input_prefix,
             endpoint_names=None,
+            answers_tasks=True,
             retention=timedelta(days=90),
             now=self.now,
             sleep=self.sleep,

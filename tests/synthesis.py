@@ -57,6 +57,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "debug_sample_rate": "0.01",
         "tracing": "true",
     },
+    "state machines": {
+        "state_machine_arns": "arn:aws:states:eu-west-1:123456789012:stateMachine:nightly,"
+        "arn:aws:states:eu-west-1:123456789012:stateMachine:on-demand",
+    },
     "tokens": {"jwt_issuer": "https://login.example.com/tenant", "jwt_audience": "one,two"},
     "e-mail, boundary, older runtime": {
         "success_emails": "team@example.com",

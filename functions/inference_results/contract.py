@@ -172,6 +172,8 @@ class Variable(StrEnum):
     """JSON list of the names that metrics show; other endpoints are counted together."""
     ANNOUNCE_CUSTOM_ATTRIBUTES = "ANNOUNCE_CUSTOM_ATTRIBUTES"
     """`true` or `false`."""
+    ANSWERS_TASKS = "ANSWERS_TASKS"
+    """Whether task tokens are taken: `true` or `false`."""
 
 
 class Attribute(StrEnum):
@@ -198,6 +200,8 @@ class Attribute(StrEnum):
     EXPIRES_AT = "expires_at"
     SUBMISSION = "submission"
     """What the submitter knew: a map that no result touches. Its members: SubmissionMember."""
+    TASK_TOKENS = "task_tokens"
+    """A set of texts: of tasks of state machines that wait for the end. Nobody is shown them."""
     REQUEST_DIGEST = "request_digest"
     """Of the request that an idempotency key stands for."""
     EVENT_ORDER = "event_order"

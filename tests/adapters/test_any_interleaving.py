@@ -59,6 +59,7 @@ class Interleaving(RuleBasedStateMachine):
         self.world = World(records=records)
         self.register_invocation = RegisterInvocation(
             registrations=SubmissionsTable(client, self.table_name, shards=4),
+            answers_tasks=True,
             retention=timedelta(days=90),
             now=lambda: NOW,
         )
@@ -76,7 +77,10 @@ class Interleaving(RuleBasedStateMachine):
         self.model = Model(set(), set(), set())
 
     @rule(invocation=INVOCATIONS, note=st.sampled_from("ab"))
-    def register(self, invocation: int, note: str) -> None:
+    def registered(self, invocation: int, note: str) -> None:
+        self.register(invocation, note)
+
+    def register(self, invocation: int, note: str, **members: str) -> None:
         self.register_invocation(
             "inference-1",
             {
@@ -86,6 +90,7 @@ class Interleaving(RuleBasedStateMachine):
                 "output_location": f"{PREFIX}{invocation}.out",
                 "failure_location": f"{PREFIX}{invocation}.err",
                 "metadata": {"note": note},
+                **members,
             },
         )
         self.model.registrations.add((invocation, note))

@@ -28,7 +28,7 @@ def at(**time):
 def register(table_name):
     table = SubmissionsTable(boto3.client("dynamodb"), table_name, shards=4)
     use_case = RegisterInvocation(
-        registrations=table, retention=timedelta(days=90), now=lambda: NOW
+        registrations=table, answers_tasks=True, retention=timedelta(days=90), now=lambda: NOW
     )
 
     def register(submitted_at=AT_NOON, key="one.out", inference_id="inference-1", **members):
@@ -265,7 +265,9 @@ def test_a_malformed_registration_names_the_parameter(register, members, paramet
 def test_what_a_registration_needs_is_named(table_name, missing):
     members = {"endpoint": "here", "submitted_at": at(), "output_location": PREFIX + "one.out"}
     table = SubmissionsTable(boto3.client("dynamodb"), table_name, shards=4)
-    use_case = RegisterInvocation(registrations=table, retention=timedelta(1), now=lambda: NOW)
+    use_case = RegisterInvocation(
+        registrations=table, answers_tasks=True, retention=timedelta(1), now=lambda: NOW
+    )
     del members[missing]
     with pytest.raises(InvalidParameter, match=f"^{missing}: expected a value"):
         use_case("one", members)

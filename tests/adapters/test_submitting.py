@@ -271,7 +271,10 @@ def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
 
     def answered():
         register = RegisterInvocation(
-            registrations=callers.table, retention=timedelta(days=90), now=callers.now
+            registrations=callers.table,
+            answers_tasks=True,
+            retention=timedelta(days=90),
+            now=callers.now,
         )
         register(
             attempt["inference_id"],

@@ -63,7 +63,10 @@ class Table:
 
     def register(self, inference_id="one", output=OUTPUT, failure=FAILURE, **members):
         register = RegisterInvocation(
-            registrations=self.submitters.table, retention=timedelta(90), now=lambda: SUBMITTED_AT
+            registrations=self.submitters.table,
+            answers_tasks=True,
+            retention=timedelta(90),
+            now=lambda: SUBMITTED_AT,
         )
         return register(
             inference_id,

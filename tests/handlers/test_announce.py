@@ -3,6 +3,7 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.submissions import SubmissionsTable
@@ -182,6 +183,30 @@ def refuse(monkeypatch):
 
 
 @pytest.fixture
+def tasks(monkeypatch):
+    """What Step Functions was told by token; it refuses those of `errors` with a code."""
+
+    class Told(dict):
+        errors = {}
+
+    told = Told()
+    call = boto3.client("events").__class__._make_api_call
+
+    def make_api_call(self, operation, params):
+        if not operation.startswith("SendTask"):
+            return call(self, operation, params)
+        token = params.pop("taskToken")
+        if code := told.errors.get(token):
+            error = {"Error": {"Code": code, "Message": token}}
+            raise ClientError(error | {"ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
+        told[token] = params
+        return {}
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", make_api_call)
+    return told
+
+
+@pytest.fixture
 def no_pauses(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
@@ -267,3 +292,81 @@ def test_an_attribute_that_nobody_is_shown_may_hold_anything(handler, context, t
     handler(event(record(1, image() | {"note": {"BS": [b"1", b"2"]}})), context)
     (announced,) = told()
     assert "note" not in announced["detail"]
+
+
+def waiting(image, *tokens):
+    return image | {"task_tokens": {"SS": list(tokens)}}
+
+
+def test_tasks_that_wait_are_told_the_end_and_the_bus_is_too(handler, told, context, tasks, capsys):
+    one, two = (waiting(submission(each), each) for each in "ab")
+    batch = event(
+        record(1, one), record(2, waiting(image("a"), "a"), one), record(3, two, submission("b"))
+    )
+    assert handler(batch, context) == {"batchItemFailures": []}
+    submitted, completed = (
+        each["detail"] for each in told() if each["detail"]["inference_id"] == "a"
+    )
+    assert "task_tokens" not in completed
+    del completed["previous_status"]
+    assert {token: json.loads(each["output"]) for token, each in tasks.items()} == {"a": completed}
+    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (metrics["TasksAnswered"], metrics["TasksGone"], metrics["TasksDenied"]) == (
+        [1.0],
+        [0.0],
+        [0.0],
+    )
+
+
+def test_a_task_that_is_gone_or_not_ours_does_not_come_again(
+    handler, told, context, tasks, caplog, capsys
+):
+    tasks.errors = {"SECRET-a": "TaskTimedOut", "SECRET-b": "AccessDeniedException"}
+    batch = event(
+        *(record(n, waiting(image(each), f"SECRET-{each}")) for n, each in enumerate("abc"))
+    )
+    assert handler(batch, context) == {"batchItemFailures": []}
+    assert list(tasks) == ["SECRET-c"]
+    assert ids(told()) == ["a", "b", "c"]
+    (line,) = caplog.records
+    assert (line.levelname, line.inference_id, line.endpoint) == ("ERROR", "b", "here")
+    printed = capsys.readouterr().out
+    metrics = json.loads(printed.splitlines()[-1])
+    assert (metrics["TasksGone"], metrics["TasksDenied"]) == ([1.0], [1.0])
+    assert "SECRET" not in caplog.text + printed + repr(vars(line))
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_task_that_cannot_be_answered_now_comes_again(
+    handler, told, context, tasks, caplog, capsys
+):
+    tasks.errors = {"SECRET": "ThrottlingException"}
+    batch = event(
+        record(101, image("a")), record(102, waiting(image("b"), "SECRET")), record(103, image("c"))
+    )
+    assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "102"}]}
+    assert ids(told()) == ["a", "b", "c"]
+    assert "SECRET" not in caplog.text + capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize(("task", "first"), [("a", "101"), ("c", "102")])
+def test_the_first_that_is_left_is_named_whichever_it_is(
+    handler, context, told, tasks, refuse, task, first
+):
+    refuse({"b": ("InternalFailure", 99)})
+    tasks.errors = {task: "ThrottlingException"}
+    batch = event(*(record(n, waiting(image(each), each)) for n, each in enumerate("abc", 101)))
+    assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": first}]}
+
+
+def test_malformed_tokens_are_not_quoted_and_hold_up_nobody(
+    handler, told, context, tasks, caplog, capsys
+):
+    odd = image("a") | {"task_tokens": {"L": [{"S": "SECRET"}]}}
+    batch = event(record(1, odd), record(2, waiting(image("b"), "b")))
+    assert handler(batch, context) == {"batchItemFailures": []}
+    assert list(tasks) == ["b"]
+    assert ids(told()) == ["a", "b"]
+    assert "SECRET" not in caplog.text + capsys.readouterr().out
+    assert [line.message for line in caplog.records] == ["not answered"]

@@ -24,7 +24,7 @@ def overdue(table_name):
     """Records that are overdue since yesterday; answers with a function that finds one."""
     table = SubmissionsTable(boto3.client("dynamodb"), table_name, shards=4)
     register = RegisterInvocation(
-        registrations=table, retention=timedelta(days=90), now=lambda: LONG_AGO
+        registrations=table, answers_tasks=True, retention=timedelta(days=90), now=lambda: LONG_AGO
     )
     for name in ("found", "lost"):
         members = {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from inference_results.domain.announcement import Change
 from inference_results.domain.announcing import AnnounceChanges, Reply
+from inference_results.domain.offering import Offer
 from tests.fakes import NOW
 from tests.unit.test_announcement import LATER, result
 
@@ -49,7 +50,7 @@ def pauses():
 def announce(pauses):
     def announce(bus, told, may_begin=lambda: True):
         use_case = AnnounceChanges(
-            bus=bus, custom_attributes=False, sleep=pauses.append, now=lambda: NOW
+            bus=bus, custom_attributes=False, offer=Offer(sleep=pauses.append), now=lambda: NOW
         )
         return use_case(told, may_begin)
 
@@ -119,7 +120,10 @@ def test_changes_that_are_none_of_a_status_offer_nothing(announce):
 def test_every_change_is_announced_once_or_said_not_to_be(replies):
     bus = FakeBus(replies)
     use_case = AnnounceChanges(
-        bus=bus, custom_attributes=False, sleep=lambda seconds: None, now=lambda: NOW
+        bus=bus,
+        custom_attributes=False,
+        offer=Offer(sleep=lambda seconds: None),
+        now=lambda: NOW,
     )
     told = use_case(changes(*"abcdef"), lambda: True)
     refused = [json.loads(each.detail)["inference_id"] for each in told.refused]

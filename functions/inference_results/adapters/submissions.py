@@ -1,6 +1,6 @@
 """The table of inferences, as submitters write to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,8 +9,9 @@ from inference_results.adapters.dynamodb import KEY, OUTCOME, replacing
 from inference_results.adapters.index_places import Places
 from inference_results.adapters.items import plain, serialized
 from inference_results.contract import Attribute, SubmissionMember
-from inference_results.domain.errors import Unavailable
+from inference_results.domain.errors import InvalidParameter, Unavailable
 from inference_results.domain.inference import CLOCK_TOLERANCE, UNANNOUNCED, Status
+from inference_results.domain.parameters import MAX_TASK_TOKENS, TASK_TOKEN
 from inference_results.domain.submission import Stage, Submission
 from inference_results.domain.timestamp import timestamp
 
@@ -65,6 +66,16 @@ _BEGINS: Final = (
     f" OR {_FAILURE_LONG_BEFORE} OR {_SWEPT_OF_OTHER_SUBMISSION})"
 )
 
+_OF_ANOTHER_INVOCATION: Final = (
+    "(attribute_exists(#submission.#output_location)"
+    " AND #submission.#output_location <> :output_location)"
+)
+_HAS_ROOM: Final = (
+    f"(attribute_not_exists(#{Attribute.TASK_TOKENS})"
+    f" OR contains(#{Attribute.TASK_TOKENS}, :token)"
+    f" OR size(#{Attribute.TASK_TOKENS}) < :most_tokens)"
+)
+
 _TRIES: Final = 5
 """Of a registration, whose two writes others may come between."""
 
@@ -80,15 +91,23 @@ class SubmissionsTable:
     def register(self, submission: Submission) -> dict[str, Any]:
         """The item as it stands afterwards: in progress anew, or its result with the submission.
 
-        Nothing changes if the same registration, or that of a later invocation, is there.
+        Nothing but its task tokens changes if the same registration, or that of a later
+        invocation, is there. Of another invocation the tokens go with it.
         """
+        item: dict[str, Any] = {}
         for _ in range(_TRIES):
-            begun, item = self._begin(submission)
-            if begun or _order(item) >= submission.order:
+            anew = _is_of_another(item, submission)
+            begun, item = self._begin(submission, anew=anew)
+            if begun:
                 return item
-            attached = self._attach(submission)
-            if attached is not None:
-                return attached
+            if _order(item) >= submission.order:
+                found = self._keep_token(submission, item)
+            elif _is_of_another(item, submission) != anew:
+                continue
+            else:
+                found = self._attach(submission, anew=anew)
+            if found:
+                return found
         raise Unavailable("dynamodb", "Contended")
 
     def create(self, attempt: Submission) -> dict[str, Any] | None:
@@ -100,9 +119,10 @@ class SubmissionsTable:
         now = datetime.fromisoformat(attempt.recorded_at)
         _, item = self._put_in_progress(
             attempt,
-            f"{_NO_RECORD} OR {Attribute.EXPIRES_AT} <= :now",
+            [f"({_NO_RECORD} OR {Attribute.EXPIRES_AT} <= :now)"],
             {},
             {":now": int(now.timestamp())},
+            anew=True,
         )
         return None if _order(item) == attempt.order else item
 
@@ -118,12 +138,32 @@ class SubmissionsTable:
         }
         _, item = self._put_in_progress(
             attempt,
-            "#submission.#stage = :preparing AND #status IN (:in_progress, :lost)",
+            ["#submission.#stage = :preparing AND #status IN (:in_progress, :lost)"],
             {"#stage": SubmissionMember.STAGE},
             values,
+            anew=False,
         )
         # Also if it was claimed by a first try of botocore's, whose answer was lost.
         return _order(item) == attempt.order
+
+    def add_token(self, submission: Submission) -> dict[str, Any]:
+        """The item with the task token among its own; empty if it is gone, or another's by now.
+
+        Raises InvalidParameter if there is no room.
+        """
+        names, values, conditions = {}, {}, [f"attribute_exists({Attribute.INFERENCE_ID})"]
+        # An attempt knows none yet, and its id stands for no other invocation.
+        if submission.output_location:
+            conditions.append(f"NOT {_OF_ANOTHER_INVOCATION}")
+            names = {
+                "#submission": Attribute.SUBMISSION,
+                "#output_location": SubmissionMember.OUTPUT_LOCATION,
+            }
+            values = {":output_location": submission.output_location}
+        added, item = self._update(submission, "", conditions, names, values, {})
+        if not added and not (submission.output_location and _is_of_another(item, submission)):
+            _check_room(submission, item)
+        return item if added else {}
 
     def withdraw(self, attempt: Submission) -> None:
         """Remove the record of an attempt that invoked nothing; nothing else is removed."""
@@ -152,7 +192,15 @@ class SubmissionsTable:
             )
         return plain(answer.get("Item", {}))
 
-    def _begin(self, submission: Submission) -> tuple[bool, dict[str, Any]]:
+    def _keep_token(self, submission: Submission, item: dict[str, Any]) -> dict[str, Any]:
+        """The item, which is that of the same registration or of a later one."""
+        if submission.task_token is None:
+            return item
+        if _is_of_another(item, submission):
+            raise InvalidParameter(TASK_TOKEN.name, "that of the last invocation with this id")
+        return self.add_token(submission)
+
+    def _begin(self, submission: Submission, *, anew: bool) -> tuple[bool, dict[str, Any]]:
         submitted_at = datetime.fromisoformat(submission.submitted_at)
         values = {
             ":order": submission.order,
@@ -162,59 +210,84 @@ class SubmissionsTable:
             ":output_location": submission.output_location or "",
             ":failure_location": submission.failure_location or "",
         }
-        return self._put_in_progress(submission, _BEGINS, _NAMES, values)
+        conditions = [_BEGINS, _another(anew)]
+        return self._put_in_progress(submission, conditions, _NAMES, values, anew=anew)
 
-    def _attach(self, submission: Submission) -> dict[str, Any] | None:
-        """Keep the submission beside its result; None if something else is there by now."""
+    def _attach(self, submission: Submission, *, anew: bool) -> dict[str, Any]:
+        """Keep the submission beside its result; empty if something else is there by now."""
         own = {name: each for name, each in self._item(submission).items() if name in _OWN}
+        owned = _owned(_OWN, anew=anew)
         attached, item = self._update(
             submission,
-            replacing(own, _OWN),
-            f"{_NEWER} AND {_HAS_RESULT}",
-            {f"#{name}": name for name in _OWN} | {"#order": SubmissionMember.ORDER},
-            {":order": submission.order},
+            replacing(own | _tokens(submission, anew=anew), owned),
+            [_NEWER, _HAS_RESULT, _another(anew)],
+            {f"#{name}": name for name in owned}
+            | {
+                "#order": SubmissionMember.ORDER,
+                "#output_location": SubmissionMember.OUTPUT_LOCATION,
+            },
+            {":order": submission.order, ":output_location": submission.output_location or ""},
             own,
+            anew=anew,
         )
-        return item if attached else None
+        if not attached and not anew:
+            _check_room(submission, item)
+        return item if attached else {}
 
     def _put_in_progress(
         self,
         submission: Submission,
-        condition: str,
-        names: dict[str, str],
+        conditions: Sequence[str],
+        names: Mapping[str, str],
         values: Mapping[str, Any],
+        *,
+        anew: bool,
     ) -> tuple[bool, dict[str, Any]]:
+        """`anew`: of an invocation that nobody has waited for."""
         item = self._item(submission)
-        owned = (*OUTCOME, *_OWN)
+        owned = _owned((*OUTCOME, *_OWN), anew=anew)
         return self._update(
             submission,
-            replacing(item, owned),
-            condition,
-            {f"#{name}": name for name in (*owned, *item)} | names,
+            replacing(item | _tokens(submission, anew=anew), owned),
+            conditions,
+            {**{f"#{name}": name for name in (*owned, *item)}, **names},
             values,
             item,
+            anew=anew,
         )
 
     def _update(
         self,
         submission: Submission,
         update: str,
-        condition: str,
+        conditions: Sequence[str],
         names: Mapping[str, str],
         values: Mapping[str, Any],
         item: Mapping[str, Any],
+        *,
+        anew: bool = False,
     ) -> tuple[bool, dict[str, Any]]:
-        """Whether the condition held, and the item as it stands. `item` is serialized."""
+        """Whether the conditions held, and the item as it stands. `item` is serialized.
+
+        The task token is added to those that are there, or, `anew`, takes their place.
+        """
+        values = dict(values)
+        tokens = _tokens(submission)
+        if tokens and not anew:
+            update += f" ADD #{Attribute.TASK_TOKENS} :{Attribute.TASK_TOKENS}"
+            conditions = [*conditions, _HAS_ROOM]
+            names = {**names, f"#{Attribute.TASK_TOKENS}": Attribute.TASK_TOKENS}
+            values |= {":token": submission.task_token, ":most_tokens": MAX_TASK_TOKENS}
         with unavailability("dynamodb"):
             try:
                 answer = self._client.update_item(
                     TableName=self._table_name,
                     Key=_key(submission),
                     UpdateExpression=update,
-                    ConditionExpression=condition,
+                    ConditionExpression=" AND ".join(conditions),
                     ExpressionAttributeNames=dict(names),
-                    ExpressionAttributeValues=serialized(dict(values))
-                    | {f":{name}": value for name, value in item.items()},
+                    ExpressionAttributeValues=serialized(values)
+                    | {f":{name}": value for name, value in {**item, **tokens}.items()},
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -263,3 +336,30 @@ def _order(item: Mapping[str, Any]) -> str:
     """Below every other if nothing was submitted."""
     order: str = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.ORDER, "")
     return order
+
+
+def _another(anew: bool) -> str:
+    return _OF_ANOTHER_INVOCATION if anew else f"NOT {_OF_ANOTHER_INVOCATION}"
+
+
+def _is_of_another(item: Mapping[str, Any], submission: Submission) -> bool:
+    """Whether the item is that of an invocation that writes elsewhere."""
+    location = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.OUTPUT_LOCATION)
+    return location is not None and location != (submission.output_location or "")
+
+
+def _tokens(submission: Submission, *, anew: bool = True) -> dict[str, Any]:
+    """Serialized; empty where there is none, or where it is added to others."""
+    token = submission.task_token
+    return serialized({Attribute.TASK_TOKENS: {token} if token and anew else None})
+
+
+def _owned(names: tuple[Attribute, ...], *, anew: bool) -> tuple[Attribute, ...]:
+    return (*names, Attribute.TASK_TOKENS) if anew else names
+
+
+def _check_room(submission: Submission, item: Mapping[str, Any]) -> None:
+    """Raises InvalidParameter if as many tokens as there may be are others."""
+    waiting = item.get(Attribute.TASK_TOKENS, ())
+    if submission.task_token not in (None, *waiting) and len(waiting) >= MAX_TASK_TOKENS:
+        raise InvalidParameter(TASK_TOKEN.name, f"at most {MAX_TASK_TOKENS} for one inference")

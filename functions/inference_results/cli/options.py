@@ -338,6 +338,16 @@ Metadata = Annotated[
         help="Kept with the record; may be given several times.",
     ),
 ]
+TaskToken = Annotated[
+    str | None,
+    typer.Option(
+        parser=_utf8,
+        envvar="INFERENCE_RESULTS_TASK_TOKEN",
+        metavar="TOKEN",
+        help="Of a state machine's task, which is answered when the inference has ended."
+        " Others can see it on a command line: set the variable.",
+    ),
+]
 CustomAttributes = Annotated[
     str | None,
     typer.Option(parser=_utf8, metavar="TEXT", help="Passed on to the model's container."),

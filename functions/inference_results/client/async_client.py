@@ -109,6 +109,7 @@ class AsyncClient:
         *,
         idempotency_key: str,
         metadata: Mapping[str, str] | None = None,
+        task_token: str | None = None,
         content_type: str | None = None,
         accept: str | None = None,
         custom_attributes: str | None = None,
@@ -119,13 +120,15 @@ class AsyncClient:
 
         Bytes are the input itself, a text is its location (`s3://bucket/key`). The same call again
         returns the record as it stands, and so may follow any error. `metadata` is kept with the
-        record. Raises IdempotencyKeyReused or InvocationRefused.
+        record. `task_token`: of a state machine's task, which is answered when the inference has
+        ended. Raises IdempotencyKeyReused or InvocationRefused.
         """
         submission = submitting.submission(
             endpoint,
             body_or_location,
             idempotency_key=idempotency_key,
             metadata=metadata,
+            task_token=task_token,
             content_type=content_type,
             accept=accept,
             custom_attributes=custom_attributes,
@@ -140,6 +143,7 @@ class AsyncClient:
         *,
         endpoint: str,
         metadata: Mapping[str, str] | None = None,
+        task_token: str | None = None,
         submitted_at: datetime | str | None = None,
         input_location: str | None = None,
         content_type: str | None = None,
@@ -151,12 +155,14 @@ class AsyncClient:
 
         `response` is what invoke_endpoint_async returned; the others are what it was told.
         `submitted_at` is by default the date in the response, by SageMaker's own clock; a datetime
-        needs an offset. May be called any number of times.
+        needs an offset. `task_token`: of a state machine's task, which is answered when the
+        inference has ended. May be called any number of times.
         """
         registration = submitting.registration(
             response,
             endpoint=endpoint,
             metadata=metadata,
+            task_token=task_token,
             submitted_at=submitted_at,
             input_location=input_location,
             content_type=content_type,

@@ -75,6 +75,9 @@ class Client:
         `dynamodb:DeleteItem`, `sagemaker:InvokeEndpointAsync` on the endpoints, and for inputs of
         more than 128,000 bytes `s3:PutObject` below `input_prefix` (`s3://bucket/prefix/`), where
         it puts them. `retention_days`: how long records stay after their deadline, as deployed.
+
+        A task token is taken here whatever the stack's settings are: without its
+        `state_machine_arns` nobody answers it.
         """
         # Not at the top: most ask the API, and do not need what this loads.
         from inference_results.client.table import TableBackend
@@ -103,6 +106,7 @@ class Client:
         *,
         idempotency_key: str,
         metadata: Mapping[str, str] | None = None,
+        task_token: str | None = None,
         content_type: str | None = None,
         accept: str | None = None,
         custom_attributes: str | None = None,
@@ -113,13 +117,15 @@ class Client:
 
         Bytes are the input itself, a text is its location (`s3://bucket/key`). The same call again
         returns the record as it stands, and so may follow any error. `metadata` is kept with the
-        record. Raises IdempotencyKeyReused or InvocationRefused.
+        record. `task_token`: of a state machine's task, which is answered when the inference has
+        ended. Raises IdempotencyKeyReused or InvocationRefused.
         """
         submission = submitting.submission(
             endpoint,
             body_or_location,
             idempotency_key=idempotency_key,
             metadata=metadata,
+            task_token=task_token,
             content_type=content_type,
             accept=accept,
             custom_attributes=custom_attributes,
@@ -134,6 +140,7 @@ class Client:
         *,
         endpoint: str,
         metadata: Mapping[str, str] | None = None,
+        task_token: str | None = None,
         submitted_at: datetime | str | None = None,
         input_location: str | None = None,
         content_type: str | None = None,
@@ -145,12 +152,14 @@ class Client:
 
         `response` is what invoke_endpoint_async returned; the others are what it was told.
         `submitted_at` is by default the date in the response, by SageMaker's own clock; a datetime
-        needs an offset. May be called any number of times.
+        needs an offset. `task_token`: of a state machine's task, which is answered when the
+        inference has ended. May be called any number of times.
         """
         registration = submitting.registration(
             response,
             endpoint=endpoint,
             metadata=metadata,
+            task_token=task_token,
             submitted_at=submitted_at,
             input_location=input_location,
             content_type=content_type,

@@ -107,7 +107,10 @@ class TableBackend:
             summaries = SummariesTable(dynamodb, summaries_table_name)
             self._summarize = SummarizeEndpoint(summaries=summaries, now=now)
         submissions = SubmissionsTable(dynamodb, table_name, shards)
-        self._register = RegisterInvocation(registrations=submissions, retention=retention, now=now)
+        # What the stack answers, its settings say, and those are not known here.
+        self._register = RegisterInvocation(
+            registrations=submissions, answers_tasks=True, retention=retention, now=now
+        )
         self._submit = _SubmitWhenNeeded(
             lambda: SubmitInference(
                 attempts=submissions,
@@ -115,6 +118,7 @@ class TableBackend:
                 inputs=S3Objects(_uploading_client(session)),
                 input_prefix=prefix,
                 endpoint_names=None,
+                answers_tasks=True,
                 retention=retention,
                 now=now,
                 sleep=time.sleep,

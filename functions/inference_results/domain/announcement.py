@@ -86,12 +86,7 @@ def announced_by(change: Change, *, custom_attributes: bool) -> Announcement | N
     if after is None or _was_told(change.before or {}, after):
         return None
     announcement_id = _id(change.after, after)
-    head: dict[str, Any] = {"version": VERSION, "announcement_id": announcement_id}
-    if previous := _previous_status(change.before):
-        head["previous_status"] = previous
-    record = shown(dict(change.after))
-    if not custom_attributes:
-        record.pop(Attribute.CUSTOM_ATTRIBUTES, None)
+    previous = _previous_status(change.before)
     return Announcement(
         announcement_id=announcement_id,
         inference_id=change.after[Attribute.INFERENCE_ID],
@@ -99,8 +94,23 @@ def announced_by(change: Change, *, custom_attributes: bool) -> Announcement | N
         recorded_at=change.after.get(Attribute.RECORDED_AT),
         detail_type=DETAIL_TYPES.get(after.status, DetailType.STATUS_CHANGED),
         time=after.time,
-        detail=_detail(head, record),
+        detail=_detail(
+            {"version": VERSION, "announcement_id": announcement_id}
+            | ({"previous_status": previous} if previous else {}),
+            change.after,
+            custom_attributes,
+        ),
     )
+
+
+def result_detail(record: Mapping[str, Any], *, custom_attributes: bool) -> str:
+    """The detail of a checked record that has ended, whoever asks and however it came about.
+
+    Raises MalformedRecord.
+    """
+    announcement_id = _id(record, _ended(record))
+    head = {"version": VERSION, "announcement_id": announcement_id}
+    return _detail(head, record, custom_attributes)
 
 
 def _standing(record: Mapping[str, Any]) -> _Standing | None:
@@ -110,13 +120,17 @@ def _standing(record: Mapping[str, Any]) -> _Standing | None:
     """
     if record[Attribute.STATUS] == Status.IN_PROGRESS:
         return _submitted(record)
-    standing = _Standing(
+    standing = _ended(record)
+    return None if record.get(Attribute.SOURCE) == Source.BACKFILL else standing
+
+
+def _ended(record: Mapping[str, Any]) -> _Standing:
+    return _Standing(
         record[Attribute.STATUS],
         present(record, Attribute.EVENT_ORDER),
         present(record, Attribute.EVENT_TIME),
         _location(record),
     )
-    return None if record.get(Attribute.SOURCE) == Source.BACKFILL else standing
 
 
 def _submitted(record: Mapping[str, Any]) -> _Standing | None:
@@ -178,8 +192,11 @@ def _id(record: Mapping[str, Any], standing: _Standing) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:_ID_DIGITS]
 
 
-def _detail(head: Mapping[str, Any], record: dict[str, Any]) -> str:
+def _detail(head: Mapping[str, Any], item: Mapping[str, Any], custom_attributes: bool) -> str:
     """As JSON, without the inline output if that does not fit."""
+    record = shown(dict(item))
+    if not custom_attributes:
+        record.pop(Attribute.CUSTOM_ATTRIBUTES, None)
     detail = _json({**head, **record})
     output = record.get(Attribute.OUTPUT, {})
     if not _fits(detail) and "inline" in output:

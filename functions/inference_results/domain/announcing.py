@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from inference_results.domain.announcement import Announcement, Change, announced_by
 from inference_results.domain.errors import MalformedRecord
+from inference_results.domain.offering import Offer
 from inference_results.domain.timestamp import milliseconds_between, timestamp
-
-_PAUSES_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 class Reply(Enum):
@@ -69,7 +68,7 @@ class AnnounceChanges:
 
     bus: Bus
     custom_attributes: bool
-    sleep: Callable[[float], None]
+    offer: Offer
     now: Callable[[], datetime]
 
     def __call__(self, changes: Iterable[Change], may_begin: Callable[[], bool]) -> Told:
@@ -78,14 +77,13 @@ class AnnounceChanges:
         After whatever it raises the same changes can be told again.
         """
         told = Told()
-        pending = self._offer(self._announcements(changes, told), told, may_begin)
-        for pause in _PAUSES_SECONDS:
-            if not pending or not may_begin():
-                break
-            self.sleep(pause)
-            told.retried += len(pending)
-            pending = self._offer(pending, told, may_begin)
-        told.left += [each.sequence for each in pending]
+        offered = self.offer(
+            self._announcements(changes, told),
+            lambda pending: self._offer_once(pending, told, may_begin),
+            may_begin,
+        )
+        told.left += [each.sequence for each in offered.left]
+        told.retried = offered.retried
         return told
 
     def _announcements(self, changes: Iterable[Change], told: Told) -> list[_Pending]:
@@ -99,7 +97,7 @@ class AnnounceChanges:
                 found += [_Pending(change.sequence, announcement)] if announcement else []
         return found
 
-    def _offer(
+    def _offer_once(
         self, pending: Sequence[_Pending], told: Told, may_begin: Callable[[], bool]
     ) -> list[_Pending]:
         """Those that may be taken later, in their order."""

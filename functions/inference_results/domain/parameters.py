@@ -266,6 +266,14 @@ CUSTOM_ATTRIBUTES: Final = TextParameter(
 METADATA: Final = TextsParameter(
     "metadata", 4096, "Kept with the record as `caller_metadata`. Never logged."
 )
+TASK_TOKEN: Final = TextParameter(
+    "task_token",
+    2048,
+    "Of a task of a state machine that waits: it is answered when the inference has ended. A "
+    "secret, never shown or logged. Only where the stack has `state_machine_arns`.",
+)
+MAX_TASK_TOKENS: Final = 20
+"""That wait for one inference."""
 REQUEST_TTL_SECONDS: Final = NumberParameter(
     "request_ttl_seconds", 60, 21_600, 21_600, "RequestTTLSeconds.", whole=True
 )
@@ -281,6 +289,7 @@ REGISTRATION: Final = Form(
         CONTENT_TYPE,
         CUSTOM_ATTRIBUTES,
         METADATA,
+        TASK_TOKEN,
         REQUEST_TTL_SECONDS,
         INVOCATION_TIMEOUT_SECONDS,
     ),
@@ -293,6 +302,7 @@ SUBMISSION: Final = Form(
         ACCEPT,
         CUSTOM_ATTRIBUTES,
         METADATA,
+        TASK_TOKEN,
         REQUEST_TTL_SECONDS,
         INVOCATION_TIMEOUT_SECONDS,
     ),

@@ -13,7 +13,12 @@ from inference_results.domain.parameters import (
     REGISTRATION,
     SUBMITTED_AT,
 )
-from inference_results.domain.submission import Submission, registered, submission_from
+from inference_results.domain.submission import (
+    Submission,
+    check_task_token,
+    registered,
+    submission_from,
+)
 
 _EARLIEST: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """SageMaker is not older."""
@@ -23,14 +28,21 @@ class Registrations(Protocol):
     """The table, as registrations are written."""
 
     def register(self, submission: Submission) -> dict[str, Any]:
-        """The item as it stands afterwards. Raises Unavailable."""
+        """The item as it stands afterwards, with the task token among its own.
+
+        Raises InvalidParameter if it has too many, or is that of a later invocation; Unavailable.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterInvocation:
-    """May come before or after the result, in any order, any number of times."""
+    """May come before or after the result, in any order, any number of times.
+
+    `answers_tasks`: whether somebody answers task tokens.
+    """
 
     registrations: Registrations
+    answers_tasks: bool
     retention: timedelta
     now: Callable[[], datetime]
 
@@ -41,6 +53,7 @@ class RegisterInvocation:
         """
         INFERENCE_ID.check(inference_id)
         given = REGISTRATION.check(members)
+        check_task_token(given, answered=self.answers_tasks)
         now = self.now()
         submitted_at = datetime.fromisoformat(given[SUBMITTED_AT.name])
         if not _EARLIEST <= submitted_at <= now + CLOCK_TOLERANCE:

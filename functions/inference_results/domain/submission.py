@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.parameters import (
     INVOCATION_TIMEOUT_SECONDS,
     REQUEST_TTL_SECONDS,
+    TASK_TOKEN,
 )
 from inference_results.domain.timestamp import timestamp
 
@@ -54,6 +56,8 @@ class Submission:
     content_type: str | None = None
     custom_attributes: str | None = field(default=None, repr=False)
     caller_metadata: Mapping[str, str] | None = field(default=None, repr=False)
+    task_token: str | None = field(default=None, repr=False)
+    """Belongs to whoever asks, and so neither to the order nor to the digest of the request."""
     stage: Stage | None = None
     request_digest: str | None = None
 
@@ -84,6 +88,7 @@ def submission_from(
         content_type=given.get("content_type"),
         custom_attributes=given.get("custom_attributes"),
         caller_metadata=given.get("metadata"),
+        task_token=given.get("task_token"),
     )
 
 
@@ -102,6 +107,12 @@ def registered(made: Submission) -> Submission:
     )
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     return replace(made, order="\n".join((made.submitted_at, made.output_location or "", digest)))
+
+
+def check_task_token(given: Mapping[str, Any], *, answered: bool) -> None:
+    """Raises InvalidParameter for a token that nobody would answer: its task would wait."""
+    if TASK_TOKEN.name in given and not answered:
+        raise InvalidParameter(TASK_TOKEN.name, "none, since this service answers no state machine")
 
 
 def attempt_order(token: str) -> str:

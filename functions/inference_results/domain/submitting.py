@@ -36,6 +36,7 @@ from inference_results.domain.submission import (
     Stage,
     Submission,
     attempt_order,
+    check_task_token,
     registered,
     submission_from,
 )
@@ -114,6 +115,12 @@ class Attempts(Registrations, Protocol):
         Raises Unavailable.
         """
 
+    def add_token(self, submission: Submission) -> dict[str, Any]:
+        """The item with the task token among its own; empty if there is none to add it to.
+
+        Raises InvalidParameter if it has too many, and Unavailable.
+        """
+
     def withdraw(self, attempt: Submission) -> None:
         """Remove the record of an attempt that invoked nothing; nothing else is removed."""
 
@@ -134,6 +141,7 @@ class SubmitInference:
     """`endpoint_names`: those that may be invoked; None leaves that to AWS.
 
     `input_prefix`: `s3://bucket/prefix/` for inputs that are too large for the request itself.
+    `answers_tasks`: whether somebody answers task tokens.
     """
 
     attempts: Attempts
@@ -141,6 +149,7 @@ class SubmitInference:
     inputs: Inputs
     input_prefix: str | None
     endpoint_names: frozenset[str] | None
+    answers_tasks: bool
     retention: timedelta
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -154,14 +163,18 @@ class SubmitInference:
         """
         given = SUBMISSION.check(members)
         self._check_endpoint(given["endpoint"])
+        check_task_token(given, answered=self.answers_tasks)
         pauses = iter(range(int(_INVOKING_SECONDS / _PAUSE_SECONDS)))
         for _ in range(_ROUNDS):
             attempt = self._attempt(given, body)
             if claimed := self._claimed(attempt, given, body):
                 return self._invoke(claimed, given, body)
+            if attempt.task_token:
+                self.attempts.add_token(attempt)
             item = self._awaited(attempt, pauses)
             # Without an item: whoever had the invocation withdrew it, since nothing was invoked.
-            if item:
+            # Without the token: it went with that item, and another caller has begun anew.
+            if item and _has_token(item, attempt):
                 return Submitted(shown(item), created=False)
         raise Unavailable("submission", "Contended")
 
@@ -302,6 +315,11 @@ def _is_prepared(item: Mapping[str, Any], attempt: Submission) -> bool:
         raise KeyReused(attempt.inference_id)
     stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
     return bool(stage == Stage.PREPARING)
+
+
+def _has_token(item: Mapping[str, Any], attempt: Submission) -> bool:
+    token = attempt.task_token
+    return token is None or token in item.get(Attribute.TASK_TOKENS, ())
 
 
 def inference_id_of(endpoint_name: str, idempotency_key: str) -> str:

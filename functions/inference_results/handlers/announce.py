@@ -1,4 +1,5 @@
-"""Lambda: announces changes of a status, as the stream of the inferences tells them.
+"""Lambda: announces changes of a status, as the stream of the inferences tells them, and answers
+the tasks that wait for an end.
 
 Triggered by the table's stream with ReportBatchItemFailures: what is left comes again, and what
 follows it.
@@ -6,6 +7,7 @@ follows it.
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -18,9 +20,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.eventbridge import EventBus
 from inference_results.adapters.items import streamed
+from inference_results.adapters.stepfunctions import WaitingTasks
 from inference_results.contract import Metric, Variable
 from inference_results.domain.announcement import Change
 from inference_results.domain.announcing import AnnounceChanges, Told
+from inference_results.domain.answering import Answered, AnswerTasks
+from inference_results.domain.offering import Offer
 from inference_results.handlers.disclosure import subject, without_texts
 from inference_results.handlers.measurements import Measurements
 
@@ -31,32 +36,52 @@ _CALLS_AT_A_TIME: Final = 4
 
 logger = Logger()
 
+_config = client_config(connections=_CALLS_AT_A_TIME)
+_pool = ThreadPoolExecutor(_CALLS_AT_A_TIME)
+_offer = Offer(sleep=time.sleep)
+_custom_attributes = os.environ[Variable.ANNOUNCE_CUSTOM_ATTRIBUTES] == "true"
 _announce_changes = AnnounceChanges(
     bus=EventBus(
-        boto3.client("events", config=client_config(connections=_CALLS_AT_A_TIME)),
+        boto3.client("events", config=_config),
         os.environ[Variable.EVENT_BUS_ARN],
         os.environ[Variable.TABLE_ARN],
-        ThreadPoolExecutor(_CALLS_AT_A_TIME),
+        _pool,
     ),
-    custom_attributes=os.environ[Variable.ANNOUNCE_CUSTOM_ATTRIBUTES] == "true",
-    sleep=time.sleep,
+    custom_attributes=_custom_attributes,
+    offer=_offer,
     now=partial(datetime.now, UTC),
+)
+_answer_tasks = AnswerTasks(
+    tasks=WaitingTasks(boto3.client("stepfunctions", config=_config), _pool),
+    custom_attributes=_custom_attributes,
+    offer=_offer,
 )
 
 
 @logger.inject_lambda_context
 @without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Announce the changes of one shard; answers with `batchItemFailures`: the first that is left.
+    """Tell the changes of one shard; answers with `batchItemFailures`: the first that is left.
 
     Lambda tells that one again and all that follow, so more than the first need not be named.
     """
-    stop_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     changes = [_change(record["dynamodb"]) for record in event["Records"]]
-    told = _announce_changes(changes, lambda: time.monotonic() < stop_at)
+    # Half of the time, or a bus that takes nothing would let tasks wait too.
+    told = _announce_changes(changes, _for(seconds / 2))
+    answered = _answer_tasks(changes, _for(seconds / 2))
     _report(told)
-    _measured(told).emit()
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in told.left[:1]]}
+    _report_tasks(answered)
+    _measured(told, answered).emit()
+    left = {*answered.left, *told.left}
+    first = [each.sequence for each in changes if each.sequence in left][:1]
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in first]}
+
+
+def _for(seconds: float) -> Callable[[], bool]:
+    """Whether there is still time, from now on."""
+    stop_at = time.monotonic() + seconds
+    return lambda: time.monotonic() < stop_at
 
 
 def _change(record: dict[str, Any]) -> Change:
@@ -88,13 +113,28 @@ def _report(told: Told) -> None:
         logger.warning("will be told again", extra={"first": told.left[0], "count": len(told.left)})
 
 
-def _measured(told: Told) -> Measurements:
+def _report_tasks(answered: Answered) -> None:
+    """Never what an answer holds: a token is a secret."""
+    for sequence, why in answered.malformed:
+        logger.warning("not answered", extra={"sequence": sequence, "reason": str(why)})
+    for each in answered.denied:
+        logger.error(
+            "not allowed to answer a task", extra=subject(each.inference_id, each.endpoint_name)
+        )
+    if left := answered.left:
+        logger.warning("will be answered again", extra={"first": left[0], "count": len(left)})
+
+
+def _measured(told: Told, answered: Answered) -> Measurements:
     measured = Measurements()
     measured.add(Metric.ANNOUNCED, told.announced)
     measured.add(Metric.RETRIED, told.retried)
     measured.add(Metric.LEFT_FOR_REDELIVERY, len(told.left))
     measured.add(Metric.REFUSED, len(told.refused))
     measured.add(Metric.MALFORMED, len(told.malformed))
+    measured.add(Metric.TASKS_ANSWERED, answered.answered)
+    measured.add(Metric.TASKS_GONE, answered.gone)
+    measured.add(Metric.TASKS_DENIED, len(answered.denied))
     for lag in told.lags_ms:
         measured.add(Metric.ANNOUNCEMENT_LAG, lag)
     return measured

@@ -34,6 +34,7 @@ api = HttpApi(stopwatch=stopwatch, logger=logger)
 
 _now: Final = partial(datetime.now, UTC)
 _retention: Final = timedelta(days=int(os.environ[Variable.RETENTION_DAYS]))
+_answers_tasks: Final = os.environ[Variable.ANSWERS_TASKS] == "true"
 _config = client_config(connections=1)
 _submissions = SubmissionsTable(
     boto3.client("dynamodb", config=_config),
@@ -41,7 +42,10 @@ _submissions = SubmissionsTable(
     int(os.environ[Variable.SHARDS]),
 )
 _register_invocation = RegisterInvocation(
-    registrations=_submissions, retention=_retention, now=_now
+    registrations=_submissions,
+    answers_tasks=_answers_tasks,
+    retention=_retention,
+    now=_now,
 )
 _submit_inference = SubmitInference(
     attempts=_submissions,
@@ -49,6 +53,7 @@ _submit_inference = SubmitInference(
     inputs=S3Objects(boto3.client("s3", config=_config)),
     input_prefix=os.environ[Variable.INPUT_PREFIX] or None,
     endpoint_names=frozenset(json.loads(os.environ[Variable.SUBMIT_ENDPOINTS])),
+    answers_tasks=_answers_tasks,
     retention=_retention,
     now=_now,
     sleep=time.sleep,

@@ -1,0 +1,109 @@
+"""What the tasks of state machines that wait for an inference are told of a change of its record.
+
+A task is told once its inference has ended: with the change that ends it, or, where its token came
+later, with the change that added the token. See docs/decisions/0015.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from inference_results.contract import Attribute
+from inference_results.domain.announcement import Change, result_detail
+from inference_results.domain.errors import MalformedRecord
+from inference_results.domain.inference import Status
+from inference_results.domain.record_form import check_record
+
+REPLACED: Final = "REPLACED"
+"""The error where the record became that of a later invocation before this one had ended."""
+
+_MOST_ERROR: Final = 256
+_MOST_CAUSE: Final = 32_768
+"""Characters that Step Functions takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """`output` is JSON, of at most 262,144 bytes."""
+
+    output: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """As Step Functions takes it."""
+
+    error: str
+    cause: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAnswer:
+    """The answer to one task, and of which inference it is."""
+
+    inference_id: str
+    endpoint_name: str
+    token: str = field(repr=False)
+    outcome: Success | Failure
+
+
+def answers_by(change: Change, *, custom_attributes: bool) -> list[TaskAnswer]:
+    """To each token that a record has had unanswered until this change; in no order.
+
+    Raises MalformedRecord.
+    """
+    before, after = change.before or {}, change.after
+    if after is None:
+        return []
+    answered, waiting = _tokens(before), _tokens(after)
+    if not _has_ended(before):
+        replaced, answered = answered - waiting, frozenset[str]()
+    else:
+        replaced = frozenset()
+    new = waiting - answered if _has_ended(after) else frozenset[str]()
+    if not (new or replaced):
+        return []
+    check_record(after)
+    answers = [_answer(after, token, _replaced(after)) for token in replaced]
+    if new:
+        outcome = _outcome(after, custom_attributes)
+        answers += [_answer(after, token, outcome) for token in new]
+    return answers
+
+
+def _tokens(record: Mapping[str, Any]) -> frozenset[str]:
+    tokens = record.get(Attribute.TASK_TOKENS, frozenset())
+    if type(tokens) not in (set, frozenset) or not all(type(each) is str for each in tokens):
+        raise MalformedRecord(f"{Attribute.TASK_TOKENS}: not as this service writes it")
+    return frozenset(tokens)
+
+
+def _has_ended(record: Mapping[str, Any]) -> bool:
+    return bool(record.get(Attribute.STATUS, Status.IN_PROGRESS) != Status.IN_PROGRESS)
+
+
+def _answer(record: Mapping[str, Any], token: str, outcome: Success | Failure) -> TaskAnswer:
+    return TaskAnswer(
+        inference_id=record[Attribute.INFERENCE_ID],
+        endpoint_name=record[Attribute.ENDPOINT_NAME],
+        token=token,
+        outcome=outcome,
+    )
+
+
+def _outcome(record: Mapping[str, Any], custom_attributes: bool) -> Success | Failure:
+    status = record[Attribute.STATUS]
+    if status == Status.COMPLETED:
+        return Success(result_detail(record, custom_attributes=custom_attributes))
+    failure = record.get(Attribute.FAILURE, {})
+    return _failure(record, failure.get("code") or status, failure.get("reason") or status)
+
+
+def _replaced(record: Mapping[str, Any]) -> Failure:
+    return _failure(record, REPLACED, "the id was used again before this invocation had ended")
+
+
+def _failure(record: Mapping[str, Any], error: str, reason: str) -> Failure:
+    """Whoever reads the cause has nothing else that names the inference."""
+    name = f"{record[Attribute.INFERENCE_ID]} on {record[Attribute.ENDPOINT_NAME]}"
+    return Failure(error[:_MOST_ERROR], f"{name}: {reason}"[:_MOST_CAUSE])

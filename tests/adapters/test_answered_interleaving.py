@@ -1,0 +1,61 @@
+"""When tasks are answered while registrations, results and sweeps come in any order and number."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+
+from inference_results.adapters.items import plain
+from inference_results.domain.announcement import Change
+from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.task_answer import REPLACED, Failure, answers_by
+from tests.adapters.test_any_interleaving import INVOCATIONS, Interleaving
+
+TOKENS = st.sampled_from(["one", "two", "three"])
+
+
+class Answered(Interleaving):
+    """Each step's images are told as the stream tells them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = {}
+        self.answered: set[str] = set()
+        self.given: dict[str, int] = {}
+
+    @rule(invocation=INVOCATIONS, note=st.sampled_from("ab"), name=TOKENS)
+    def wait_for(self, invocation: int, note: str, name: str) -> None:
+        token = f"{invocation}-{name}"
+        try:
+            self.register(invocation, note, task_token=token)
+        except InvalidParameter:
+            assert invocation < max(self.model.registrations)[0]
+        else:
+            self.given[token] = invocation
+
+    @invariant()
+    def a_task_is_answered_once_its_inference_has_ended_and_never_before(self) -> None:
+        before, after = self.before, plain(self.find())
+        self.before = after
+        change = Change(sequence="1", before=before or None, after=after or None)
+        for each in answers_by(change, custom_attributes=False):
+            self.answered.add(each.token)
+            if isinstance(each.outcome, Failure) and each.outcome.error == REPLACED:
+                assert self.given[each.token] < max(self.model.registrations)[0]
+            else:
+                assert after["status"] != "InProgress"
+
+    @invariant()
+    def nobody_waits_for_what_has_ended_or_is_gone(self) -> None:
+        status, last, _ = self.model.expected()
+        waiting = self.given.keys() - self.answered
+        assert all(self.given[token] == last for token in waiting)
+        assert not waiting or status == "InProgress"
+
+
+@pytest.mark.usefixtures("aws")
+def test_in_any_interleaving_a_task_is_answered_when_its_inference_has_ended(table_name):
+    machine = type("OnTable", (Answered,), {"table_name": table_name})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=30, stateful_step_count=12, deadline=None)
+    )
