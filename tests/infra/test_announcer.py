@@ -151,3 +151,46 @@ def test_a_bus_without_announcements_is_a_mistake():
     context = {"output_prefixes": PREFIXES, "event_bus_arn": SHARED_BUS, "announcements": "false"}
     with pytest.raises(SettingsError, match="event_bus_arn: expected none"):
         Settings.from_context(context)
+
+
+@pytest.fixture(scope="module")
+def state_machines():
+    return synthesised("state machines")["InferenceResults"]
+
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:"
+
+
+def test_tasks_of_the_named_state_machines_may_be_answered_and_of_no_others(state_machines):
+    policy = statements(state_machines, "AWS::IAM::Policy", "Announcer")
+    (answering,) = [each for each in policy if "states:SendTaskSuccess" in actions(each)]
+    assert set(actions(answering)) == {"states:SendTaskFailure", "states:SendTaskSuccess"}
+    assert answering["Resource"] == [f"{MACHINE}nightly", f"{MACHINE}on-demand"]
+
+
+def test_tokens_are_taken_only_where_they_can_be_answered(template, state_machines):
+    for each, taken in ((template, "false"), (state_machines, "true")):
+        submitter = properties(each, "AWS::Lambda::Function", "Submitter")
+        assert submitter["Environment"]["Variables"][Variable.ANSWERS_TASKS] == taken
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "nightly",
+        f"{MACHINE}*",
+        f"{MACHINE}nightly:3",
+        MACHINE,
+        f"{MACHINE}a b",
+        f"{MACHINE}{'a' * 81}",
+    ],
+)
+def test_a_state_machine_is_named_by_its_whole_arn(arn):
+    with pytest.raises(SettingsError, match=r"state_machine_arns\.0: expected the ARN of a state"):
+        Settings.from_context({"output_prefixes": PREFIXES, "state_machine_arns": arn})
+
+
+def test_state_machines_without_announcements_are_a_mistake():
+    context = {"state_machine_arns": f"{MACHINE}nightly", "announcements": "false"}
+    with pytest.raises(SettingsError, match="state_machine_arns: expected none"):
+        Settings.from_context({"output_prefixes": PREFIXES, **context})

@@ -1,11 +1,115 @@
-"""The documented state machine, as CDK makes one of it."""
+"""The state machine that docs/step-functions.md shows."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
+import pytest
+
+from inference_results.contract import Route
+from inference_results.domain.parameters import IDEMPOTENCY_KEY, SUBMISSION
+from tests.conftest import resources
 from tests.synthesis import ROOT
 
 FILE = ROOT / "docs" / "step-functions" / "submit-and-wait.asl.json"
+HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
+LONGEST_ARN = f"arn:aws-us-gov:states:ap-southeast-1:123456789012:execution:{'n' * 80}:{'e' * 80}"
 
 
 def definition():
     return json.loads(FILE.read_text())
+
+
+def task():
+    return definition()["States"]["Inference"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """With what the documented app synthesises."""
+    folder = tmp_path_factory.mktemp("states")
+    document = (ROOT / "docs" / "step-functions.md").read_text()
+    (app,) = re.findall(r"^```python\n(.*?)^```", document, re.M | re.S)
+    (folder / "my_states.py").write_text(app)
+    subprocess.run(
+        [sys.executable, "my_states.py"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "API_URL": f"https://{HOST}",
+            "DEFINITION": str(FILE),
+            "CDK_OUTDIR": "out",
+        },
+        check=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def synthesised(folder):
+    return json.loads((folder / "out" / "Nightly.template.json").read_text())
+
+
+def lint(template):
+    # W3005: CDK writes a dependency on its role twice over.
+    options = ["--ignore-checks", "W3005", "--format", "parseable"]
+    command = [ROOT / ".venv/bin/cfn-lint", *options, "--", template]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_state_machine_is_one_that_step_functions_takes(folder, synthesised):
+    template = folder / "out" / "Nightly.template.json"
+    assert lint(template) == ""
+    broken = template.with_name("broken.json")
+    broken.write_text(json.dumps(synthesised).replace("TimeoutSeconds", "Timeout"))
+    assert "Timeout" in lint(broken)
+
+
+def test_its_role_may_submit_and_do_nothing_else(synthesised):
+    (policy,) = resources(synthesised, "AWS::IAM::Policy").values()
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    assert json.dumps(statement["Resource"]).endswith(':a1b2c3d4e5/*/POST/inferences"]]}')
+
+
+def test_it_calls_the_route_that_submits_signed_by_its_role(synthesised):
+    (machine,) = resources(synthesised, "AWS::StepFunctions::StateMachine").values()
+    assert machine["Properties"]["DefinitionSubstitutions"] == {"ApiHost": HOST}
+    asked = task()["Parameters"]
+    assert (asked["ApiEndpoint"], asked["AuthType"]) == ("${ApiHost}", "IAM_ROLE")
+    assert f"{asked['Method']} {asked['Path']}" == Route.SUBMIT_INFERENCE
+
+
+def test_its_request_is_a_submission_with_the_token():
+    body = task()["Parameters"]["RequestBody"]
+    assert body["task_token.$"] == "$$.Task.Token"
+    places = {
+        "endpoint": "speech",
+        "idempotency_key": f"{LONGEST_ARN}/3",
+        "input_location": "s3://bucket/key",
+        "content_type": "text/plain",
+        "task_token": "token",
+    }
+    named = {name.removesuffix(".$"): each for name, each in body.items()}
+    SUBMISSION.check({name: places.get(name, each) for name, each in named.items()})
+
+
+def test_its_key_is_that_of_the_execution_and_fits():
+    key = task()["Parameters"]["RequestBody"]["idempotency_key.$"]
+    assert key == "States.Format('{}/{}', $$.Execution.Id, $.attempt)"
+    IDEMPOTENCY_KEY.check(f"{LONGEST_ARN}/3")
+
+
+def test_it_waits_longer_than_an_inference_and_a_sweep_can_take():
+    body = task()["Parameters"]["RequestBody"]
+    longest = body["request_ttl_seconds"] + body["invocation_timeout_seconds"] + 600 + 5 * 60
+    assert task()["TimeoutSeconds"] > longest
+
+
+def test_it_tries_again_by_codes_that_the_record_documents_as_retryable():
+    (caught,) = task()["Catch"]
+    document = (ROOT / "docs" / "record.md").read_text()
+    retryable = re.findall(r"^\| `([A-Z0-9_]+)` \|.*\| yes \|$", document, re.M)
+    assert caught["ErrorEquals"] == retryable
