@@ -59,7 +59,7 @@ def clients(client, monkeypatch):
 
 @pytest.fixture
 def run(clients, monkeypatch):
-    for name in ("API_URL", "TABLE", "SHARDS", "SUMMARIES_TABLE", "TOKEN"):
+    for name in ("API_URL", "TABLE", "SHARDS", "SUMMARIES_TABLE", "TOKEN", "TASK_TOKEN"):
         monkeypatch.delenv(f"INFERENCE_RESULTS_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -826,7 +826,7 @@ def test_submit_says_all_that_is_given(run, client):
         *SUBMIT,
         *("--content-type", "audio/wav", "--accept", "text/csv", "--custom-attributes", "a=b"),
         *("--metadata", "job=7", "--metadata", "formula=a=b", "--metadata", "empty="),
-        *("--request-ttl", "60", "--invocation-timeout", "30"),
+        *("--request-ttl", "60", "--invocation-timeout", "30", "--task-token", "token"),
     )
     assert result.exit_code == 0
     assert client.calls[0] == (
@@ -839,6 +839,7 @@ def test_submit_says_all_that_is_given(run, client):
             "accept": "text/csv",
             "custom_attributes": "a=b",
             "metadata": {"job": "7", "formula": "a=b", "empty": ""},
+            "task_token": "token",
             "request_ttl_seconds": 60,
             "invocation_timeout_seconds": 30,
         },
@@ -848,6 +849,14 @@ def test_submit_says_all_that_is_given(run, client):
 def test_submit_says_no_more_than_what_is_given(run, client):
     run(*SUBMIT)
     assert client.calls[0][3] == {"idempotency_key": "order-7"}
+
+
+def test_submit_takes_the_task_token_from_a_variable_and_shows_it_to_nobody(run, client):
+    env = API | {"INFERENCE_RESULTS_TASK_TOKEN": "SECRET"}
+    result = run(*SUBMIT, env=env)
+    assert client.calls[0][3] == {"idempotency_key": "order-7", "task_token": "SECRET"}
+    help_text, wrong = run("submit", "--help", env=env), run(*SUBMIT[:3], env=env)
+    assert "SECRET" not in "".join(each.stdout + each.stderr for each in (result, help_text, wrong))
 
 
 def test_submit_reads_a_file(run, client, tmp_path):

@@ -65,6 +65,7 @@ def test_a_registration_says_what_sagemaker_answered_and_when(client, service):
 def test_a_registration_says_all_that_sagemaker_was_told(client, service):
     told = {
         "metadata": {"job": "7"},
+        "task_token": "token",
         "input_location": "s3://bucket/in/1",
         "content_type": "audio/wav",
         "custom_attributes": "trace=1",
@@ -155,6 +156,7 @@ def test_a_submission_sends_the_input_and_the_key(client, service):
     given = {
         "idempotency_key": "order-7",
         "metadata": {"job": "7"},
+        "task_token": "token",
         "content_type": "application/json",
         "accept": "text/csv",
         "custom_attributes": "trace=1",
@@ -213,6 +215,7 @@ def test_an_input_that_changes_later_is_sent_as_it_was():
         (b"x", {"accept": "a\nb"}, "accept"),
         (b"x", {"content_type": ""}, "content_type"),
         (b"x", {"request_ttl_seconds": 60.5}, "request_ttl_seconds"),
+        (b"x", {"task_token": "x" * 2049}, "task_token"),
     ],
 )
 def test_a_submission_that_can_be_none_is_refused_before_it_is_sent(
@@ -336,7 +339,11 @@ def test_an_input_that_no_request_can_hold_is_refused_before_it_is_sent(client, 
 
 # What must not be seen
 
-SECRETS = {"custom_attributes": "SECRET-1", "metadata": {"SECRET-2": "SECRET-3"}}
+SECRETS = {
+    "custom_attributes": "SECRET-1",
+    "metadata": {"SECRET-2": "SECRET-3"},
+    "task_token": "SECRET-5",
+}
 
 
 def test_what_is_said_shows_no_secrets():

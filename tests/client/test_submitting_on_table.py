@@ -123,6 +123,20 @@ def test_an_input_is_sent_to_the_endpoint_and_the_record_kept(client, session):
     assert client.get(submitted.inference_id) == submitted
 
 
+def test_a_task_token_is_kept_beside_those_of_others(client, session, table_name):
+    session.answers_once(Body=b"x")
+    for token in ("one", "two"):
+        submitted = client.submit("speech", b"x", idempotency_key="one", task_token=token)
+    client.register(ANSWER, endpoint="speech", task_token="three")
+    (chosen, keyed) = sorted(
+        boto3.client("dynamodb").scan(TableName=table_name)["Items"],
+        key=lambda item: item["inference_id"]["S"],
+    )
+    assert chosen["task_tokens"] == {"SS": ["three"]}
+    assert sorted(keyed["task_tokens"]["SS"]) == ["one", "two"]
+    assert "task_token" not in repr(submitted.raw)
+
+
 def test_the_same_call_again_invokes_nothing(client, session):
     session.answers_once(InputLocation="s3://inputs/in/1")
     first, second = (

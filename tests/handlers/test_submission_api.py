@@ -16,6 +16,7 @@ from tests.fakes import NOW
 from tests.synthesis import synthesised
 
 INPUTS = "customer-inputs"
+STATE_MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:nightly"
 SUBMISSION = {
     "endpoint": "speech",
     "idempotency_key": "one",
@@ -54,14 +55,15 @@ def invoked():
 @pytest.fixture
 def handler(load_handler, s3, invoked):
     s3.create_bucket(Bucket=INPUTS)
-    return load_handler("submission_api", synthesised("submission")["InferenceResults"])
+    template = synthesised("submission", state_machine_arns=STATE_MACHINE)["InferenceResults"]
+    return load_handler("submission_api", template)
 
 
 @pytest.fixture
 def send(handler, context):
     """Answers with the HTTP status and the document, which must be as OpenAPI describes it."""
 
-    def send(route, members, query=None, **parameters):
+    def send(route, members, query=None, by=handler, **parameters):
         method, pattern = route.split(" ")
         event = {
             "version": "2.0",
@@ -78,7 +80,7 @@ def send(handler, context):
             "body": members if isinstance(members, str) else json.dumps(members),
             "isBase64Encoded": False,
         }
-        answer = handler(event, context)
+        answer = by(event, context)
         found = json.loads(answer["body"])
         described = document()
         operation = described["paths"][pattern][method.lower()]
@@ -223,6 +225,57 @@ def test_an_invocation_with_any_id_is_registered_by_query(send):
 def test_a_malformed_registration_names_the_parameter(send, members, query, parameter):
     status, problem = send(Route.REGISTER_INFERENCE_BY_QUERY, members, query)
     assert (status, problem["parameter"]) == (400, parameter)
+
+
+def test_a_task_token_is_kept_and_shown_to_nobody(send, invoked, table_name, caplog, capsys):
+    _, submitted = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-1"})
+    _, again = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-2"})
+    _, registered = send(
+        Route.REGISTER_INFERENCE, REGISTRATION | {"task_token": "SECRET-3"}, inference_id="one"
+    )
+    assert submitted == again
+    kept = [
+        each.get("task_tokens")
+        for each in boto3.client("dynamodb").scan(TableName=table_name)["Items"]
+    ]
+    assert sorted(kept, key=str) == [{"SS": ["SECRET-1", "SECRET-2"]}, {"SS": ["SECRET-3"]}]
+    told = str([vars(each) for each in caplog.records]) + str(capsys.readouterr()) + repr(invoked)
+    assert "SECRET" not in told + repr([submitted, registered])
+
+
+@pytest.mark.parametrize("token", ["", "SECRET" * 400, ["SECRET"], None])
+def test_what_can_be_no_task_token_is_refused_and_not_quoted(send, invoked, token, caplog, capsys):
+    for route, members in (
+        (Route.SUBMIT_INFERENCE, SUBMISSION),
+        (Route.REGISTER_INFERENCE, REGISTRATION),
+    ):
+        status, problem = send(route, members | {"task_token": token}, inference_id="one")
+        assert (status, problem["parameter"]) == (400, "task_token")
+        assert problem["expected"] == "1 to 2048 characters"
+        assert "SECRET" not in repr(problem) + caplog.text + str(capsys.readouterr())
+    assert invoked == []
+
+
+def test_too_many_task_tokens_are_refused_and_not_quoted(send, caplog, capsys):
+    for number in range(20):
+        send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": f"SECRET-{number}"})
+    status, problem = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-20"})
+    assert (status, problem["expected"]) == (400, "at most 20 for one inference")
+    assert "SECRET" not in repr(problem) + caplog.text + str(capsys.readouterr())
+
+
+def test_a_task_token_that_nobody_would_answer_is_refused(send, load_handler, invoked):
+    unanswered = load_handler("submission_api", synthesised("submission")["InferenceResults"])
+    for route, members in (
+        (Route.SUBMIT_INFERENCE, SUBMISSION),
+        (Route.REGISTER_INFERENCE, REGISTRATION),
+    ):
+        status, problem = send(
+            route, members | {"task_token": "token"}, inference_id="one", by=unanswered
+        )
+        assert (status, problem["parameter"]) == (400, "task_token")
+        assert "none" in problem["expected"]
+    assert invoked == []
 
 
 def test_no_log_holds_input_metadata_or_custom_attributes(send, invoked, caplog, capsys):
