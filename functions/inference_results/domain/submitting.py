@@ -30,6 +30,7 @@ from inference_results.domain.parameters import (
     INPUT,
     INPUT_LOCATION,
     SUBMISSION,
+    TASK_TOKEN,
 )
 from inference_results.domain.registering import Registrations
 from inference_results.domain.submission import (
@@ -277,6 +278,8 @@ class SubmitInference:
                 "input_location": attempt.input_location,
                 "output_location": invoked.output_location,
                 "failure_location": invoked.failure_location,
+                # It is with the attempt, which may no more be refused for it.
+                TASK_TOKEN.name: None,
             },
             submitted_at=invoked.invoked_at,
             now=self.now(),

@@ -72,8 +72,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     answered = _answer_tasks(changes, _for(seconds / 2))
     _report(told)
     _report_tasks(answered)
-    _measured(told, answered).emit()
     left = {*answered.left, *told.left}
+    _measured(told, answered, len(left)).emit()
     first = [each.sequence for each in changes if each.sequence in left][:1]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in first]}
 
@@ -125,11 +125,11 @@ def _report_tasks(answered: Answered) -> None:
         logger.warning("will be answered again", extra={"first": left[0], "count": len(left)})
 
 
-def _measured(told: Told, answered: Answered) -> Measurements:
+def _measured(told: Told, answered: Answered, left: int) -> Measurements:
     measured = Measurements()
     measured.add(Metric.ANNOUNCED, told.announced)
     measured.add(Metric.RETRIED, told.retried)
-    measured.add(Metric.LEFT_FOR_REDELIVERY, len(told.left))
+    measured.add(Metric.LEFT_FOR_REDELIVERY, left)
     measured.add(Metric.REFUSED, len(told.refused))
     measured.add(Metric.MALFORMED, len(told.malformed))
     measured.add(Metric.TASKS_ANSWERED, answered.answered)
