@@ -30,6 +30,16 @@ class Service(StrEnum):
     SUBMISSION_API = "submission_api"
 
 
+class Status(StrEnum):
+    """The statuses that are known. The vocabulary is open: others are kept as received."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    EXPIRED = "Expired"
+    LOST = "Lost"
+
+
 class Dimension(StrEnum):
     """Of metrics. Every metric has `service`; docs/metrics.md says which others have which."""
 
@@ -271,3 +281,4 @@ class StackOutput(StrEnum):
     SUMMARY_DEAD_LETTER_QUEUE_URL = "SummaryDeadLetterQueueUrl"
     EVENT_BUS_ARN = "EventBusArn"
     ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL = "AnnouncementDeadLetterQueueUrl"
+    ALARM_TOPIC_ARN = "AlarmTopicArn"

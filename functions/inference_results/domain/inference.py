@@ -5,15 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-
-class Status(StrEnum):
-    """The statuses that are known. The vocabulary is open: others are kept as received."""
-
-    IN_PROGRESS = "InProgress"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    EXPIRED = "Expired"
-    LOST = "Lost"
+from inference_results.contract import Status as Status
 
 
 class Source(StrEnum):
