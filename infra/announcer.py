@@ -50,7 +50,7 @@ class Announcer(Construct):
             "SQS3",
             "It is a dead-letter queue: of the stream, where the rule does not look.",
         )
-        handler = HandlerFunction(
+        self.handler = handler = HandlerFunction(
             self,
             "Announce",
             service=Service.ANNOUNCE,

@@ -47,6 +47,8 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.SUMMARIZE_FUNCTION_NAME: results.summarizer.function.function_name,
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
+        if results.alarms:
+            outputs[StackOutput.ALARM_TOPIC_ARN] = results.alarms.topic.topic_arn
         if results.announcer:
             outputs[StackOutput.EVENT_BUS_ARN] = results.announcer.bus.event_bus_arn
             outputs[StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL] = (

@@ -16,7 +16,7 @@ _WRITE_ACTIONS = (
 
 
 class CustomerKeys(Construct):
-    """A key each for topics (if any is created), queues and tables; rotated yearly.
+    """A key each for topics (if any is created), queues, tables and alarms; rotated yearly.
 
     That of the queues is the event bus's as well: both hold messages.
 
@@ -24,11 +24,13 @@ class CustomerKeys(Construct):
     key encrypts, and CloudFormation sees a circle.
     """
 
-    def __init__(self, scope: Construct, id: str, *, topics: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, topics: bool, alarms: bool) -> None:
         super().__init__(scope, id)
         self.topics = kms.Key(self, "Topics", enable_key_rotation=True) if topics else None
         self.queues = kms.Key(self, "Queues", enable_key_rotation=True)
         self.table = kms.Key(self, "Table", enable_key_rotation=True)
+        # Not that of the topics, which the execution roles of models may use.
+        self.alarms = kms.Key(self, "Alarms", enable_key_rotation=True) if alarms else None
 
     def allow_recording(self, role: iam.IRole) -> None:
         self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")

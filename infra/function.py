@@ -33,7 +33,8 @@ class HandlerFunction(Construct):
         timeout: cdk.Duration = TIMEOUT,
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(
+        self.service = service
+        self.log_group = log_group = logs.LogGroup(
             self,
             "Logs",
             retention=logs.RetentionDays.ONE_MONTH,

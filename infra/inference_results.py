@@ -9,10 +9,13 @@ from constructs import Construct
 from inference_results.contract import WRITING_ROUTES
 
 from .acknowledged import acknowledge
+from .alarms import Alarms
 from .announcer import Announcer
 from .bundle import bundled_code
 from .customer_keys import CustomerKeys
+from .dashboard import Dashboard
 from .inferences_table import InferencesTable
+from .parts import Parts
 from .result_channel import ResultChannel, encrypted_queue
 from .result_recorder import ResultRecorder, queue_visibility_timeout
 from .settings import Settings
@@ -47,12 +50,14 @@ class InferenceResults(Construct):
             apply_to_resource_types=list(_KEPT),
         )
         self._settings = settings
+        self._recorders: dict[str, ResultRecorder] = {}
         self._code = bundled_code(runtime=settings.runtime, architecture=settings.architecture)
         self._keys = (
             CustomerKeys(
                 self,
                 "Keys",
                 topics=not (settings.success_topic_arn and settings.error_topic_arn),
+                alarms=settings.alarms,
             )
             if settings.customer_keys
             else None
@@ -94,7 +99,11 @@ class InferenceResults(Construct):
         for number, role_arn in enumerate(dict.fromkeys(role_arns)):
             self.allow_publishing(iam.Role.from_role_arn(self, f"ExecutionRole{number}", role_arn))
         self.sweeper = self._sweeper()
-        self.api = self._api() if settings.api else None
+        self.submitter = self._submitter() if settings.api else None
+        self.api = self._api(self.submitter) if self.submitter else None
+        self.alarms = self._alarms() if settings.alarms else None
+        if settings.dashboard:
+            Dashboard(self, "Dashboard", parts=self._parts, watched=settings.watched)
 
     def allow_publishing(self, role: iam.IRole) -> None:
         """Let the execution role of a model publish to both topics.
@@ -167,6 +176,7 @@ class InferenceResults(Construct):
             code=self._code,
             settings=self._settings,
         )
+        self._recorders[f"{id}Recorder"] = recorder
         if self._keys:
             self._keys.allow_recording(recorder.role)
         return channel
@@ -187,7 +197,15 @@ class InferenceResults(Construct):
             self._keys.allow_writing(sweeper.role)
         return sweeper
 
-    def _api(self) -> StatusApi:
+    def _submitter(self) -> Submitter:
+        submitter = Submitter(
+            self, "Submitter", table=self.table, code=self._code, settings=self._settings
+        )
+        if self._keys:
+            self._keys.allow_writing(submitter.role)
+        return submitter
+
+    def _api(self, submitter: Submitter) -> StatusApi:
         api = StatusApi(
             self,
             "StatusApi",
@@ -196,14 +214,43 @@ class InferenceResults(Construct):
             code=self._code,
             settings=self._settings,
         )
-        submitter = Submitter(
-            self, "Submitter", table=self.table, code=self._code, settings=self._settings
-        )
         api.answer(WRITING_ROUTES, submitter.handler)
         if self._keys:
             self._keys.allow_asking(api.role)
-            self._keys.allow_writing(submitter.role)
         return api
+
+    def _alarms(self) -> Alarms:
+        return Alarms(
+            self,
+            "Alarms",
+            parts=self._parts,
+            key=self._keys.alarms if self._keys else None,
+            settings=self._settings,
+        )
+
+    @property
+    def _parts(self) -> Parts:
+        others = {
+            "Sweeper": self.sweeper,
+            "Summarizer": self.summarizer,
+            "Announcer": self.announcer,
+            "StatusApi": self.api,
+            "Submitter": self.submitter,
+        }
+        return Parts(
+            channels=tuple(dict.fromkeys((self.completed, self.failed))),
+            handlers={
+                name: part.handler for name, part in (self._recorders | others).items() if part
+            },
+            unprocessable=self.unprocessable_queue,
+            summary_dead_letters=self.summarizer.dead_letter_queue,
+            announcement_dead_letters=(
+                self.announcer.dead_letter_queue if self.announcer else None
+            ),
+            table=self.table,
+            summaries_table=self.summaries_table,
+            api=self.api.api if self.api else None,
+        )
 
 
 def inline_policy_name(owner: Construct) -> str:

@@ -37,7 +37,7 @@ class ResultRecorder(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
-        handler = HandlerFunction(
+        self.handler = handler = HandlerFunction(
             self,
             "RecordResult",
             service=Service.RECORD_RESULT,

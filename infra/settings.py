@@ -196,6 +196,12 @@ class Settings(_Group):
     watched_endpoints: EndpointVariants = Field((), max_length=_MOST_WATCHED)
     debug_sample_rate: float = Field(0, ge=0, le=1)
     tracing: bool = False
+    alarms: bool = True
+    alarm_emails: Emails = ()
+    oldest_message_seconds: int = Field(600, ge=60, le=1_209_600)
+    oldest_request_seconds: int = Field(3600, ge=60, le=21_600)
+    failure_percent: int = Field(20, ge=0, le=99)
+    dashboard: bool = True
     announcements: bool = True
     event_bus_arn: BusArn | None = None
     announce_custom_attributes: bool = False
@@ -235,6 +241,12 @@ class Settings(_Group):
     def _tasks_are_answered_by_what_announces(self) -> Self:
         if self.state_machine_arns and not self.announcements:
             raise ValueError("state_machine_arns: expected none, since nothing is announced")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_told_has_alarms(self) -> Self:
+        if self.alarm_emails and not self.alarms:
+            raise ValueError("alarm_emails: expected none, since there are no alarms")
         return self
 
     @model_validator(mode="after")

@@ -50,7 +50,7 @@ class StatusApi(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
-        handler = HandlerFunction(
+        self.handler = handler = HandlerFunction(
             self,
             "Handler",
             service=Service.STATUS_API,

@@ -64,7 +64,7 @@ class Summarizer(Construct):
             "SQS3",
             "It is a dead-letter queue: of the stream, where the rule does not look.",
         )
-        handler = HandlerFunction(
+        self.handler = handler = HandlerFunction(
             self,
             "Summarize",
             service=Service.SUMMARIZE,

@@ -29,7 +29,7 @@ class Sweeper(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
-        handler = HandlerFunction(
+        self.handler = handler = HandlerFunction(
             self,
             "SweepOverdue",
             service=Service.SWEEP_OVERDUE,

@@ -31,7 +31,7 @@ OUTPUT_PREFIX: Final = "async-output/"
 FAILURE_PREFIX: Final = "async-failures/"
 INPUT_PREFIX: Final = "async-input/"
 ENDPOINTS: Final = ("speech", "ocr", "vision")
-"""Those that may be invoked through the API; created on the pretended control plane."""
+"""Those that are watched, and may be invoked through the API; created on the pretended control plane."""
 STATE_MACHINE: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:waiting"
 """May hand over tasks; who wants one creates it under this name."""
 
@@ -79,7 +79,7 @@ def create_account_resources() -> None:
 
 
 def deploy(folder: LocalFolder) -> None:
-    """Bootstrap, run an unmodified `cdk deploy`, and write `outputs.json`.
+    """Bootstrap, run `cdk deploy` with `local.app`, and write `outputs.json`.
 
     Raises DeployError.
     """
@@ -98,12 +98,14 @@ def deploy(folder: LocalFolder) -> None:
         "retain": "false",
         "submit_endpoints": ",".join(ENDPOINTS),
         "state_machine_arns": STATE_MACHINE,
+        "watched_endpoints": ",".join(ENDPOINTS),
         "input_prefix": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}",
         "sweep_minutes": "1",
         "overdue_slack_seconds": "0",
     }
     outputs_file = folder.path / "cdk-outputs.json"
     options = ["--output", str(folder.path / "cdk.out"), "--outputs-file", str(outputs_file)]
+    options += ["--app", f"{sys.executable} -m local.app"]
     settings = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]
     _run(
         [cdk, "deploy", "--require-approval", "never", *options, *settings],

@@ -40,6 +40,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "endpoint config": {"endpoint": ENDPOINT},
     "endpoint": {"endpoint": json.dumps(ENDPOINT | {"create_endpoint": True})},
     "no api": {"api": "false"},
+    "watched endpoints": {
+        "watched_endpoints": "speech,ocr/blue,ocr/green",
+        "alarm_emails": "oncall@example.com,team@example.com",
+        "failure_percent": "35",
+        "oldest_message_seconds": "1200",
+        "oldest_request_seconds": "7200",
+        "sweep_minutes": "1440",
+    },
+    "no alarms": {"alarms": "false", "dashboard": "false"},
     "no announcements": {"announcements": "false"},
     "existing bus": {
         "event_bus_arn": "arn:aws:events:eu-west-1:123456789012:event-bus/shared",

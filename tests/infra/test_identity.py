@@ -57,8 +57,13 @@ ANNOUNCER = {
     "ResultsAnnouncerDeadLetterQueuePolicy99AC791C": "AWS::SQS::QueuePolicy",
     "ResultsAnnouncerAnnounceFunctionStream1FAA95FB": MAPPING,
 }
+ALARMS = {
+    "ResultsAlarmsToldTopic2C0836D5": "AWS::SNS::Topic",
+    "ResultsAlarmsToldTopicPolicy99CB9485": "AWS::SNS::TopicPolicy",
+}
 API = {"ResultsStatusApi3C30CE7A": "AWS::ApiGatewayV2::Api"}
 KEYS = {
+    "ResultsKeysAlarmsE4F88749": "AWS::KMS::Key",
     "ResultsKeysQueues4D4DF3C2": "AWS::KMS::Key",
     "ResultsKeysTableFC3DAE3A": "AWS::KMS::Key",
     "ResultsKeysTopicsA79F92B3": "AWS::KMS::Key",
@@ -68,19 +73,36 @@ E_MAILS = {
     "ResultsFailedTopiconcallexamplecom990E408D": "AWS::SNS::Subscription",
     "ResultsFailedTopicteamexamplecomB17C9D13": "AWS::SNS::Subscription",
 }
+ALARM_E_MAILS = {
+    "ResultsAlarmsToldTopiconcallexamplecomD3B9089F": "AWS::SNS::Subscription",
+    "ResultsAlarmsToldTopicteamexamplecom7F824090": "AWS::SNS::Subscription",
+}
 ENDPOINT = {"Endpoint": "AWS::SageMaker::Endpoint"}
 
-DEFAULT = TABLES | SUMMARIZER | COMPLETED | FAILED | TOPICS | UNPROCESSABLE | BUS | ANNOUNCER | API
+DEFAULT = (
+    TABLES
+    | SUMMARIZER
+    | COMPLETED
+    | FAILED
+    | TOPICS
+    | UNPROCESSABLE
+    | BUS
+    | ANNOUNCER
+    | API
+    | ALARMS
+)
 LACKING = {
     "existing topics": TOPICS,
     "one existing topic": TOPICS | FAILED,
     "no api": API,
+    "no alarms": ALARMS,
     "no announcements": BUS | ANNOUNCER,
     "existing bus": BUS,
 }
 FURTHER = {
     "customer keys": KEYS,
     "endpoint": ENDPOINT,
+    "watched endpoints": ALARM_E_MAILS,
     "e-mail, boundary, older runtime": E_MAILS,
 }
 KINDS = {*(DEFAULT | KEYS | ENDPOINT).values()}
