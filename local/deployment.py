@@ -31,7 +31,7 @@ OUTPUT_PREFIX: Final = "async-output/"
 FAILURE_PREFIX: Final = "async-failures/"
 INPUT_PREFIX: Final = "async-input/"
 ENDPOINTS: Final = ("speech", "ocr", "vision")
-"""Those that are watched, and may be invoked through the API; created on the pretended control plane."""
+"""Watched, and may be invoked through the API; created on the pretended control plane."""
 STATE_MACHINE: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:waiting"
 """May hand over tasks; who wants one creates it under this name."""
 

@@ -12,6 +12,7 @@ import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
+from tests.deploy.test_wiring import Endpoint
 from tests.synthesis import ROOT
 
 
@@ -53,10 +54,59 @@ def test_an_inference_is_asked_for_with_curl(invoke, record_of, outputs):
     assert json.loads(answer) == record
 
 
-def test_the_sweep_is_called_by_hand(outputs):
-    (command,) = [text for _, text in blocks("docs/operations.md") if "SWEEP_FUNCTION_NAME" in text]
-    name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
-    assert isinstance(json.loads(shell(command, SWEEP_FUNCTION_NAME=name)), dict)
+@pytest.fixture(scope="module")
+def operated(folder):
+    """The variables that the runbooks use; the endpoint is one that SageMaker knows."""
+    outputs = folder.outputs()
+    return {
+        "STACK": "InferenceResults",
+        "ENDPOINT": Endpoint().name,
+        "INFERENCE_RESULTS_API_URL": outputs[StackOutput.API_URL],
+        "SWEEP_FUNCTION_NAME": outputs[StackOutput.SWEEP_FUNCTION_NAME],
+    }
+
+
+RUN_BY_TESTS_OF_THEIR_OWN = {
+    "announcement-dead-letters",
+    "dead-letters",
+    "doctor",
+    "result-dead-letters",
+    "summary-dead-letters",
+    "undelivered-notifications",
+    "unprocessable",
+}
+RUNBOOKS = [
+    pytest.param(text, id=f"{page.stem}-{number}")
+    for page in sorted((ROOT / "docs" / "operations").glob("*.md"))
+    if page.stem not in RUN_BY_TESTS_OF_THEIR_OWN
+    for number, (language, text) in enumerate(blocks(page))
+    if language == "sh"
+]
+
+
+@pytest.mark.parametrize("command", RUNBOOKS)
+def test_a_command_of_a_runbook_runs(operated, command):
+    shell(f"set -e -o pipefail; {command}", **operated)
+
+
+def test_an_alarm_that_rings_is_shown_with_its_runbook(operated):
+    cloudwatch = boto3.client("cloudwatch")
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix="InferenceResults-")["MetricAlarms"]
+    (name,) = [each["AlarmName"] for each in alarms if "SweepStopped" in each["AlarmName"]]
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="tried")
+    shown = shell(section("Which alarms ring"), **operated)
+    assert "Runbook: docs/operations/sweep-stopped.md" in shown
+
+
+def test_the_sweep_is_called_by_hand(operated):
+    assert isinstance(json.loads(shell(section("Sweep now"), **operated)), dict)
+
+
+def section(heading):
+    """The command of a section of the index of the runbooks."""
+    text = (ROOT / "docs/operations/README.md").read_text()
+    (command,) = re.findall(rf"^## {heading}\n[^#]*?^```sh\n(.*?)^```", text, re.M | re.S)
+    return command
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from inference_results.contract import Service
 from tests.conftest import resources
 from tests.emf import measured
-from tests.synthesis import synthesised
+from tests.synthesis import VARIANTS, synthesised
 
 BUCKET = "customer-outputs"
 
@@ -91,6 +91,7 @@ def observed_template():
         "observed",
         debug_sample_rate="1",
         submit_endpoints="speech",
+        state_machine_arns=VARIANTS["state machines"]["state_machine_arns"],
         input_prefix="s3://customer-inputs/async/",
     )["InferenceResults"]
 

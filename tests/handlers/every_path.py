@@ -22,10 +22,11 @@ from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import AsyncEndpoints
 from inference_results.adapters.sqs import UnprocessableQueue
+from inference_results.adapters.stepfunctions import WaitingTasks
 from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.adapters.summaries import SummariesTable
 from inference_results.contract import WRITING_ROUTES, Route, Service
-from inference_results.domain.announcing import Reply
+from inference_results.domain import announcing, answering
 from inference_results.domain.errors import InvocationRefused, InvocationUnconfirmed, Unavailable
 from inference_results.domain.inference import Outcome, Output, OutputError, event_order
 from inference_results.domain.registering import RegisterInvocation
@@ -57,8 +58,7 @@ HEADERS = {
     "authorization": f"AWS4-HMAC-SHA256 {canary('authorization')}",
     "x-amz-security-token": canary("security-token"),
 }
-UNKNOWN_MEMBERS = {"task_token": canary("task-token")}
-"""Refused by now; where they will be taken they are not to be logged either."""
+TOKEN = {"task_token": canary("task-token")}
 
 UNEXPECTED = (
     lambda: ZeroDivisionError(canary("error")),
@@ -139,16 +139,21 @@ class EveryPath:
     def announce(self) -> None:
         boto3.client("events").create_event_bus(Name="announcements")
         handler = self._load(Service.ANNOUNCE)
-        records = [_change(number, _image(f"a-{number}")) for number in range(2)]
-        malformed = _change(9, _image("a-9") | {"status": {"N": "7"}, "note": {"S": canary("it")}})
-        handler(_stream([*records, malformed]), Context())
-        for reply in (Reply.NEVER, Reply.NOT_NOW):
+        records = [_change(number, _waited_for(f"a-{number}")) for number in range(2)]
+        malformed = _change(
+            9, _waited_for("a-9") | {"status": {"N": "7"}, "note": {"S": canary("it")}}
+        )
+        for reply in answering.Reply:
             with self._patched() as patched:
-                patched.setattr(EventBus, "put", lambda _, put, __, r=reply: [r] * len(put))
-                handler(_stream(records), Context())
-        for _ in self._failing(EventBus, "put"):
-            with suppress(Exception):
-                handler(_stream(records), Context())
+                _reply(patched, WaitingTasks, "answer", reply)
+                handler(_stream([*records, malformed]), Context())
+                for other in (announcing.Reply.NEVER, announcing.Reply.NOT_NOW):
+                    _reply(patched, EventBus, "put", other)
+                    handler(_stream(records), Context())
+        for adapter, method in ((EventBus, "put"), (WaitingTasks, "answer")):
+            for _ in self._failing(adapter, method):
+                with suppress(Exception):
+                    handler(_stream(records), Context())
 
     def summarize(self) -> None:
         handler = self._load(Service.SUMMARIZE)
@@ -303,6 +308,15 @@ def _batch(bodies: list[str], receive_count: int = 3) -> dict[str, Any]:
     }
 
 
+def _reply(patched: Any, adapter: type, method: str, reply: Any) -> None:
+    """Let an adapter answer everything so."""
+    patched.setattr(adapter, method, lambda _, offered, __: [reply] * len(offered))
+
+
+def _waited_for(name: str) -> dict[str, Any]:
+    return _image(name) | {"task_tokens": {"SS": [canary("task-token")]}}
+
+
 def _image(inference_id: str) -> dict[str, Any]:
     """As the table has it."""
     outcome = Outcome(
@@ -408,9 +422,9 @@ def _odd_submissions() -> Iterator[dict[str, Any]]:
     other = {"input": {"encoding": "utf-8", "content": canary("other-input")}}
     yield _request(Route.SUBMIT_INFERENCE, None, submission)
     yield _request(Route.SUBMIT_INFERENCE, None, submission | other)
-    yield _request(Route.SUBMIT_INFERENCE, None, submission | UNKNOWN_MEMBERS)
+    yield _request(Route.SUBMIT_INFERENCE, None, submission | TOKEN)
     yield _request(Route.SUBMIT_INFERENCE, None, canary("body"))
-    yield _request(Route.REGISTER_INFERENCE, None, registration | UNKNOWN_MEMBERS)
+    yield _request(Route.REGISTER_INFERENCE, None, registration | TOKEN)
     yield _request(Route.REGISTER_INFERENCE_BY_QUERY, {"id": "asked"}, registration)
     yield _with_id(_request(Route.REGISTER_INFERENCE, None, registration), canary("no-id") * 9)
     for unknown in (registration, submission):

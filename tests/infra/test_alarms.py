@@ -14,15 +14,6 @@ from tests.synthesis import ROOT, synthesised
 
 PAGES = ROOT / "docs" / "operations"
 
-WRITTEN_ELSEWHERE = {
-    Runbook.RESULT_DEAD_LETTERS,
-    Runbook.UNDELIVERED_NOTIFICATIONS,
-    Runbook.UNPROCESSABLE,
-    Runbook.SUMMARY_DEAD_LETTERS,
-    Runbook.ANNOUNCEMENT_DEAD_LETTERS,
-}
-"""Pages that come with the command `dead-letters`."""
-
 PUBLISHED = {
     "AWS/ApiGateway": {"5xx": [{"ApiId"}, {"ApiId", "Stage"}]},
     "AWS/DynamoDB": {
@@ -123,7 +114,7 @@ def test_every_alarm_says_what_broke_who_is_affected_and_what_to_do(watched):
 def test_every_runbook_is_a_page_and_has_an_alarm(watched):
     assert {runbook(alarm) for alarm in alarms(watched).values()} == set(Runbook)
     pages = {page.stem for page in PAGES.glob("*.md")} - {"README"}
-    assert set(Runbook) - WRITTEN_ELSEWHERE <= pages
+    assert set(Runbook) <= pages
 
 
 def test_the_index_names_every_runbook():
