@@ -228,6 +228,7 @@ class EveryPath:
         register = RegisterInvocation(
             registrations=SubmissionsTable(self._dynamodb, self._table_name, shards=4),
             retention=timedelta(days=90),
+            answers_tasks=True,
             now=lambda: LONG_AGO,
         )
         members = {
@@ -342,7 +343,11 @@ def _image(inference_id: str) -> dict[str, Any]:
 
 
 def _change(number: int, image: dict[str, Any]) -> dict[str, Any]:
-    change = {"SequenceNumber": str(100 + number), "NewImage": image}
+    change = {
+        "SequenceNumber": str(100 + number),
+        "ApproximateCreationDateTime": 1_769_342_400,
+        "NewImage": image,
+    }
     return {"eventID": "id", "eventName": "INSERT", "dynamodb": change}
 
 

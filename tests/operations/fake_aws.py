@@ -139,7 +139,8 @@ class FakeClient:
 
     def _describe_stacks(self, StackName: str) -> Any:
         outputs = [{"OutputKey": k, "OutputValue": v} for k, v in self._aws.outputs.items()]
-        return {"Stacks": [{"Outputs": outputs}]}
+        stack = {"StackId": StackName, "StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
+        return {"Stacks": [stack]}
 
     def _get_queue_attributes(self, QueueUrl: str, AttributeNames: Sequence[str]) -> Any:
         messages = self._aws.queues[QueueUrl]

@@ -12,6 +12,8 @@ OPTIONAL_OUTPUTS: Final = frozenset(
         StackOutput.API_URL,
         StackOutput.EVENT_BUS_ARN,
         StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL,
+        StackOutput.ANNOUNCE_FUNCTION_NAME,
+        StackOutput.ALARM_TOPIC_ARN,
     }
 )
 """Some settings leave them out."""
