@@ -79,6 +79,8 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
         for variable, value in functions[0]["Environment"]["Variables"].items():
             monkeypatch.setenv(variable, resolved(value))
         sys.modules.pop(f"inference_results.handlers.{name}", None)
+        # Or its logger would go on writing to the standard output of an earlier test.
+        logging.Logger.manager.loggerDict.pop(name, None)
         return importlib.import_module(f"inference_results.handlers.{name}").handler
 
     return load
