@@ -10,6 +10,7 @@ from inference_results.domain.announcement import Change
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.task_answer import REPLACED, Failure, answers_by
 from tests.adapters.test_any_interleaving import INVOCATIONS, Interleaving
+from tests.samples import PREFIX
 
 TOKENS = st.sampled_from(["one", "two", "three"])
 
@@ -41,8 +42,12 @@ class Answered(Interleaving):
         for each in answers_by(change, custom_attributes=False):
             self.answered.add(each.token)
             if isinstance(each.outcome, Failure) and each.outcome.error == REPLACED:
-                assert self.given[each.token] < max(self.model.registrations)[0]
+                told = {told[2] for told in self.model.results}
+                others = {made[0] for made in self.model.registrations} | told
+                assert self.given[each.token] < max(others)
             else:
+                if output := after.get("output"):
+                    assert output["location"] == f"{PREFIX}{self.given[each.token]}.out"
                 assert after["status"] != "InProgress"
 
     @invariant()

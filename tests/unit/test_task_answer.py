@@ -114,6 +114,14 @@ def test_tokens_that_go_with_an_invocation_that_is_replaced_are_told_so():
     assert answers(waiting(result(), "old"), again) == {}
 
 
+def test_a_task_is_not_told_the_output_of_another_invocation_with_its_id():
+    before = waiting(submitted(), "one")
+    others = before | waiting(result(event_time=LATER, location=OTHER), "one")
+    assert [each.error for each in answers(before, others).values()] == ["REPLACED"]
+    own = before | waiting(result(event_time=LATER), "one")
+    assert isinstance(answers(before, own)["one"], Success)
+
+
 @pytest.mark.parametrize("tokens", [["one"], "one", {1}, {b"one"}, {"one": "two"}])
 def test_tokens_that_this_service_did_not_write_are_malformed(tokens):
     with pytest.raises(MalformedRecord, match="^task_tokens: not as this service writes it$"):

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from inference_results.contract import Attribute
+from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.announcement import Change, result_detail
 from inference_results.domain.errors import MalformedRecord
 from inference_results.domain.inference import Status
 from inference_results.domain.record_form import check_record
 
 REPLACED: Final = "REPLACED"
-"""The error where the record became that of a later invocation before this one had ended."""
+"""The error where the record became that of another invocation before this one had ended."""
 
 _MOST_ERROR: Final = 256
 _MOST_CAUSE: Final = 32_768
@@ -92,11 +92,20 @@ def _answer(record: Mapping[str, Any], token: str, outcome: Success | Failure) -
 
 
 def _outcome(record: Mapping[str, Any], custom_attributes: bool) -> Success | Failure:
+    if _is_of_another(record):
+        return _replaced(record)
     status = record[Attribute.STATUS]
     if status == Status.COMPLETED:
         return Success(result_detail(record, custom_attributes=custom_attributes))
     failure = record.get(Attribute.FAILURE, {})
     return _failure(record, failure.get("code") or status, failure.get("reason") or status)
+
+
+def _is_of_another(record: Mapping[str, Any]) -> bool:
+    """Whether the output is none of the invocation that was submitted: the id was used again."""
+    found = record.get(Attribute.OUTPUT, {}).get("location")
+    awaited = record.get(Attribute.SUBMISSION, {}).get(SubmissionMember.OUTPUT_LOCATION)
+    return None not in (found, awaited) and found != awaited
 
 
 def _replaced(record: Mapping[str, Any]) -> Failure:
