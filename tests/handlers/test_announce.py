@@ -3,7 +3,7 @@ import json
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.submissions import SubmissionsTable
@@ -245,6 +245,26 @@ def test_time_is_left_for_an_answer(handler, told, context):
     batch = event(record(7, image("a")))
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
     assert told() == []
+
+
+def test_a_bus_and_tasks_that_never_answer_end_in_time_and_both_are_tried(
+    handler, context, monkeypatch
+):
+    now, asked = [0.0], []
+
+    def silence(self, operation, params):
+        asked.append(operation)
+        # The third begins at the last moment, and takes as long as a call may.
+        now[0] += 7 if asked.count(operation) == 3 else 4.8
+        raise ReadTimeoutError(endpoint_url="https://here")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", silence)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    batch = event(record(7, waiting(image("a"), "token")))
+    assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+    assert set(asked) == {"PutEvents", "SendTaskSuccess"}
+    assert now[0] <= context.remaining_ms / 1000
 
 
 def test_what_the_bus_refuses_for_good_does_not_hold_up_the_rest(

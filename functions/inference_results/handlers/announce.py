@@ -66,10 +66,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Lambda tells that one again and all that follow, so more than the first need not be named.
     """
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    in_time = _for(seconds)
     changes = [_change(record["dynamodb"]) for record in event["Records"]]
-    # Half of the time, or a bus that takes nothing would let tasks wait too.
-    told = _announce_changes(changes, _for(seconds / 2))
-    answered = _answer_tasks(changes, _for(seconds / 2))
+    # Half of the time, its last call included, or a bus that takes nothing would let tasks wait.
+    told = _announce_changes(changes, _for((seconds - RESERVE_SECONDS) / 2))
+    answered = _answer_tasks(changes, in_time)
     _report(told)
     _report_tasks(answered)
     left = {*answered.left, *told.left}
