@@ -28,6 +28,7 @@ from inference_results.operations.doctor.deployment import (
     TABLE,
     TOPIC_POLICY,
     Deployment,
+    Resource,
 )
 from inference_results.operations.doctor.deployment import TOPIC as TOPIC_KIND
 from inference_results.operations.doctor.examination import Examination, once
@@ -275,6 +276,15 @@ def test_a_statement_that_was_added_is_a_warning():
 
 def test_a_statement_that_is_not_known_whole_is_not_missed():
     assert policy_findings([{**ALLOW, "Resource": None}], {"Statement": []}) == []
+
+
+def test_what_may_be_a_statement_that_is_not_known_whole_is_not_taken_for_added():
+    """As the role of another stack, which the template imports."""
+    imported = {**ALLOW, "Principal": {"AWS": None}}
+    there = {**ALLOW, "Principal": {"AWS": "arn:aws:iam::123456789012:role/model"}}
+    assert policy_findings([DENY, imported], {"Statement": [DENY, there]}) == []
+    found = policy_findings([DENY, imported], {"Statement": [there]})
+    assert [each.effect for each in found] == ["open"]
 
 
 # Topics
@@ -562,6 +572,17 @@ def tables(deployment, table=(), expiry=(), backups="ENABLED"):
         describe_continuous_backups=lambda **_: {"ContinuousBackupsDescription": recovery},
     )
     return examine(Tables(deployment=deployment, dynamodb=dynamodb).checks())
+
+
+def test_what_others_have_in_the_same_stack_needs_none_of_our_properties(deployment):
+    """An app may put the construct beside a table without expiry, and a mapping of a cluster."""
+    others = (
+        Resource(kind=TABLE, physical_id="theirs", arn=None, properties={}),
+        Resource(kind=MAPPING, physical_id="theirs", arn=None, properties={"FunctionName": "f"}),
+    )
+    beside = replace(deployment, resources=(*deployment.resources, *others))
+    assert tables(beside) == []
+    list(Functions(deployment=beside, lambda_=None, sqs=None, dynamodb=None).checks())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

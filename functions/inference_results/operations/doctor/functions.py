@@ -29,8 +29,11 @@ class Functions:
         for each in self.deployment.functions:
             yield Check(resource=each.physical_id, run=partial(self._function, each))
             yield Check(resource=each.physical_id, run=partial(self._concurrency, each))
+        own = {each.physical_id for each in self.deployment.functions}
         for each in self.deployment.of(MAPPING):
-            resource = each.properties["FunctionName"] or each.physical_id
+            resource = each.properties["FunctionName"]
+            if resource not in own:
+                continue
             yield Check(
                 resource=resource,
                 run=partial(self._mapping, each),
@@ -96,7 +99,7 @@ class Functions:
 
     def _mapping(self, expected: Resource) -> Iterator[Finding]:
         uuid = expected.physical_id
-        resource = expected.properties["FunctionName"] or uuid
+        resource = expected.properties["FunctionName"]
         actual = self.lambda_.get_event_source_mapping(UUID=uuid)
         if actual["State"] in ("Disabled", "Disabling", "Deleting"):
             yield Finding(
@@ -164,7 +167,7 @@ class Functions:
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.MAPPING_OF_OLD_STREAM,
-                resource=mapping.properties["FunctionName"] or mapping.physical_id,
+                resource=mapping.properties["FunctionName"],
                 problem=f"It reads a stream that {name} had before: {actual['EventSourceArn']}",
                 effect="Changes of records are neither counted nor announced.",
                 remedy="Delete its event source mapping and create it again as the stack's"

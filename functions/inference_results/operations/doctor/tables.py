@@ -68,7 +68,9 @@ class Tables:
 
     def _expiry(self, expected: Resource) -> Iterator[Finding]:
         name = expected.physical_id
-        attribute = expected.properties["TimeToLiveSpecification"]["AttributeName"]
+        attribute = expected.properties.get("TimeToLiveSpecification", {}).get("AttributeName")
+        if attribute is None:
+            return
         actual = self.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         is_on = actual["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
         if not is_on or actual.get("AttributeName") != attribute:
