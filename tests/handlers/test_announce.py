@@ -385,5 +385,7 @@ def test_malformed_tokens_are_not_quoted_and_hold_up_nobody(
     assert handler(batch, context) == {"batchItemFailures": []}
     assert list(tasks) == ["b"]
     assert ids(told()) == ["a", "b"]
-    assert "SECRET" not in caplog.text + capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "SECRET" not in caplog.text + printed
     assert [line.message for line in caplog.records] == ["not answered"]
+    assert json.loads(printed.splitlines()[-1])["Malformed"] == [1.0]

@@ -647,7 +647,7 @@ def test_the_bus_is_asked_for_by_its_name_and_a_foreign_one_by_its_arn():
 # Endpoints
 
 
-def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None):
+def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None, config=None):
     """What is found of endpoints that all have the same topics, of a role with all rights."""
     described = {
         "EndpointArn": f"arn:aws:sagemaker:{PLACE}:endpoint/speech",
@@ -655,7 +655,7 @@ def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None):
         "EndpointConfigName": "speech-1",
         "LastModifiedTime": NOW,
     }
-    config = {
+    usual = {
         "ProductionVariants": [{"ModelName": "speech"}],
         "AsyncInferenceConfig": {
             "OutputConfig": {
@@ -667,7 +667,7 @@ def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None):
     pages = [{"Endpoints": [{"EndpointName": each}]} for each in listed]
     sagemaker = SimpleNamespace(
         describe_endpoint=lambda **_: described,
-        describe_endpoint_config=lambda **_: config,
+        describe_endpoint_config=config or (lambda **_: usual),
         describe_model=lambda **_: {"ExecutionRoleArn": "role"},
         get_paginator=lambda _: SimpleNamespace(paginate=lambda: pages),
     )
@@ -713,6 +713,19 @@ def test_an_endpoint_that_was_wired_is_healthy_and_one_of_others_is_ignored(wire
     assert endpoints(wired_deployment, listed=["speech"], topics=foreign) == []
     (found,) = endpoints(wired_deployment, asked=("speech",), topics=foreign)
     assert found.symptom == Symptom.ENDPOINT_UNWIRED
+
+
+def test_an_endpoint_whose_config_is_gone_is_told_only_if_it_is_to_be_ours(wired_deployment):
+    def config(**_):
+        answer = {
+            "Error": {"Code": "ValidationException", "Message": "Could not find it."},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+        raise ClientError(answer, "DescribeEndpointConfig")
+
+    assert endpoints(wired_deployment, listed=["speech"], config=config) == []
+    (found,) = endpoints(wired_deployment, asked=("speech",), config=config)
+    assert found.symptom == Symptom.COULD_NOT_CHECK
 
 
 def test_topics_of_a_former_deployment_are_found_and_those_of_a_stack_with_a_longer_name_are_not(

@@ -132,7 +132,8 @@ def _measured(told: Told, answered: Answered, left: int) -> Measurements:
     measured.add(Metric.RETRIED, told.retried)
     measured.add(Metric.LEFT_FOR_REDELIVERY, left)
     measured.add(Metric.REFUSED, len(told.refused))
-    measured.add(Metric.MALFORMED, len(told.malformed))
+    malformed = {sequence for sequence, _ in (*told.malformed, *answered.malformed)}
+    measured.add(Metric.MALFORMED, len(malformed))
     measured.add(Metric.TASKS_ANSWERED, answered.answered)
     measured.add(Metric.TASKS_GONE, answered.gone)
     measured.add(Metric.TASKS_DENIED, len(answered.denied))

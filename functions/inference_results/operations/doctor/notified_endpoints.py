@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from inference_results.client.access import REFUSALS
-from inference_results.client.errors import UnknownEndpoint
+from inference_results.client.errors import InvalidRequest, UnknownEndpoint
 from inference_results.client.refusals import translated
 from inference_results.contract import Variable
 from inference_results.operations.doctor.deployment import TOPIC, Deployment
@@ -82,7 +82,13 @@ class NotifiedEndpoints:
             if reason:
                 yield _unknown(name, reason)
             return
-        fields = self._fields(endpoint)
+        try:
+            fields = self._fields(endpoint)
+        except InvalidRequest:
+            # A config can be deleted while its endpoint runs: then nobody knows whom it notifies.
+            if reason:
+                raise
+            return
         wired = _Wired(
             endpoint=endpoint,
             output=fields.get("AsyncInferenceConfig", {}).get("OutputConfig", {}),
