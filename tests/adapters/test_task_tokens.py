@@ -13,6 +13,7 @@ from inference_results.domain.errors import (
     InvocationRefused,
     InvocationUnconfirmed,
     KeyReused,
+    Unavailable,
 )
 from inference_results.domain.listing import ListInferences
 from inference_results.domain.lookup import FindInference
@@ -169,20 +170,32 @@ def test_a_refused_invocation_leaves_no_token(callers, submitted_tokens):
 def test_an_invocation_that_is_not_confirmed_keeps_the_token(callers, submitted_tokens):
     callers.endpoints.lost_answer = InvocationUnconfirmed()
     callers.submit(task_token="one")
+    callers.sleep(35)
     callers.submit(task_token="two")
     assert submitted_tokens() == {"one", "two"}
 
 
 def test_a_token_that_came_while_another_invoked_is_kept_with_the_answer(callers, submitted_tokens):
     callers.crash("create", task_token="one")
+    callers.sleep(35)
     callers.submit(task_token="two")
     assert submitted_tokens() == {"one", "two"}
     assert callers.invoked.total() == 0
 
 
+def test_nobody_is_told_that_a_token_is_kept_while_it_may_go_with_a_withdrawn_attempt(callers):
+    callers.crash("create", task_token="one")
+    with pytest.raises(Unavailable):
+        callers.submit(task_token="two")
+    assert not callers.submit().created
+    callers.sleep(15)
+    assert not callers.submit(task_token="two").created
+
+
 @pytest.mark.parametrize("step", ["create", "put", "claim"])
 def test_a_token_outlives_a_caller_that_crashes_while_preparing(callers, submitted_tokens, step):
     callers.crash(step, LARGE, task_token="one")
+    callers.sleep(35)
     callers.submit(LARGE, task_token="two")
     assert submitted_tokens() == {"one", "two"}
 

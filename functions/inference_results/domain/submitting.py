@@ -47,6 +47,9 @@ _PAUSE_SECONDS: Final = 0.2
 _INVOKING_SECONDS: Final = 20
 """By then whoever invokes has an answer, or will have none: its two calls take 19 s at most."""
 
+_WITHDRAWING_SECONDS: Final = 35
+"""By then nobody withdraws any more: two tries at that take 15 s, after the two calls."""
+
 _ROUNDS: Final = 3
 """Of a caller that raced with others whose invocations were withdrawn."""
 
@@ -174,8 +177,7 @@ class SubmitInference:
                 self.attempts.add_token(attempt)
             item = self._awaited(attempt, pauses)
             # Without an item: whoever had the invocation withdrew it, since nothing was invoked.
-            # Without the token: it went with that item, and another caller has begun anew.
-            if item and _has_token(item, attempt):
+            if item and self._keeps_token(item, attempt):
                 return Submitted(shown(item), created=False)
         raise Unavailable("submission", "Contended")
 
@@ -302,9 +304,22 @@ class SubmitInference:
                 return item
             self.sleep(_PAUSE_SECONDS)
 
-    def _is_being_invoked(self, item: Mapping[str, Any]) -> bool:
+    def _keeps_token(self, item: Mapping[str, Any], attempt: Submission) -> bool:
+        """Whether the token of an attempt, if it has one, is in the item for good."""
+        token = attempt.task_token
+        if token is None:
+            return True
+        # Without the token: it went with a former item, and another caller has begun anew.
+        return token in item.get(Attribute.TASK_TOKENS, ()) and not self._is_being_invoked(
+            item, _WITHDRAWING_SECONDS
+        )
+
+    def _is_being_invoked(
+        self, item: Mapping[str, Any], seconds: float = _INVOKING_SECONDS
+    ) -> bool:
+        """Whether an invocation began less than so long ago, and its answer is not known."""
         submission = item.get(Attribute.SUBMISSION, {})
-        since = self.now() - timedelta(seconds=_INVOKING_SECONDS)
+        since = self.now() - timedelta(seconds=seconds)
         return bool(
             item.get(Attribute.STATUS) == Status.IN_PROGRESS
             and submission.get(SubmissionMember.STAGE) == Stage.INVOKING
@@ -318,11 +333,6 @@ def _is_prepared(item: Mapping[str, Any], attempt: Submission) -> bool:
         raise KeyReused(attempt.inference_id)
     stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
     return bool(stage == Stage.PREPARING)
-
-
-def _has_token(item: Mapping[str, Any], attempt: Submission) -> bool:
-    token = attempt.task_token
-    return token is None or token in item.get(Attribute.TASK_TOKENS, ())
 
 
 def inference_id_of(endpoint_name: str, idempotency_key: str) -> str:
