@@ -38,6 +38,13 @@ class TextParameter:
             raise InvalidParameter(self.name, "valid Unicode") from None
         return value
 
+    def admits(self, value: Any) -> bool:
+        try:
+            self.check(value)
+        except InvalidParameter:
+            return False
+        return True
+
     def parse(self, text: str) -> str:
         return self.check(text)
 

@@ -9,9 +9,9 @@ from types import NoneType
 from typing import Any, Final, get_args, get_type_hints
 
 from inference_results.contract import Attribute, SubmissionMember
-from inference_results.domain.errors import InvalidParameter, MalformedRecord
+from inference_results.domain.errors import MalformedRecord
 from inference_results.domain.inference import Failure, Output, OutputError
-from inference_results.domain.parameters import ENDPOINT_NAME, INFERENCE_ID, TextParameter
+from inference_results.domain.parameters import ENDPOINT_NAME, INFERENCE_ID
 from inference_results.domain.timestamp import parse_timestamp
 
 _TIMES: Final = (
@@ -44,7 +44,7 @@ def check_record(item: Mapping[str, Any]) -> None:
     """
     for parameter in (INFERENCE_ID, ENDPOINT_NAME):
         name = Attribute(parameter.name)
-        _expect(_is_valid(parameter, item.get(name)), name)
+        _expect(parameter.admits(item.get(name)), name)
     status = item.get(Attribute.STATUS)
     _expect(type(status) is str and status != "", Attribute.STATUS)
     for name in _TIMES:
@@ -81,14 +81,6 @@ def present(item: Mapping[str, Any], name: Attribute) -> str:
 def _expect(held: bool, name: Attribute) -> None:
     if not held:
         raise MalformedRecord(f"{name}: not as this service writes it")
-
-
-def _is_valid(parameter: TextParameter, value: Any) -> bool:
-    try:
-        parameter.check(value)
-    except InvalidParameter:
-        return False
-    return True
 
 
 def _is_time(value: Any) -> bool:

@@ -13,8 +13,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from inference_results.domain.errors import InferenceResultsError, InvalidParameter
-from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID, TextParameter
+from inference_results.domain.errors import InferenceResultsError
+from inference_results.domain.parameters import ENDPOINT, INFERENCE_ID
 
 Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -28,7 +28,7 @@ class UnexpectedError(Exception):
 def subject(inference_id: Any, endpoint: Any) -> dict[str, str]:
     """`inference_id` and `endpoint` for a line of a log, each only if it is valid."""
     named = zip(_SUBJECT, (inference_id, endpoint), strict=True)
-    return {parameter.name: value for parameter, value in named if _is_valid(parameter, value)}
+    return {parameter.name: value for parameter, value in named if parameter.admits(value)}
 
 
 def explained(error: BaseException) -> dict[str, Any]:
@@ -60,11 +60,3 @@ def without_texts(logger: Logger) -> Callable[[Handler], Handler]:
         return guarded
 
     return guard
-
-
-def _is_valid(parameter: TextParameter, value: Any) -> bool:
-    try:
-        parameter.check(value)
-    except InvalidParameter:
-        return False
-    return True
