@@ -32,6 +32,7 @@ REFUSALS: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "AuthorizationError",
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignatureException",

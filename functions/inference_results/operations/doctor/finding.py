@@ -12,9 +12,6 @@ from inference_results.domain.errors import InferenceResultsError
 
 _NOT_KNOWN: Final = "Whether it is as it should be is not known."
 
-_DENIED: Final = REFUSALS | {"AuthorizationError"}
-"""SNS has a word of its own."""
-
 _UNKNOWN: Final = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -130,7 +127,7 @@ class Examiner:
         refusal = error if isinstance(error, ClientError) else error.__cause__
         if isinstance(refusal, ClientError):
             code = refusal.response["Error"]["Code"]
-            if code in _DENIED:
+            if code in REFUSALS:
                 return could_not_check(check.resource, self._action(refusal.operation_name))
             if code in _UNKNOWN:
                 return _gone(check)

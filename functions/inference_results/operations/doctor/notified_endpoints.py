@@ -286,8 +286,9 @@ def _role_findings(endpoint_name: str, rights: RoleRights) -> Iterator[Finding]:
             severity=Severity.ERROR,
             symptom=Symptom.ROLE_RIGHTS,
             resource=rights.role_arn,
-            problem=f"The execution role of {endpoint_name} lacks rights.",
-            effect="Outputs are not written, or results are not told: SageMaker counts them as"
-            " ResponseUploadFailures and NotificationFailures.",
+            problem=f"The execution role of {endpoint_name} lacks rights in its own policies.",
+            effect="Unless the bucket's policy lets it write, outputs are not written, or results"
+            " are not told: SageMaker counts them as ResponseUploadFailures and"
+            " NotificationFailures.",
             remedy=f"Add to a policy of the role: {rights.statements}",
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from inference_results.contract import StackOutput
 from inference_results.operations.doctor.commands import aws
 from inference_results.operations.doctor.deployment import (
     SUBSCRIPTION,
@@ -20,7 +21,8 @@ from inference_results.operations.doctor.policies import PolicyWatch, document
 _PENDING: Final = "PendingConfirmation"
 _DELETED: Final = "Deleted"
 """Both in place of the subscription's ARN."""
-_NOT_TOLD: Final = "SageMaker cannot tell anything by it: results are not recorded."
+_NOT_RECORDED: Final = "What SageMaker would tell by it is not recorded."
+_NOT_ALARMED: Final = "Alarms reach nobody."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class Topics:
 
     def checks(self) -> Iterator[Check]:
         for topic in self._arns():
-            yield Check(resource=topic, run=partial(self._policy, topic), if_gone=_NOT_TOLD)
+            yield Check(resource=topic, run=partial(self._policy, topic), if_gone=self._lack(topic))
             yield Check(resource=topic, run=partial(self._unconfirmed, topic))
         for each in self.deployment.of(SUBSCRIPTION):
             yield Check(resource=each.properties["Endpoint"], run=partial(self._subscription, each))
@@ -44,6 +46,11 @@ class Topics:
         used = [each.properties["TopicArn"] for each in self.deployment.of(SUBSCRIPTION)]
         return [each for each in dict.fromkeys([*named, *own, *used]) if each]
 
+    def _lack(self, topic: str) -> str:
+        """What it means if nobody can publish to a topic."""
+        alarms = self.deployment.stack.outputs.get(StackOutput.ALARM_TOPIC_ARN)
+        return _NOT_ALARMED if topic == alarms else _NOT_RECORDED
+
     def _policy(self, topic: str) -> Iterator[Finding]:
         actual = self.sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("Policy")
         for each in self.deployment.of(TOPIC_POLICY):
@@ -53,8 +60,8 @@ class Topics:
             watch = PolicyWatch(
                 symptom=Symptom.TOPIC_POLICY,
                 resource=topic,
-                refused="A role of another account cannot publish: its results are not recorded.",
-                open="Notifications may be published without TLS.",
+                refused=f"Some that are to publish to it may not. {self._lack(topic)}",
+                open="It may be published to without TLS.",
                 remedy=_policy_remedy(topic, expected),
             )
             yield from watch.findings(expected, actual)
