@@ -101,6 +101,8 @@ class FakeAws:
     answer: Callable[[dict[str, Any]], Any] = lambda event: {"batchItemFailures": []}
     function_error: bool = False
     calls: list[str] = field(default_factory=list)
+    holds: set[int] = field(default_factory=set)
+    """For how many seconds messages were hidden."""
     trouble: Callable[[int, str, str], None] = lambda number, operation, when: None
 
     def put(self, queue: str, body: str, **attributes: str) -> str:
@@ -155,7 +157,8 @@ class FakeClient:
     def _receive_message(
         self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any
     ) -> Any:
-        assert 0 < VisibilityTimeout <= 900
+        assert 0 < VisibilityTimeout <= 43_200
+        self._aws.holds.add(VisibilityTimeout)
         messages = self._aws.queues[QueueUrl]
         found = [each for each in messages if not each.hidden][:MaxNumberOfMessages]
         for each in found:

@@ -307,6 +307,12 @@ def test_a_redrive_is_bounded_and_says_what_it_leaves(run, cloud):
     assert run("redrive", "failed", "--all", "--limit", "2", *FAST).exit_code == 0
 
 
+def test_what_stays_does_not_come_again_while_the_others_are_redriven(run, cloud):
+    run("redrive", "failed", "--all", "--limit", "1000", "--rate", "10")
+    run("redrive", "failed", "--all", "--limit", "1000", "--rate", "0.01")
+    assert cloud.holds == {160, 43_200}
+
+
 def test_without_the_right_to_publish_nothing_is_deleted_and_the_count_is_told(run, cloud):
     def trouble(number, operation, when):
         if operation == "publish":

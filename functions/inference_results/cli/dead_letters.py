@@ -27,6 +27,7 @@ from inference_results.cli.terminal import console, is_terminal, note, print_fie
 from inference_results.client.errors import UnknownMessage
 from inference_results.domain.timestamp import timestamp
 from inference_results.operations.dead_letters import (
+    LONGEST_HOLD_SECONDS,
     Letter,
     MessageQueue,
     QueueName,
@@ -155,7 +156,10 @@ def redrive(
     with (
         _figures_told(tally),
         stopped_by_kill(),
-        reading(found.messages, found.hold_seconds) as some,
+        # What stays is not to come again in the meantime: it would be taken for the rest.
+        reading(
+            found.messages, min(found.seconds_of_one + int(limit / rate), LONGEST_HOLD_SECONDS)
+        ) as some,
         _bar() as bar,
     ):
         outcomes = redriven(

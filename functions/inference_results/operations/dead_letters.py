@@ -4,6 +4,7 @@ Reading a message hides it from other readers. So it is hidden for a short time,
 the reading ends, however it ends.
 """
 
+import base64
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +20,9 @@ from inference_results.operations.stack import Stack
 
 _MOST_RECEIVED: Final = 10
 """Of one call, by SQS's own limit."""
+LONGEST_HOLD_SECONDS: Final = 43_200
+"""For how many seconds SQS hides a message at most."""
+
 _LOOKS_FOR_MORE: Final = 3
 """SQS asks a part of its servers at a time, and may tell again what was seen."""
 
@@ -74,6 +78,7 @@ class Letter:
     receive_count: int
     body: str
     attributes: Mapping[str, str]
+    """Binary ones as `base64:...`."""
     receipt_handle: str
 
 
@@ -184,8 +189,12 @@ def _letter(message: Mapping[str, Any]) -> Letter:
         receive_count=int(system["ApproximateReceiveCount"]),
         body=message["Body"],
         attributes={
-            name: each.get("StringValue", "(binary)")
+            name: each["StringValue"] if "StringValue" in each else _base64(each["BinaryValue"])
             for name, each in message.get("MessageAttributes", {}).items()
         },
         receipt_handle=message["ReceiptHandle"],
     )
+
+
+def _base64(value: bytes) -> str:
+    return f"base64:{base64.b64encode(value).decode()}"

@@ -33,8 +33,8 @@ class DeadLetterQueue:
     name: QueueName
     messages: MessageQueue
     route: Route
-    hold_seconds: int
-    """For how long a letter is hidden while it is redriven."""
+    seconds_of_one: int
+    """What it may take to redrive a letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class DeadLetterQueues:
             name=name,
             messages=MessageQueue(self.sqs, queue_url(self.stack, name)),
             route=self._route(name),
-            hold_seconds=_SECONDS_OF_A_PART if of_stream else _SECONDS,
+            seconds_of_one=_SECONDS_OF_A_PART if of_stream else _SECONDS,
         )
 
     def _route(self, name: QueueName) -> Route:
