@@ -75,22 +75,11 @@ def began(folder):
     for name, url in outputs.items():
         if "DeadLetter" in name or name == StackOutput.UNPROCESSABLE_QUEUE_URL:
             boto3.client("sqs").purge_queue(QueueUrl=url)
-    _remove_unended(outputs[StackOutput.TABLE_NAME])
     sagemaker = boto3.client("sagemaker")
     for each in sagemaker.list_endpoints()["Endpoints"]:
         if each["EndpointName"].startswith("speech-"):
             sagemaker.delete_endpoint(EndpointName=each["EndpointName"])
     return datetime.now(UTC)
-
-
-def _remove_unended(table_name):
-    """Records that other tests wrote themselves, and that no sweep may be able to end."""
-    dynamodb = boto3.client("dynamodb")
-    for page in dynamodb.get_paginator("scan").paginate(TableName=table_name):
-        for item in page["Items"]:
-            if item.get("status") == {"S": "InProgress"}:
-                key = {name: item[name] for name in ("inference_id", "endpoint_name")}
-                dynamodb.delete_item(TableName=table_name, Key=key)
 
 
 @pytest.fixture(scope="module")

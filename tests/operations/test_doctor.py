@@ -758,7 +758,7 @@ def losses(table_name, deployment):
     """What is told of items with a status and a time, of a sweep every 5 minutes, 10 late."""
     dynamodb = boto3.client("dynamodb")
 
-    def losses(*items, since=NOW - timedelta(days=1)):
+    def losses(*items, since=NOW - timedelta(days=1), recorded_at=NOW - timedelta(days=1)):
         for number, (status, moment) in enumerate(items):
             inference_id = f"id-{number}"
             dynamodb.put_item(
@@ -766,6 +766,7 @@ def losses(table_name, deployment):
                 Item={
                     Attribute.INFERENCE_ID: {"S": inference_id},
                     Attribute.ENDPOINT_NAME: {"S": "speech"},
+                    Attribute.RECORDED_AT: {"S": timestamp(recorded_at)},
                     Attribute.STATUS_SHARD: {"S": f"{number % 4}#{status}"},
                     Attribute.STATUS_SORT: {"S": f"{timestamp(moment)}#{inference_id}#speech"},
                 },
@@ -808,6 +809,11 @@ def test_what_the_sweep_should_have_ended_is_one(losses):
     assert (found.symptom, found.severity) == (Symptom.OVERDUE_RECORDS, Severity.ERROR)
     assert "id-0" in found.problem
     assert "SweepOverdue" in found.remedy
+
+
+def test_what_was_registered_long_after_its_deadline_is_left_to_the_next_sweeps(losses):
+    registered = NOW - timedelta(minutes=5)
+    assert losses(("InProgress", NOW - timedelta(days=300)), recorded_at=registered) == []
 
 
 # The document

@@ -62,7 +62,9 @@ class Losses:
             )
 
     def _overdue(self, before: str, sweep: str) -> Iterator[Finding]:
-        items = chain.from_iterable(self.overdue.in_progress(before))
+        overdue = chain.from_iterable(self.overdue.in_progress(before))
+        # One may be registered long after its deadline.
+        items = (each for each in overdue if each.get(Attribute.RECORDED_AT, "") < before)
         if found := list(islice(items, _MOST)):
             yield Finding(
                 severity=Severity.ERROR,
