@@ -170,8 +170,9 @@ def test_a_cursor_of_another_question_is_refused(other):
 def test_a_tampered_cursor_is_refused(position, replacement):
     cursor = a_cursor(endpoint_name="here")
     position %= len(cursor)
-    # The last of a base64 text has bits that decode to nothing.
-    if cursor[position] == replacement or position == len(cursor) - 1:
+    # The last of a base64 text has bits that decode to nothing; + and / are read as - and _.
+    same = replacement.translate(str.maketrans("+/", "-_")) == cursor[position]
+    if same or position == len(cursor) - 1:
         return
     tampered = cursor[:position] + replacement + cursor[position + 1 :]
     with pytest.raises(InvalidParameter, match="cursor: expected"):
