@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from inference_results.domain.announcement import Announcement, Change, announced_by
-from inference_results.domain.errors import MalformedRecord
-from inference_results.domain.offering import Offer
+from inference_results.domain.offering import Malformed, Offer, Pending, pending_of
 from inference_results.domain.timestamp import milliseconds_between, timestamp
 
 
@@ -49,14 +48,7 @@ class Told:
     retried: int = 0
     left: list[str] = field(default_factory=list)
     refused: list[Announcement] = field(default_factory=list)
-    malformed: list[tuple[str, MalformedRecord]] = field(default_factory=list)
-
-
-class _Pending(NamedTuple):
-    """An announcement that is still to be taken, and the sequence of its change."""
-
-    sequence: str
-    announcement: Announcement
+    malformed: Malformed = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,38 +68,31 @@ class AnnounceChanges:
 
         After whatever it raises the same changes can be told again.
         """
-        told = Told()
+        pending, malformed = pending_of(changes, self._announcements)
+        told = Told(malformed=malformed)
         offered = self.offer(
-            self._announcements(changes, told),
-            lambda pending: self._offer_once(pending, told, may_begin),
-            may_begin,
+            pending, lambda some: self._offer_once(some, told, may_begin), may_begin
         )
         told.left += [each.sequence for each in offered.left]
         told.retried = offered.retried
         return told
 
-    def _announcements(self, changes: Iterable[Change], told: Told) -> list[_Pending]:
-        found = []
-        for change in changes:
-            try:
-                announcement = announced_by(change, custom_attributes=self.custom_attributes)
-            except MalformedRecord as why:
-                told.malformed.append((change.sequence, why))
-            else:
-                found += [_Pending(change.sequence, announcement)] if announcement else []
-        return found
+    def _announcements(self, change: Change) -> list[Announcement]:
+        """One or none. Raises MalformedRecord."""
+        announcement = announced_by(change, custom_attributes=self.custom_attributes)
+        return [announcement] if announcement else []
 
     def _offer_once(
-        self, pending: Sequence[_Pending], told: Told, may_begin: Callable[[], bool]
-    ) -> list[_Pending]:
+        self, pending: Sequence[Pending[Announcement]], told: Told, may_begin: Callable[[], bool]
+    ) -> list[Pending[Announcement]]:
         """Those that may be taken later, in their order."""
-        replies = self.bus.put([each.announcement for each in pending], may_begin)
+        replies = self.bus.put([each.value for each in pending], may_begin)
         now = timestamp(self.now())
         answered = list(zip(pending, replies, strict=True))
-        taken = [each.announcement for each, reply in answered if reply is Reply.TAKEN]
+        taken = [each.value for each, reply in answered if reply is Reply.TAKEN]
         told.announced += len(taken)
         told.lags_ms += [
             milliseconds_between(each.recorded_at, now) for each in taken if each.recorded_at
         ]
-        told.refused += [each.announcement for each, reply in answered if reply is Reply.NEVER]
+        told.refused += [each.value for each, reply in answered if reply is Reply.NEVER]
         return [each for each, reply in answered if reply is Reply.NOT_NOW]

@@ -7,11 +7,11 @@ of the stream. What cannot be told for now is told by the stream again.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Protocol
 
 from inference_results.domain.announcement import Change
-from inference_results.domain.errors import MalformedRecord
-from inference_results.domain.offering import Offer
+from inference_results.domain.offering import Malformed, Offer, Pending, pending_of
 from inference_results.domain.task_answer import TaskAnswer, answers_by
 
 
@@ -46,14 +46,7 @@ class Answered:
     gone: int = 0
     left: list[str] = field(default_factory=list)
     denied: list[TaskAnswer] = field(default_factory=list)
-    malformed: list[tuple[str, MalformedRecord]] = field(default_factory=list)
-
-
-class _Pending(NamedTuple):
-    """An answer that is still to be taken, and the sequence of its change."""
-
-    sequence: str
-    answer: TaskAnswer
+    malformed: Malformed = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,33 +62,25 @@ class AnswerTasks:
 
         After whatever it raises the same changes can be told again.
         """
-        answered = Answered()
+        answers = partial(answers_by, custom_attributes=self.custom_attributes)
+        pending, malformed = pending_of(changes, answers)
+        answered = Answered(malformed=malformed)
         offered = self.offer(
-            self._answers(changes, answered),
-            lambda pending: self._offer_once(pending, answered, may_begin),
-            may_begin,
+            pending, lambda some: self._offer_once(some, answered, may_begin), may_begin
         )
         answered.left += [each.sequence for each in offered.left]
         return answered
 
-    def _answers(self, changes: Iterable[Change], answered: Answered) -> list[_Pending]:
-        found: list[_Pending] = []
-        for change in changes:
-            try:
-                answers = answers_by(change, custom_attributes=self.custom_attributes)
-            except MalformedRecord as why:
-                answered.malformed.append((change.sequence, why))
-            else:
-                found += [_Pending(change.sequence, each) for each in answers]
-        return found
-
     def _offer_once(
-        self, pending: Sequence[_Pending], answered: Answered, may_begin: Callable[[], bool]
-    ) -> list[_Pending]:
+        self,
+        pending: Sequence[Pending[TaskAnswer]],
+        answered: Answered,
+        may_begin: Callable[[], bool],
+    ) -> list[Pending[TaskAnswer]]:
         """Those that may be taken later, in their order."""
-        replies = self.tasks.answer([each.answer for each in pending], may_begin)
+        replies = self.tasks.answer([each.value for each in pending], may_begin)
         answered.answered += replies.count(Reply.TAKEN)
         answered.gone += replies.count(Reply.GONE)
         told = list(zip(pending, replies, strict=True))
-        answered.denied += [each.answer for each, reply in told if reply is Reply.DENIED]
+        answered.denied += [each.value for each, reply in told if reply is Reply.DENIED]
         return [each for each, reply in told if reply is Reply.NOT_NOW]

@@ -1,12 +1,39 @@
-"""Offering things to AWS again, within the time that a function has."""
+"""Offering what changes of records give rise to, again and again, within a function's time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+from inference_results.domain.announcement import Change
+from inference_results.domain.errors import MalformedRecord
 
 _PAUSES_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _T = TypeVar("_T")
+
+Malformed: TypeAlias = list[tuple[str, MalformedRecord]]
+"""By the sequence of a change, why nothing can follow from it."""
+
+
+class Pending(NamedTuple, Generic[_T]):
+    """What is still to be taken, and the sequence of the change that it follows from."""
+
+    sequence: str
+    value: _T
+
+
+def pending_of(
+    changes: Iterable[Change], following: Callable[[Change], Iterable[_T]]
+) -> tuple[list[Pending[_T]], Malformed]:
+    """What follows from changes, in their order. `following` raises MalformedRecord."""
+    pending: list[Pending[_T]] = []
+    malformed: Malformed = []
+    for change in changes:
+        try:
+            pending += [Pending(change.sequence, each) for each in following(change)]
+        except MalformedRecord as why:
+            malformed.append((change.sequence, why))
+    return pending, malformed
 
 
 class Offered(NamedTuple, Generic[_T]):
