@@ -141,6 +141,10 @@ def create_endpoints(outputs: Mapping[str, str]) -> None:
     )
     for name in ENDPOINTS:
         sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="pretend")
+    for name in ENDPOINTS:
+        sagemaker.get_waiter("endpoint_in_service").wait(
+            EndpointName=name, WaiterConfig={"Delay": 1}
+        )
 
 
 def _complete(table_name: str) -> None:
