@@ -10,7 +10,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test up down check unit openapi template install sdks lock clean
+.PHONY: help demo test up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,7 @@ help:  ## list the commands
 demo: install  ## watch results of a pretended endpoint travel into the table, and ask for them
 	$(BIN)/python -m local demo
 
-test: check sdks  ## check, then every test, those of the deployed system included
+test: check scan sdks  ## check and scan, then every test, those of the deployed system included
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
@@ -36,6 +36,9 @@ check: install  ## formatting, lint, types, layers, generated documents, and eve
 	$(BIN)/python -m inference_results.handlers.event_schema | diff docs/events/inference.schema.json -
 	$(BIN)/python -m tests.templates
 
+scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other packs find against tests/scan/accepted.yaml
+	$(BIN)/python -m tests.scan
+
 unit: install  ## the tests that need no deployment
 	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
@@ -50,7 +53,8 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
 
 .venv/installed: requirements.txt | .venv/bin/uv
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.txt
@@ -60,6 +64,12 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 .venv-ministack/installed: local/requirements.txt | .venv/bin/uv
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-ministack
 	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-ministack/bin/python $<
+	touch $@
+
+# Not part of `install`: only `make scan` needs it, and it takes 194 MB.
+.venv-checkov/installed: tests/scan/requirements.txt | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
 	touch $@
 
 # Not part of `install`: only tests need them, and they take 200 and 700 MB.
@@ -75,7 +85,7 @@ node_modules/installed: package-lock.json
 	touch $@
 
 lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
-	for folder in functions . local; do \
+	for folder in functions . local tests/scan; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 	for version in v2 v3; do \
@@ -85,4 +95,4 @@ lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requir
 
 clean:  ## stop what runs, and remove everything that was installed or written
 	test ! -x $(BIN)/python || $(BIN)/python -m local down
-	rm -rf .venv .venv-ministack .venv-sagemaker-v2 .venv-sagemaker-v3 node_modules .local cdk.out
+	rm -rf .venv .venv-ministack .venv-checkov .venv-sagemaker-v2 .venv-sagemaker-v3 node_modules .local cdk.out
