@@ -34,14 +34,19 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", document, re.M | re.S)
 
 
-@pytest.fixture(scope="module")
-def as_role(folder):
-    """The environment of a session of a role with the documented policy."""
+def documented_policy(table):
     (policy,) = blocks("json")
-    table = folder.outputs()[StackOutput.TABLE_NAME]
     names = {"REGION": REGION, "ACCOUNT": ACCOUNT, "TABLE_NAME": table, "BUCKET": OUTPUT_BUCKET}
     for name, value in names.items():
         policy = re.sub(rf"\b{name}\b", value, policy)
+    return policy
+
+
+@pytest.fixture(scope="module")
+def as_role(folder):
+    """The environment of a session of a role with the documented policy."""
+    table = folder.outputs()[StackOutput.TABLE_NAME]
+    policy = documented_policy(table)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
     iam = boto3.client("iam")
     role = iam.create_role(
