@@ -1,12 +1,23 @@
 """Who may do what, under enforcement, and who is refused."""
 
 import json
+import re
+import ssl
+from datetime import timedelta
+from urllib.parse import quote
 
 import boto3
+import botocore.auth
+import httpx
 import pytest
+from botocore import UNSIGNED
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from inference_results.contract import StackOutput
+from inference_results.client.access import trust
+from inference_results.contract import Route, StackOutput
 from local.deployment import (
     FAILURE_PREFIX,
     INPUT_PREFIX,
@@ -14,10 +25,10 @@ from local.deployment import (
     STACK,
     STATE_MACHINE,
 )
-from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION
+from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy import test_backfill, test_doctor
-from tests.deploy.actor import Account, Actor
-from tests.permissions import ALLOWED, DEEDS, FUNCTIONS
+from tests.deploy.actor import Account, Actor, filled
+from tests.permissions import ALLOWED, DEEDS, FUNCTIONS, Call
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 OWN_POLICY = "own"
@@ -171,3 +182,114 @@ def test_no_deed_fails_for_another_reason_than_the_role(account):
 def test_every_role_of_the_stack_is_among_those_that_are_tried(stack, role_names):
     roles = {name for (kind, _), name in stack.items() if kind == "AWS::IAM::Role"}
     assert roles == {role_names[part] for part in FUNCTIONS}
+
+
+def test_sending_is_tried_on_every_queue_and_publishing_on_every_topic(places):
+    told = {
+        filled(deed.parameters.get("QueueUrl") or deed.parameters["TopicArn"], places)
+        for deed in DEEDS.values()
+        if isinstance(deed, Call) and deed.operation in {"send_message", "publish"}
+    }
+    assert told >= {
+        each for name, each in places.items() if name.endswith(("QueueUrl", "TopicArn"))
+    }
+
+
+UNKNOWN_KEY = "ASIAUNKNOWNUNKNOWN00"
+REFUSED = {
+    "unsigned": {"AccessDenied", "MissingAuthenticationToken"},
+    "with another secret": {"SignatureDoesNotMatch"},
+    "with an unknown key": {"InvalidClientTokenId"},
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_nothing_is_published_or_sent_without_a_right_signature(outputs, how):
+    given = boto3.Session(profile_name=EXECUTION_ROLE).get_credentials().get_frozen_credentials()
+    session = boto3.Session(
+        UNKNOWN_KEY if how == "with an unknown key" else given.access_key,
+        "another" if how == "with another secret" else given.secret_key,
+        given.token,
+    )
+    config = Config(signature_version=UNSIGNED if how == "unsigned" else None)
+    sns, sqs = (session.client(each, config=config) for each in ("sns", "sqs"))
+    for name, place in outputs.items():
+        if name.endswith("TopicArn"):
+            with pytest.raises(ClientError) as refused:
+                sns.publish(TopicArn=place, Message="forged")
+        elif name.endswith("QueueUrl"):
+            with pytest.raises(ClientError) as refused:
+                sqs.send_message(QueueUrl=place, MessageBody="forged")
+        else:
+            continue
+        assert refused.value.response["Error"]["Code"] in REFUSED[how], name
+
+
+@pytest.fixture(scope="module")
+def ask_every_route(folder):
+    """The statuses with which the API answers a submitter whose requests are signed in some way."""
+    url = folder.outputs()[StackOutput.API_URL]
+    session = boto3.Session(profile_name=SUBMITTER_ROLE)
+    given = session.get_credentials().get_frozen_credentials()
+    http = httpx.Client(verify=ssl.create_default_context(cafile=folder.certificate))
+
+    def ask_every_route(service="execute-api", signed_path="", unsigned=False, **credentials):
+        answers = {}
+        signer = SigV4Auth(given._replace(**credentials), service, REGION)
+        for route in Route:
+            method, path = route.split(" ")
+            path = re.sub(r"{\w+}", "none", path)
+            request = AWSRequest(method, url + (signed_path or path))
+            signer.add_auth(request)
+            headers = {} if unsigned else dict(request.headers)
+            answers[route] = http.request(method, url + path, headers=headers).status_code
+        return answers
+
+    yield ask_every_route
+    http.close()
+
+
+@pytest.mark.parametrize(
+    "wrongly",
+    [
+        {"unsigned": True},
+        {"secret_key": "another"},
+        {"access_key": UNKNOWN_KEY},
+        {"token": None},
+        {"token": "another"},
+        {"service": "s3"},
+        {"signed_path": "/another"},
+    ],
+    ids=str,
+)
+def test_no_route_answers_a_request_that_is_signed_wrongly(ask_every_route, wrongly):
+    assert ask_every_route(**wrongly) == dict.fromkeys(Route, 403)
+
+
+def test_no_route_answers_a_request_that_was_signed_an_hour_ago(ask_every_route, monkeypatch):
+    now = botocore.auth.get_current_datetime
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: now() - timedelta(hours=1))
+    assert ask_every_route() == dict.fromkeys(Route, 403)
+
+
+def test_every_route_answers_a_request_that_is_signed_rightly(ask_every_route):
+    assert 403 not in ask_every_route().values()
+
+
+def test_the_link_to_an_output_opens_that_version_of_it_and_nothing_else(api, invoke, record_of):
+    record = record_of(invoke(b"hello")["InferenceId"])
+    bucket, key = record["output"]["bucket"], record["output"]["key"]
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=bucket, Key=f"{key}-2", Body=b"another")
+    newer = s3.put_object(Bucket=bucket, Key=key, Body=b"newer")["VersionId"]
+    link = api.ask(f"inferences/{record['inference_id']}/output").headers["location"]
+    altered = [
+        link.replace(key, f"{key}-2"),
+        link.replace(quote(record["output"]["version_id"]), newer),
+        re.sub(r"X-Amz-Expires=\d+", "X-Amz-Expires=604800", link),
+    ]
+    with httpx.Client(verify=trust(None)) as anybody:
+        assert anybody.get(link).content == b"hello"
+        for each in altered:
+            assert each != link
+            assert anybody.get(each).status_code == 403, each
