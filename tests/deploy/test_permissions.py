@@ -161,22 +161,32 @@ def account(folder, places):
     return Account(folder.certificate, places)
 
 
-def deeds_done(account, role_name):
-    actor = Actor(account, role_name)
-    done = {name for name, deed in DEEDS.items() if actor.may(deed)}
-    actor.close()
-    return done
+@pytest.fixture
+def differences(account):
+    """In words, between what a role (None: the account's root) may do and what it should."""
+
+    def differences(role_name, allowed):
+        actor = Actor(account, role_name)
+        done = {name for name, deed in DEEDS.items() if actor.may(deed)}
+        actor.close()
+        return [f"may {each}" for each in done - allowed] + [
+            f"may not {each}" for each in allowed - done
+        ]
+
+    return differences
 
 
 @pytest.mark.parametrize("role", ALLOWED)
-def test_a_role_may_do_what_it_must_and_nothing_else(account, role_names, role):
-    assert deeds_done(account, role_names[role]) == ALLOWED[role]
+def test_a_role_may_do_what_it_must_and_nothing_else(differences, role_names, role):
+    found = differences(role_names[role], ALLOWED[role])
+    assert not found, f"{role} {', '.join(found)}"
 
 
-def test_no_deed_fails_for_another_reason_than_the_role(account):
+def test_no_deed_fails_for_another_reason_than_the_role(differences):
     """The account's root may do all of them, but what the policies of the queues forbid it too."""
     forbidden = {"send to the completed queue", "send to the failed queue"}
-    assert deeds_done(account, None) == set(DEEDS) - forbidden
+    found = differences(None, set(DEEDS) - forbidden)
+    assert not found, f"the root {', '.join(found)}"
 
 
 def test_every_role_of_the_stack_is_among_those_that_are_tried(stack, role_names):
