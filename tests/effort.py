@@ -1,0 +1,17 @@
+"""How hard the tests that search for mistakes try: a little in the suite, long with `make fuzz`."""
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+LONG: Final = os.environ.get("PROOF") == "long"
+
+
+def effort(short: int, long: int) -> settings:
+    """How many examples. Fixtures are made once for all of them."""
+    return settings(
+        max_examples=long if LONG else short,
+        deadline=None,
+        suppress_health_check=list(HealthCheck) if LONG else [HealthCheck.function_scoped_fixture],
+    )
