@@ -89,6 +89,14 @@ def test_dots_within_a_name_lead_nowhere_and_are_allowed():
     assert allowed_location("s3://bucket/async/a..b", PREFIXES).key == "async/a..b"
 
 
+@pytest.mark.parametrize("parse", [parse_location, parse_prefix])
+def test_half_a_character_is_refused(parse):
+    """JSON and command lines may hold one, and S3 has no key with it."""
+    with pytest.raises(LocationRefused) as refused:
+        parse("s3://bucket/\ud800")
+    assert refused.value.code == "LocationInvalid"
+
+
 @given(st.text())
 def test_any_text_is_a_location_or_refused(text):
     try:

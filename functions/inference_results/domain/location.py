@@ -65,6 +65,10 @@ def allowed_location(text: str, prefixes: tuple[str, ...]) -> Location:
 
 
 def _location(found: re.Match[str]) -> Location:
-    if len(found["key"].encode()) > _MAX_KEY_BYTES:
+    try:
+        size = len(found["key"].encode())
+    except UnicodeEncodeError:
+        raise LocationRefused("LocationInvalid", "expected valid Unicode") from None
+    if size > _MAX_KEY_BYTES:
         raise LocationRefused("LocationInvalid", "expected a key of at most 1024 bytes")
     return Location(found["bucket"], found["key"])

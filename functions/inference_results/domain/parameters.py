@@ -139,7 +139,7 @@ class LocationParameter:
 
     def check(self, value: Any) -> str:
         """As `s3://bucket/key`. Raises InvalidParameter."""
-        with suppress(LocationRefused, UnicodeEncodeError):
+        with suppress(LocationRefused):
             if isinstance(value, str) and len(value) <= _MAX_LOCATION:
                 return parse_location(value).uri
         expected = "s3://bucket/key or an https URL of S3, the key at most 1024 bytes"
