@@ -70,13 +70,13 @@ def test_hand_made_notifications_are_read_or_refused(text):
     check_notification(text)
 
 
-@effort(short=250, long=3000)
+@effort(short=250, long=30_000)
 @given(NOTIFICATION)
 def test_any_notification_is_read_or_refused(text):
     check_notification(text)
 
 
-@effort(short=150, long=3000)
+@effort(short=150, long=14_000)
 @given(LOCATION | ANY_TEXT)
 def test_any_location_is_read_or_refused(text):
     read(parse_prefix, text, refusal=LocationRefused)
@@ -90,7 +90,7 @@ def test_any_location_is_read_or_refused(text):
         assert allowed.uri.startswith(PREFIXES)
 
 
-@effort(short=200, long=3000)
+@effort(short=200, long=14_000)
 @given(TIME | ANY_TEXT)
 def test_any_time_is_read_or_refused(text):
     stored = read(parse_timestamp, text, refusal=ValueError)
@@ -117,13 +117,13 @@ OF_ANOTHER_QUESTION: Final = LISTER(endpoint_name="here", limit=1, status="Compl
 CURSORS: Final = st.sampled_from([CURSOR, OF_ANOTHER_QUESTION["next_cursor"]])
 
 
-@effort(short=100, long=1000)
+@effort(short=100, long=6_000)
 @given(edited(CURSORS) | ANY_TEXT)
 def test_any_cursor_leads_where_its_page_ended_or_is_refused(text):
     assert read(listed, text, refusal=InvalidParameter) in (None, ["1"])
 
 
-@effort(short=150, long=1500)
+@effort(short=150, long=10_000)
 @given(st.sampled_from(Route), QUERY_TEXT)
 def test_any_query_is_read_or_refused(route, text):
     values = read(read_query, route, text, refusal=InvalidParameter)
@@ -147,7 +147,7 @@ def test_hand_made_bodies_are_read_or_refused(text):
     check_body(text, is_base64=False)
 
 
-@effort(short=200, long=2000)
+@effort(short=200, long=10_000)
 @given(BODY, st.sampled_from([False] * 9 + [True]))
 def test_any_body_is_read_or_refused(text, is_base64):
     check_body(text, is_base64=is_base64)

@@ -1,0 +1,8 @@
+from tests.handlers.conftest import (
+    context,
+    load_handler,
+    s3,
+    unprocessable_queue_url,
+)
+
+__all__ = ["context", "load_handler", "s3", "unprocessable_queue_url"]
