@@ -10,7 +10,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test fuzz up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +20,9 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 
 test: check scan sdks  ## check and scan, then every test, those of the deployed system included
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+fuzz: install  ## look longer for inputs and interleavings that break anything (tests/fuzz, tests/races)
+	PROOF=long $(BIN)/pytest tests/fuzz tests/races --numprocesses 2 --dist loadfile
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up
