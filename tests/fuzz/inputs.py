@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from inference_results.contract import Route
 from tests.samples import EVENTS, completed, failed
 
 SNS_BYTES: Final = 256 * 1024
@@ -172,24 +173,35 @@ TIME: Final = edited(
 )
 
 
-@st.composite
-def queries(draw: st.DrawFn, originals: Sequence[dict[str, str]]) -> str:
-    """A raw query, as API Gateway hands it on."""
-    pairs = [*draw(st.sampled_from(originals)).items()]
-    return draw(edited(st.just("&".join("=".join(each) for each in pairs))))
-
-
-QUERY_TEXT: Final = queries(
-    [
-        {"endpoint": "here", "wait": "0.5"},
-        {"id": "inference-1"},
-        {"id": "a%20b%23%2F", "endpoint": "-"},
+ID: Final = {"id": "inference-1"}
+WAIT: Final = {"endpoint": "here", "wait": "0.5"}
+RANGE: Final = {"since": "2026-01-25T12:00Z", "until": "2026-01-26T12:00%2B01:00"}
+QUERIES: Final[dict[Route, Sequence[dict[str, str]]]] = {
+    Route.GET_INFERENCE: [{}, WAIT],
+    Route.GET_INFERENCE_BY_QUERY: [ID, ID | WAIT, {"id": "a%20b%23%2F"}],
+    Route.GET_OUTPUT: [{}, {"endpoint": "-"}],
+    Route.GET_OUTPUT_BY_QUERY: [ID],
+    Route.LIST_INFERENCES: [
+        {"endpoint": "here", "limit": "1"} | RANGE,
         {"endpoint": "here", "status": "Failed", "limit": "200"},
-        {"endpoint": "here", "since": "2026-01-25T12:00Z", "until": "2026-01-26T12:00%2B01:00"},
         {"status": "lost", "cursor": "WyJhIl0.aXlk.x-_"},
-        {"since": "2026-01-01", "until": "9999-12-31"},
-    ]
-)
+    ],
+    Route.BATCH_GET: [{}],
+    Route.SUBMIT_INFERENCE: [{}],
+    Route.REGISTER_INFERENCE: [{}],
+    Route.REGISTER_INFERENCE_BY_QUERY: [ID],
+    Route.SUMMARIZE_ENDPOINT: [{}, {"since": "2026-01-01", "until": "2026-01-31"}],
+    Route.GET_OPENAPI: [{}],
+}
+
+
+@st.composite
+def queries(draw: st.DrawFn, route: Route) -> str:
+    """A raw query, as API Gateway hands it on, half of them as they should be."""
+    pairs = draw(st.sampled_from(QUERIES[route])).items()
+    text = "&".join(f"{name}={value}" for name, value in pairs)
+    return text if draw(st.booleans()) else draw(edited(st.just(text)))
+
 
 BATCH: Final[dict[str, Any]] = {"inference_ids": ["one", "two"], "endpoint": "here", "wait": 1}
 REGISTRATION: Final[dict[str, Any]] = {
@@ -220,4 +232,9 @@ def bodies(original: dict[str, Any]) -> st.SearchStrategy[str]:
     return st.one_of(similar, similar, similar, edited(similar), ANY_VALUE)
 
 
-BODY: Final = bodies(BATCH) | bodies(REGISTRATION) | bodies(SUBMISSION)
+BODIES: Final[dict[Route, st.SearchStrategy[str]]] = {
+    Route.BATCH_GET: bodies(BATCH),
+    Route.SUBMIT_INFERENCE: bodies(SUBMISSION),
+    Route.REGISTER_INFERENCE: bodies(REGISTRATION),
+    Route.REGISTER_INFERENCE_BY_QUERY: bodies(REGISTRATION),
+}

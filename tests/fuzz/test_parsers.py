@@ -28,13 +28,13 @@ from tests.effort import effort
 from tests.fakes import NOW, PREFIXES
 from tests.fuzz.inputs import (
     ANY_TEXT,
-    BODY,
+    BODIES,
     HAND_MADE,
     LOCATION,
     NOTIFICATION,
-    QUERY_TEXT,
     TIME,
     edited,
+    queries,
 )
 from tests.unit.test_listing import FakeListing, item
 
@@ -124,8 +124,9 @@ def test_any_cursor_leads_where_its_page_ended_or_is_refused(text):
 
 
 @effort(short=150, long=10_000)
-@given(st.sampled_from(Route), QUERY_TEXT)
-def test_any_query_is_read_or_refused(route, text):
+@given(st.sampled_from(Route).flatmap(lambda route: st.tuples(st.just(route), queries(route))))
+def test_any_query_is_read_or_refused(asked):
+    route, text = asked
     values = read(read_query, route, text, refusal=InvalidParameter)
     assert values is None or set(values) <= {each.name for each in QUERY[route]}
 
@@ -148,6 +149,6 @@ def test_hand_made_bodies_are_read_or_refused(text):
 
 
 @effort(short=200, long=10_000)
-@given(BODY, st.sampled_from([False] * 9 + [True]))
+@given(st.one_of(BODIES.values()), st.sampled_from([False] * 9 + [True]))
 def test_any_body_is_read_or_refused(text, is_base64):
     check_body(text, is_base64=is_base64)
