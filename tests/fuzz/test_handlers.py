@@ -137,7 +137,7 @@ def check_answer(request: dict[str, Any], answer: dict[str, Any]) -> None:
     described = document()["paths"][path][method.lower()]["responses"]
     assert str(answer["statusCode"]) in described
     assert answer["statusCode"] < 500
-    json.dumps(answer).encode()
+    json.dumps(answer, ensure_ascii=False).encode()  # as Lambda's runtime does
     if answer["headers"]["Content-Type"].endswith("json"):
         json.loads(answer["body"])
 

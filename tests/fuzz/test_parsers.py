@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import partial
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -61,7 +62,8 @@ def check_notification(text: str) -> None:
     assert isinstance(read(unwrapped, text, refusal=Unprocessable), str)
     if isinstance(result, InferenceResult):
         assert parse_timestamp(result.event_time) == result.event_time
-        repr(result).encode()  # so that it can be stored
+        for each in astuple(result):
+            str(each).encode()  # as it is stored
         assert parse_notification(text) == result
 
 

@@ -237,7 +237,7 @@ def race(template, tmp_path_factory):
             processes.stop_all()
 
 
-@effort(short=50, long=5_000)
+@effort(short=50, long=1_000)
 @given(st.lists(rounds(), min_size=2, max_size=4))
 def test_two_writers_in_any_interleaving_leave_what_the_reference_says(race, several):
     race.begin()
