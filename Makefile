@@ -18,11 +18,13 @@ help:  ## list the commands
 demo: install  ## watch results of a pretended endpoint travel into the table, and ask for them
 	$(BIN)/python -m local demo
 
-test: check scan sdks  ## check and scan, then every test, those of the deployed system included
+test: install  ## check and scan, then every test, those of the deployed system included
+	$(MAKE) --jobs 2 --output-sync check scan sdks
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-fuzz: install  ## look longer for inputs and interleavings that break anything (tests/fuzz, tests/races)
-	PROOF=long $(BIN)/pytest tests/fuzz tests/races --numprocesses 2 --dist loadfile
+fuzz: install  ## look longer for inputs and interleavings that break anything
+	PROOF=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
+		tests/fuzz tests/races tests/adapters/test_*_interleaving.py tests/deploy/test_read_units.py
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up

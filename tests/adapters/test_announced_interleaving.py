@@ -10,6 +10,7 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 from inference_results.adapters.items import plain
 from inference_results.domain.announcement import Announcement, Change, announced_by
 from tests.adapters.test_any_interleaving import Interleaving
+from tests.effort import effort
 from tests.events_on_bus import check_detail
 
 
@@ -47,5 +48,5 @@ class Announced(Interleaving):
 def test_any_interleaving_announces_each_change_of_a_status_once(table_name):
     machine = type("OnTable", (Announced,), {"table_name": table_name})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=20, stateful_step_count=12, deadline=None)
+        machine, settings=settings(effort(short=12, long=100), stateful_step_count=12)
     )

@@ -10,6 +10,7 @@ from inference_results.domain.announcement import Change
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.task_answer import REPLACED, Failure, answers_by
 from tests.adapters.test_any_interleaving import INVOCATIONS, Interleaving
+from tests.effort import effort
 from tests.samples import PREFIX
 
 TOKENS = st.sampled_from(["one", "two", "three"])
@@ -62,5 +63,5 @@ class Answered(Interleaving):
 def test_in_any_interleaving_a_task_is_answered_when_its_inference_has_ended(table_name):
     machine = type("OnTable", (Answered,), {"table_name": table_name})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=30, stateful_step_count=12, deadline=None)
+        machine, settings=settings(effort(short=12, long=100), stateful_step_count=12)
     )

@@ -17,6 +17,7 @@ from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.domain.registering import RegisterInvocation
 from inference_results.domain.sweeping import SweepOverdue
 from inference_results.domain.timestamp import timestamp
+from tests.effort import effort
 from tests.fakes import NOW, World
 from tests.pools import InlinePool
 from tests.samples import PREFIX, body, completed, failed
@@ -140,5 +141,5 @@ class Interleaving(RuleBasedStateMachine):
 def test_any_interleaving_leaves_what_the_model_says(table_name):
     machine = type("OnTable", (Interleaving,), {"table_name": table_name})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=30, stateful_step_count=10, deadline=None)
+        machine, settings=settings(effort(short=12, long=100), stateful_step_count=10)
     )
