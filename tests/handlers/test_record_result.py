@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from inference_results.adapters.s3 import S3Objects
-from inference_results.domain.errors import ObjectDenied
+from inference_results.domain.errors import ObjectDenied, Unavailable
 from tests.emf import measured
 from tests.handlers.conftest import BUCKET, Context
 from tests.samples import PREFIX, body, completed, failed, sample
@@ -240,6 +240,27 @@ def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(ha
         response = handler(event(*bodies), Context(remaining_ms=15_300))
     assert len(records()) == 10
     assert len(failures(response)) == 10
+
+
+def test_a_message_that_takes_too_long_comes_back_alone(handler, s3, records, monkeypatch):
+    """Or the function would be killed, and its whole batch come back, over and over."""
+    put(s3, b"")
+    put(s3, b"", "slow.out")
+    monkeypatch.setattr("inference_results.handlers.batch.RESERVE_SECONDS", 1)
+    answered = threading.Event()
+    read = S3Objects.read_start
+
+    def hanging(self, location, limit):
+        if location.key.endswith("slow.out") and answered.wait(timeout=5):
+            raise Unavailable("s3", "Silent")
+        return read(self, location, limit)
+
+    bodies = [body(completed("slow", "slow.out")), body(completed("a")), body(completed("b"))]
+    with patch.object(S3Objects, "read_start", hanging):
+        response = handler(event(*bodies), Context(remaining_ms=2_500))
+        answered.set()
+    assert failures(response) == ["message-0"]
+    assert set(records()) == {"a", "b"}
 
 
 def test_every_disposition_is_counted(handler, s3, capsys, context):

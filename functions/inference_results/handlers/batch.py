@@ -6,7 +6,7 @@ docs/decisions/0004.
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,12 @@ RESERVE_SECONDS: Final = 15
 """What a message may take once begun: two calls to AWS that take all the time they may.
 
 None is begun later than this before the function's end.
+"""
+
+ANSWER_SECONDS: Final = 2
+"""Before the function's end, what is still being settled is not waited for any longer.
+
+It may take more than two calls. If the function were killed the whole batch would come again.
 """
 
 
@@ -48,8 +54,13 @@ def settle_batch(
     remaining_seconds: float,
     logger: Logger,
 ) -> SettledBatch:
-    """Settle SQS records; whatever one of them raises leaves the others alone."""
-    stop_at = time.monotonic() + remaining_seconds - RESERVE_SECONDS
+    """Settle SQS records; whatever one of them raises leaves the others alone.
+
+    One that is not done in time is to be delivered again. It may still be settled later, when the
+    function runs the next time: twice is no harm.
+    """
+    ends_at = time.monotonic() + remaining_seconds
+    stop_at = ends_at - RESERVE_SECONDS
 
     def settle_in_time(message: Message) -> Settled:
         if time.monotonic() > stop_at:
@@ -58,10 +69,12 @@ def settle_batch(
 
     batch = SettledBatch([], [])
     futures = [(record, pool.submit(settle_in_time, _message(record))) for record in records]
+    wait([future for _, future in futures], ends_at - ANSWER_SECONDS - time.monotonic())
     for record, future in futures:
         message_id = record["messageId"]
+        error = future.exception() if future.done() else Unavailable("lambda", "OutOfTime")
         # Logged from here, not from the pool: Powertools has one state for all threads.
-        if error := future.exception():
+        if error:
             batch.failed.append(message_id)
             why = {"message_id": message_id, **_told_by(record["body"]), **explained(error)}
             logger.warning("will be delivered again", extra=why)
