@@ -10,6 +10,7 @@ from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.ports import Disposition
 from inference_results.domain.registering import RegisterInvocation
+from inference_results.domain.timestamp import timestamp
 from tests.fakes import World
 from tests.samples import PREFIX, body, completed, failed
 
@@ -150,19 +151,37 @@ OUTSIDE = "s3://somebody-elses/x"
     ],
 )
 @pytest.mark.parametrize("registered_first", [True, False])
-def test_a_failure_is_this_invocations_if_the_submitters_clock_is_a_little_ahead(
-    register, world, told, registered, registered_first
+@pytest.mark.parametrize("ahead", [{"seconds": 5}, {"hours": 1}])
+def test_a_failure_is_this_invocations_if_the_submitters_clock_is_up_to_an_hour_ahead(
+    register, world, told, registered, registered_first, ahead
 ):
     """Wherever its object is, and whoever knows of the place."""
     event = broken(at(), **({"failureLocation": told} if told else {}))
     members = {"failure_location": registered} if registered else {}
     steps = [
-        lambda: register(at(seconds=5), **members),
+        lambda: register(at(**ahead), **members),
         lambda: world.settle(event, receive_count=3),
     ]
     for step in steps if registered_first else reversed(steps):
         step()
-    assert register(at(seconds=5), **members)["status"] == "Failed"
+    assert register(at(**ahead), **members)["status"] == "Failed"
+
+
+@pytest.mark.parametrize("event", [done, broken])
+@pytest.mark.parametrize("registered_first", [True, False])
+def test_a_submitters_clock_that_is_an_hour_behind_loses_no_result(
+    register, world, event, registered_first
+):
+    steps = [lambda: register(at(hours=-1)), lambda: world.settle(event(at()))]
+    for step in steps if registered_first else reversed(steps):
+        step()
+    assert register(at(hours=-1))["status"] in ("Completed", "Failed")
+
+
+def test_a_registration_from_a_clock_more_than_an_hour_ahead_is_refused(register):
+    register(timestamp(NOW + timedelta(hours=1)))
+    with pytest.raises(InvalidParameter, match="submitted_at"):
+        register(timestamp(NOW + timedelta(hours=1, seconds=1)))
 
 
 def test_a_reused_id_with_another_output_location_starts_a_new_invocation(register, world):

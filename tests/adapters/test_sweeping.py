@@ -157,6 +157,12 @@ def test_an_object_of_an_earlier_invocation_is_not_taken_for_this_ones(table):
     assert table.sweep() == {"Lost": 1}
 
 
+def test_an_output_is_this_invocations_if_the_submitters_clock_is_an_hour_ahead(table):
+    table.register()
+    table.objects.put(OUTPUT, b"new", SUBMITTED_AT - timedelta(hours=1))
+    assert table.sweep() == {"RecoveredCompleted": 1}
+
+
 @pytest.mark.parametrize(
     ("notice", "status"),
     [
@@ -207,6 +213,15 @@ def test_lost_says_so_where_s3_could_not_be_asked(table, place, code):
     table.objects.put(OUTPUT, ObjectDenied("AccessDenied", "S3 refuses to hand out the object"))
     assert table.sweep() == {"Lost": 1}
     assert table.item()["output_error"]["code"] == code
+
+
+def test_lost_says_so_where_the_bucket_was_deleted(table):
+    table.register()
+    gone = ObjectMissing("NoSuchBucket", "S3 has no such object")
+    table.objects.put(OUTPUT, gone)
+    table.objects.put(FAILURE, gone)
+    assert table.sweep() == {"Lost": 1}
+    assert table.item()["output_error"]["code"] == "NoSuchBucket"
 
 
 def test_while_s3_is_not_to_be_had_nothing_is_decided(table):

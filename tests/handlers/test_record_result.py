@@ -1,4 +1,6 @@
+import base64
 import io
+import json
 import sys
 import threading
 import time
@@ -6,6 +8,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, Unavailable
@@ -261,6 +264,102 @@ def test_a_message_that_takes_too_long_comes_back_alone(handler, s3, records, mo
         answered.set()
     assert failures(response) == ["message-0"]
     assert set(records()) == {"a", "b"}
+
+
+def test_what_was_done_before_the_function_was_killed_is_not_done_twice(
+    handler, s3, records, capsys, context
+):
+    """Nobody hears the answer of a killed function, so its whole batch comes again."""
+    put(s3, b"0.93\n")
+    bodies = [body(completed(f"id-{number}")) for number in range(10)]
+    handler(event(*bodies[:5]), context)
+    before = records()
+    capsys.readouterr()
+    assert failures(handler(event(*bodies, receive_count=2), context)) == []
+    counts = {each.name: sum(each.values) for each in measured(capsys.readouterr().out)}
+    assert (counts["Duplicate"], counts["Recorded"]) == (5, 5)
+    after = records()
+    assert len(after) == 10
+    assert {name: after[name] for name in before} == before
+
+
+THROTTLED = {
+    "Error": {"Code": "ThrottlingException", "Message": "slow down"},
+    "ResponseMetadata": {"HTTPStatusCode": 400},
+}
+
+
+def test_while_the_table_throttles_nothing_is_settled_and_afterwards_everything(
+    handler, s3, records, parked, context
+):
+    put(s3, b"")
+    bodies = [body(completed("a")), body(failed("b")), "not json"]
+    calls = sys.modules[handler.__module__]._records._client.meta.events
+
+    def throttle(**_):
+        return AWSResponse("", 400, {}, None), THROTTLED
+
+    calls.register("before-call.dynamodb", throttle)
+    assert failures(handler(event(*bodies), context)) == ["message-0", "message-1"]
+    assert records() == {}
+    calls.unregister("before-call.dynamodb", throttle)
+    assert failures(handler(event(*bodies[:2], receive_count=2), context)) == []
+    assert {name: each["status"]["S"] for name, each in records().items()} == {
+        "a": "Completed",
+        "b": "Failed",
+    }
+    assert list(parked()) == ["not json"]
+
+
+def test_results_are_recorded_though_the_bucket_of_their_outputs_was_deleted(
+    handler, s3, records, context
+):
+    s3.delete_bucket(Bucket=BUCKET)
+    place = f"{PREFIX}one.err"
+    bodies = [body(completed("a")), body(failed("b", failureLocation=place))]
+    assert failures(handler(event(*bodies), context)) == ["message-0"]
+    assert failures(handler(event(*bodies, receive_count=3), context)) == []
+    found = records()
+    assert found["a"]["status"] == {"S": "Completed"}
+    assert found["a"]["output_error"]["M"]["code"] == {"S": "NoSuchBucket"}
+    assert found["a"]["output"]["M"]["location"] == {"S": PREFIX + "one.out"}
+    assert found["b"]["status"] == {"S": "Failed"}
+    assert found["b"]["failure"]["M"]["location"] == {"S": place}
+
+
+NOTIFICATION_BYTES = 256 * 1024
+"""What a topic takes unless its MaximumMessageSize says otherwise: it may say up to 1 MiB."""
+RESPONSE_BYTES = 128 * 1024
+"""The largest response that SageMaker includes."""
+INVOCATION_BYTES = 6 * 1024 * 1024
+"""Of one invocation: Lambda cuts batches, so that they fit."""
+
+
+def largest(inference_id, notification_bytes=NOTIFICATION_BYTES):
+    """A notification that is as large as a topic takes, with a response inside."""
+    response = base64.b64encode(b"\xff" * RESPONSE_BYTES).decode()
+    notification = completed(
+        inference_id, responseBody={"content": response, "encoding": "BASE64"}, padding=""
+    )
+    padding = "x" * (notification_bytes - len(body(notification)))
+    return body(notification | {"padding": padding})
+
+
+@pytest.mark.parametrize("notification_bytes", [NOTIFICATION_BYTES, 4 * NOTIFICATION_BYTES])
+def test_a_batch_of_six_megabytes_of_responses_is_recorded(
+    handler, records, context, notification_bytes
+):
+    """From the notifications alone: S3 has none of the outputs."""
+    bodies = []
+    while len(json.dumps(event(*bodies, largest("next", notification_bytes)))) <= INVOCATION_BYTES:
+        bodies.append(largest(f"id-{len(bodies)}", notification_bytes))
+    assert len(bodies) * notification_bytes > 5_000_000
+    assert failures(handler(event(*bodies), context)) == []
+    outputs = {name: each["output"]["M"] for name, each in records().items()}
+    assert len(outputs) == len(bodies)
+    for each in outputs.values():
+        assert each["size"] == {"N": str(RESPONSE_BYTES)}
+        assert "inline" not in each
 
 
 def test_every_disposition_is_counted(handler, s3, capsys, context):

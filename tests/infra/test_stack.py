@@ -75,6 +75,58 @@ def test_the_batching_window_adds_to_the_visibility():
     assert queue["VisibilityTimeout"] == 6 * 30 + 20
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"maximum_concurrency": "2"},
+        {"maximum_concurrency": "2", "batch_size": "1"},
+        {"maximum_concurrency": "2", "batch_size": "1000", "batch_window_seconds": "300"},
+    ],
+)
+def test_a_backlog_of_ten_thousand_is_drained_long_before_any_of_it_expires(settings):
+    """Even if each call takes all its time and settles no more than one message for each worker."""
+    template = synthesised("default", **settings)["InferenceResults"]
+    queue = properties(template, "AWS::SQS::Queue", "CompletedQueue")
+    function = properties(template, "AWS::Lambda::Function", "CompletedRecorder")
+    mapping = properties(template, "AWS::Lambda::EventSourceMapping", "CompletedRecorder")
+    workers = int(function["Environment"]["Variables"]["WORKERS"])
+    at_a_time = min(mapping["BatchSize"], workers) * mapping["ScalingConfig"]["MaximumConcurrency"]
+    call_seconds = function["Timeout"] + mapping["MaximumBatchingWindowInSeconds"]
+    assert 10_000 / at_a_time * call_seconds < queue["MessageRetentionPeriod"] / 2
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_waits_for_its_turn_is_not_received_and_so_uses_up_no_try(template, channel):
+    """Lambda takes no more out of the queue than it may run; a limit of the function's own would
+    have it take messages out that it may not hand over."""
+    function = properties(template, "AWS::Lambda::Function", f"{channel}Recorder")
+    assert "ReservedConcurrentExecutions" not in function
+    mapping = properties(template, "AWS::Lambda::EventSourceMapping", f"{channel}Recorder")
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+
+
+THROTTLED_SECONDS = 60
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_minute_of_throttling_takes_one_try_of_a_message_and_twelve_minutes_take_all_but_one(
+    template, channel
+):
+    queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
+    tries, seconds_between = queue["RedrivePolicy"]["maxReceiveCount"], queue["VisibilityTimeout"]
+    assert seconds_between > THROTTLED_SECONDS
+    assert (tries - 1) * seconds_between == 12 * 60
+
+
+def test_what_a_topic_takes_fits_its_queue_and_can_be_parked_with_its_reason(template):
+    """By default topics take 256 KiB, and queues 1 MiB with the attributes of a message."""
+    for each in topics_of_results(template).values():
+        assert "MaximumMessageSize" not in each.get("Properties", {})
+    for each in resources(template, "AWS::SQS::Queue").values():
+        assert "MaximumMessageSize" not in each["Properties"]
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_the_queue_and_the_subscription_have_dead_letters_of_their_own(template, channel):
     queues = resources(template, "AWS::SQS::Queue")
