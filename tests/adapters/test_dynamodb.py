@@ -96,6 +96,17 @@ def test_the_same_event_again_is_a_duplicate_and_changes_nothing(table, stored):
     assert stored() == before
 
 
+def test_a_write_whose_answer_was_lost_counts_as_a_duplicate(table_name, stored):
+    """botocore repeats it, and finds what it wrote itself."""
+    client = boto3.client("dynamodb")
+    client.meta.events.register(
+        "needs-retry.dynamodb.UpdateItem", lambda attempts, **_: 0 if attempts == 1 else None
+    )
+    repeating = InferencesTable(client, table_name, shards=4)
+    assert repeating.record(completed()) is Disposition.DUPLICATE
+    assert stored() == repeating.item(completed())
+
+
 def test_a_newer_event_replaces_every_attribute_of_the_outcome(table, stored):
     table.record(completed(custom_attributes="tenant=acme", received_at=NOON))
     assert table.record(failed(LATER)) is Disposition.RECORDED
