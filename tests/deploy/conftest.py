@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -114,6 +115,27 @@ def invoke(folder):
     return invoke
 
 
+OVERDUE = {
+    "submitted_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+    "request_ttl_seconds": 60,
+    "invocation_timeout_seconds": 1,
+}
+"""For registrations that are overdue at once."""
+
+
+@pytest.fixture
+def sweep(outputs):
+    """Calls the sweep, as the schedule does; answers with how many records became what."""
+
+    def sweep() -> dict[str, int]:
+        function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+        answer = boto3.client("lambda").invoke(FunctionName=function_name, Payload=b"{}")
+        assert "FunctionError" not in answer
+        return json.loads(answer["Payload"].read())
+
+    return sweep
+
+
 @pytest.fixture
 def record_of(api):
     """The record of an inference, as soon as there is one."""
@@ -132,6 +154,12 @@ def record_of(api):
 
 def ended(record: dict[str, Any]) -> Any:
     return record["status"] != "InProgress" and record
+
+
+def is_there(location: str) -> bool:
+    """Whether S3 has an object at a location of the form `s3://bucket/key`."""
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] > 0
 
 
 def invocations() -> Counter[str]:

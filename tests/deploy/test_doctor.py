@@ -29,7 +29,7 @@ from inference_results.operations.doctor.examination import Examination
 from inference_results.operations.doctor.finding import Symptom
 from local.deployment import ENDPOINTS, FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import ACCOUNT, EXECUTION_ROLE, EXECUTION_ROLE_ARN, READER_ROLE
-from tests.deploy.conftest import eventually
+from tests.deploy.conftest import OVERDUE, eventually, is_there
 from tests.synthesis import ROOT
 
 STACK = "InferenceResults"
@@ -461,6 +461,27 @@ def test_each_planted_fault_is_found_by_its_name_and_nothing_else_is(
         ]
         found = [(each.symptom, each.resource) for each in findings()]
         assert sorted(set(found)) == sorted(expected)
+    assert findings() == ()
+
+
+def test_what_is_announced_to_a_topic_without_its_subscription_is_found_by_the_sweep(
+    deployment, outputs, findings, invoke, register, record_of, sweep
+):
+    """And doctor tells that the subscription is missing: SNS counts no failure."""
+    (subscription,) = (
+        each.properties
+        for each in deployment.of(SUBSCRIPTION)
+        if each.properties["TopicArn"] == outputs[StackOutput.SUCCESS_TOPIC_ARN]
+    )
+    with subscription_deleted(subscription) as fault:
+        assert [(each.symptom, each.resource) for each in findings()] == [fault]
+        unheard = invoke(b"unheard of")
+        register(unheard, **OVERDUE)
+        eventually(lambda: is_there(unheard["OutputLocation"]))
+        sweep()
+        record = record_of(unheard["InferenceId"])
+        assert (record["status"], record["source"]) == ("Completed", "sweep")
+        assert record["output"]["inline"]["content"] == "unheard of"
     assert findings() == ()
 
 

@@ -7,15 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
+from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.contract import StackOutput
+from inference_results.domain.ports import Disposition
 from inference_results.domain.timestamp import timestamp
 from local.demo import run_demo
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import EXECUTION_ROLE
 from tests.deploy.conftest import eventually
-from tests.samples import body, failed, sample
+from tests.fakes import World
+from tests.samples import body, completed, failed, sample
 
 
 def test_the_demo_finds_every_record_as_sent(folder):
@@ -71,6 +75,35 @@ def test_an_inline_input_has_no_input_location(record_of):
     record = record_of(response["InferenceId"])
     assert record["output"]["inline"]["content"] == "in the request"
     assert "input_location" not in record
+
+
+OWN_BYTES = 1_663
+"""Of all that is in the item besides, with the result."""
+
+
+@pytest.mark.parametrize(("kilobytes", "fits"), [(399, True), (401, False)])
+def test_an_item_that_somebody_else_filled_up_takes_results_up_to_400_kb(outputs, kilobytes, fits):
+    """One that does not fit is refused, however often it is delivered, and so is a dead letter.
+
+    This service's own attributes come to 281 KB at most.
+    """
+    dynamodb, table_name = boto3.client("dynamodb"), outputs[StackOutput.TABLE_NAME]
+    records = InferencesTable(dynamodb, table_name, int(outputs[StackOutput.SHARDS]))
+    world = World(records=records)
+    event = completed(str(uuid.uuid4()))
+    world.objects.stored = {event["responseParameters"]["outputLocation"]: b"x" * 1000}
+    key = {
+        "inference_id": {"S": event["inferenceId"]},
+        "endpoint_name": {"S": event["requestParameters"]["endpointName"]},
+    }
+    added = {"S": "x" * (kilobytes * 1024 - OWN_BYTES)}
+    dynamodb.put_item(TableName=table_name, Item={**key, "added": added})
+    if fits:
+        assert world.settle(body(event)) is Disposition.RECORDED
+    else:
+        with pytest.raises(ClientError, match="maximum allowed size"):
+            world.settle(body(event))
+    dynamodb.delete_item(TableName=table_name, Key=key)
 
 
 def test_a_large_output_is_a_reference(invoke, record_of):

@@ -1,6 +1,5 @@
 """The deployed sweep, called by hand: what nobody announced, and what a crash left, has an end."""
 
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,29 +12,8 @@ from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.contract import StackOutput
 from inference_results.domain.submitting import inference_id_of
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from tests.deploy.conftest import ended, eventually, invocations
+from tests.deploy.conftest import OVERDUE, ended, eventually, invocations, is_there
 from tests.submitting import LARGE, Submitters
-
-
-@pytest.fixture
-def sweep(outputs):
-    """Calls the sweep, as the schedule does; answers with how many records became what."""
-
-    def sweep():
-        function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
-        answer = boto3.client("lambda").invoke(FunctionName=function_name, Payload=b"{}")
-        assert "FunctionError" not in answer
-        return json.loads(answer["Payload"].read())
-
-    return sweep
-
-
-LONG_AGO = {
-    "submitted_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
-    "request_ttl_seconds": 60,
-    "invocation_timeout_seconds": 1,
-}
-"""For registrations that are overdue at once."""
 
 
 def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of, sweep):
@@ -43,17 +21,10 @@ def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of
     broken = invoke(wishes="pretend-silence pretend-failure=500")
     gone = invoke(wishes="pretend-silence pretend-expiry")
     for each in (silent, broken, gone):
-        register(each, **LONG_AGO)
+        register(each, **OVERDUE)
 
-    def objects_are_there():
-        s3 = boto3.client("s3")
-        for each in (silent["OutputLocation"], broken["FailureLocation"]):
-            bucket, _, key = each.removeprefix("s3://").partition("/")
-            if s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] == 0:
-                return False
-        return True
-
-    eventually(objects_are_there)
+    places = (silent["OutputLocation"], broken["FailureLocation"])
+    eventually(lambda: all(is_there(each) for each in places))
     sweep()
     found = record_of(silent["InferenceId"])
     assert (found["status"], found["source"]) == ("Completed", "sweep")
