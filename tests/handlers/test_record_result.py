@@ -73,7 +73,7 @@ def event(*bodies, receive_count=1):
 
 
 def failures(response):
-    return [each["itemIdentifier"] for each in response["batchItemFailures"]]
+    return sorted(each["itemIdentifier"] for each in response["batchItemFailures"])
 
 
 def put(s3, content, key="one.out"):

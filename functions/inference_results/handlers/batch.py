@@ -5,8 +5,9 @@ docs/decisions/0004.
 """
 
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,21 +69,33 @@ def settle_batch(
         return settle(message)
 
     batch = SettledBatch([], [])
-    futures = [(record, pool.submit(settle_in_time, _message(record))) for record in records]
-    wait([future for _, future in futures], ends_at - ANSWER_SECONDS - time.monotonic())
-    for record, future in futures:
-        message_id = record["messageId"]
-        error = future.exception() if future.done() else Unavailable("lambda", "OutOfTime")
+    left = {pool.submit(settle_in_time, _message(record)): record for record in records}
+    for future in _as_they_end(list(left), ends_at - ANSWER_SECONDS - time.monotonic()):
+        record = left.pop(future)
         # Logged from here, not from the pool: Powertools has one state for all threads.
-        if error:
-            batch.failed.append(message_id)
-            why = {"message_id": message_id, **_told_by(record["body"]), **explained(error)}
-            logger.warning("will be delivered again", extra=why)
+        if error := future.exception():
+            _leave(record, error, batch, logger)
         else:
             settled = future.result()
             batch.settled.append(settled)
-            logger.debug("settled", extra={"message_id": message_id, **_described(settled)})
+            told = {"message_id": record["messageId"], **_described(settled)}
+            logger.debug("settled", extra=told)
+    for record in left.values():
+        _leave(record, Unavailable("lambda", "OutOfTime"), batch, logger)
     return batch
+
+
+def _as_they_end(futures: Sequence[Future[Settled]], seconds: float) -> Iterator[Future[Settled]]:
+    with suppress(TimeoutError):
+        yield from as_completed(futures, seconds)
+
+
+def _leave(
+    record: dict[str, Any], error: BaseException, batch: SettledBatch, logger: Logger
+) -> None:
+    batch.failed.append(record["messageId"])
+    why = {"message_id": record["messageId"], **_told_by(record["body"]), **explained(error)}
+    logger.warning("will be delivered again", extra=why)
 
 
 def _message(record: dict[str, Any]) -> Message:
