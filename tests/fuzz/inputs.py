@@ -195,12 +195,18 @@ QUERIES: Final[dict[Route, Sequence[dict[str, str]]]] = {
 }
 
 
+ODD_NUMBERS: Final = ("NaN", "inf", "1e3", "1_0", "-1", "+1", "0x1", "٣", "²", "9" * 400)
+
+
 @st.composite
 def queries(draw: st.DrawFn, route: Route) -> str:
     """A raw query, as API Gateway hands it on, half of them as they should be."""
-    pairs = draw(st.sampled_from(QUERIES[route])).items()
-    text = "&".join(f"{name}={value}" for name, value in pairs)
-    return text if draw(st.booleans()) else draw(edited(st.just(text)))
+    pairs = dict(draw(st.sampled_from(QUERIES[route])))
+    intact = draw(st.booleans())
+    if pairs and not intact:
+        pairs[draw(st.sampled_from(sorted(pairs)))] = draw(st.sampled_from(ODD_NUMBERS) | ANY_TEXT)
+    text = "&".join(f"{name}={value}" for name, value in pairs.items())
+    return text if intact else draw(edited(st.just(text)))
 
 
 BATCH: Final[dict[str, Any]] = {"inference_ids": ["one", "two"], "endpoint": "here", "wait": 1}
