@@ -1,0 +1,16 @@
+"""A local system of this suite's own, and its report at the end of the run."""
+
+import pytest
+
+from tests.deploy.conftest import folder, outputs, system  # noqa: F401 - fixtures
+
+REPORT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config):
+    config.stash[REPORT] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash[REPORT]:
+        terminalreporter.write_line(line)
