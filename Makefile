@@ -1,6 +1,7 @@
 # What a newcomer needs: `make demo` and `make test`. Needs Python 3.11+, Node 20+, npm and make.
 
 PYTHON ?= python3
+RESULTS ?= 10000
 BIN := .venv/bin
 export PYTHONPATH := functions:.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
@@ -10,7 +11,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test fuzz up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test faults fuzz up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,7 +21,10 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 
 test: install  ## check and scan, then every test, those of the deployed system included
 	$(MAKE) --jobs 2 --output-sync check scan sdks
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --ignore tests/faults --numprocesses 2 --dist loadfile
+
+faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
+	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
 
 fuzz: install  ## look longer for inputs and interleavings that break anything
 	PROOF=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
@@ -45,7 +49,7 @@ scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other 
 	$(BIN)/python -m tests.scan
 
 unit: install  ## the tests that need no deployment
-	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
+	$(BIN)/pytest --ignore tests/deploy --ignore tests/faults --numprocesses 2
 
 openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events
 	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
@@ -85,12 +89,18 @@ sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the S
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
 	touch $@
 
+# Only `faults` needs it.
+.venv-microburst/installed: tests/faults/requirements.txt | .venv/bin/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	touch $@
+
 node_modules/installed: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
 lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
-	for folder in functions . local tests/scan; do \
+	for folder in functions . local tests/faults tests/scan; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 	for version in v2 v3; do \
@@ -100,4 +110,4 @@ lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requir
 
 clean:  ## stop what runs, and remove everything that was installed or written
 	test ! -x $(BIN)/python || $(BIN)/python -m local down
-	rm -rf .venv .venv-ministack .venv-checkov .venv-sagemaker-v2 .venv-sagemaker-v3 node_modules .local cdk.out
+	rm -rf .venv .venv-* node_modules .local cdk.out
