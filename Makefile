@@ -70,29 +70,17 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $@
 
-.venv-ministack/installed: local/requirements.txt | .venv/bin/uv
-	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-ministack
-	$(BIN)/uv pip sync --quiet --require-hashes --python .venv-ministack/bin/python $<
-	touch $@
-
-# Not part of `install`: only `make scan` needs it, and it takes 194 MB.
-.venv-checkov/installed: tests/scan/requirements.txt | .venv/bin/uv
-	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
-	touch $@
-
 # Not part of `install`: only tests need them, and they take 200 and 700 MB.
 sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the SageMaker SDKs
 
-.venv-sagemaker-%/installed: tests/sdk/requirements-%.txt | .venv/bin/uv
+.venv-ministack/installed: local/requirements.txt
+.venv-checkov/installed: tests/scan/requirements.txt
+.venv-microburst/installed: tests/faults/requirements.txt
+.venv-sagemaker-v2/installed: tests/sdk/requirements-v2.txt
+.venv-sagemaker-v3/installed: tests/sdk/requirements-v3.txt
+.venv-%/installed: | .venv/bin/uv
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
-	touch $@
-
-# Only `faults` needs it.
-.venv-microburst/installed: tests/faults/requirements.txt | .venv/bin/uv
-	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $^
 	touch $@
 
 node_modules/installed: package-lock.json
