@@ -27,6 +27,7 @@ class Runbook(StrEnum):
     RESULTS_WAITING = "results-waiting"
     FAILURE_RATE = "failure-rate"
     LOST_RESULTS = "lost-results"
+    UNREAD_OUTPUTS = "unread-outputs"
     FUNCTION_ERRORS = "function-errors"
     FUNCTION_THROTTLES = "function-throttles"
     STREAM_LAG = "stream-lag"

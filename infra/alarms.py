@@ -36,6 +36,16 @@ class Alarms(Construct):
         FunctionAlarms(
             self, "Functions", told=told, parts=parts, sweep_minutes=settings.sweep_minutes
         )
+        told.tell(
+            self,
+            "OutputsUnread",
+            metric=of_service(Metric.RECORDED_WITH_OUTPUT_ERROR, Service.RECORD_RESULT),
+            says=(
+                "Results were recorded without their outputs: S3 does not hand them out. Who asks "
+                "for one is told why, and gets it once it can be read."
+            ),
+            runbook=Runbook.UNREAD_OUTPUTS,
+        )
         SweepAlarms(
             self,
             "Sweep",

@@ -38,7 +38,13 @@ PUBLISHED = {
         Metric.RESULTS: [{Dimension.SERVICE, Dimension.ENDPOINT, Dimension.STATUS}],
         **{
             metric: [{Dimension.SERVICE}]
-            for metric in (Metric.LOST, Metric.REFUSED, Metric.MALFORMED, Metric.TASKS_DENIED)
+            for metric in (
+                Metric.RECORDED_WITH_OUTPUT_ERROR,
+                Metric.LOST,
+                Metric.REFUSED,
+                Metric.MALFORMED,
+                Metric.TASKS_DENIED,
+            )
         },
     },
 }
