@@ -79,6 +79,7 @@ class World:
     objects: FakeObjects = field(default_factory=FakeObjects)
     records: FakeRecords = field(default_factory=FakeRecords)
     parking: FakeParking = field(default_factory=FakeParking)
+    now: datetime = NOW
 
     def settle(self, body: str, *, receive_count: int = 1) -> Disposition:
         record_result = RecordResult(
@@ -86,7 +87,7 @@ class World:
             records=self.records,
             parking=self.parking,
             retention=timedelta(days=90),
-            now=lambda: NOW,
+            now=lambda: self.now,
         )
         return record_result(message(body, receive_count)).disposition
 

@@ -1,6 +1,7 @@
 """How far a forged notification reaches, in the words of one that is taken for SageMaker's."""
 
 import base64
+from datetime import timedelta
 
 import boto3
 import pytest
@@ -56,6 +57,16 @@ def test_a_time_far_ahead_prolongs_no_retention(world, items):
     world.settle(body(AHEAD))
     (forged,) = items()
     assert forged[Attribute.EXPIRES_AT] == true[Attribute.EXPIRES_AT]
+
+
+def test_each_newer_event_prolongs_the_retention_to_its_own(world, items):
+    world.settle(body(TRUE))
+    (true,) = items()
+    world.now += timedelta(days=89)
+    world.settle(body(AHEAD))
+    (forged,) = items()
+    days = (int(forged[Attribute.EXPIRES_AT]["N"]) - int(true[Attribute.EXPIRES_AT]["N"])) / 86_400
+    assert days == 89
 
 
 def test_an_output_in_the_notification_is_believed_without_a_look_at_s3(world, items):

@@ -96,6 +96,7 @@ def test_what_is_not_there_is_missing(s3, location):
         ("PermanentRedirect", 301, ObjectDenied),
         ("KMS.DisabledException", 400, ObjectDenied),
         ("NoSuchKey", 404, ObjectMissing),
+        ("404", 404, ObjectMissing),  # as botocore says where the body broke off
         ("SlowDown", 503, Unavailable),
         ("InternalError", 500, Unavailable),
         ("RequestTimeout", 400, Unavailable),

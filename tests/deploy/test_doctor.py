@@ -476,12 +476,13 @@ def test_what_is_announced_to_a_topic_without_its_subscription_is_found_by_the_s
     with subscription_deleted(subscription) as fault:
         assert [(each.symptom, each.resource) for each in findings()] == [fault]
         unheard = invoke(b"unheard of")
-        register(unheard, **OVERDUE)
         eventually(lambda: is_there(unheard["OutputLocation"]))
+        register(unheard, **OVERDUE)
         sweep()
         record = record_of(unheard["InferenceId"])
         assert (record["status"], record["source"]) == ("Completed", "sweep")
         assert record["output"]["inline"]["content"] == "unheard of"
+    assert findings() == ()
 
 
 def test_a_role_that_may_not_publish_is_found_for_each_of_its_endpoints(outputs, findings):

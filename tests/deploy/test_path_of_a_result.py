@@ -3,7 +3,9 @@
 import json
 import random
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import boto3
 import pytest
@@ -98,12 +100,14 @@ def test_an_item_that_somebody_else_filled_up_takes_results_up_to_400_kb(outputs
     }
     added = {"S": "x" * (kilobytes * 1024 - OWN_BYTES)}
     dynamodb.put_item(TableName=table_name, Item={**key, "added": added})
-    if fits:
-        assert world.settle(body(event)) is Disposition.RECORDED
-    else:
-        with pytest.raises(ClientError, match="maximum allowed size"):
-            world.settle(body(event))
-    dynamodb.delete_item(TableName=table_name, Key=key)
+    try:
+        if fits:
+            assert world.settle(body(event)) is Disposition.RECORDED
+        else:
+            with pytest.raises(ClientError, match="maximum allowed size"):
+                world.settle(body(event))
+    finally:
+        dynamodb.delete_item(TableName=table_name, Key=key)
 
 
 def test_a_large_output_is_a_reference(invoke, record_of):
@@ -177,6 +181,53 @@ def test_events_in_any_order_through_either_topic_leave_the_newest(outputs, reco
     eventually(lambda: all(_drained(outputs[name]) for name in QUEUES))
     record = record_of(inference_id)
     assert (record["event_time"], record["failure"]["reason"]) == (times[-1], f"at {times[-1]}")
+
+
+def test_a_backlog_is_drained_by_two_functions_and_uses_up_no_try(outputs):
+    """Two hundred messages that came while nobody took them."""
+    queue_url = outputs[StackOutput.FAILED_QUEUE_URL]
+    ids = {str(uuid.uuid4()) for _ in range(200)}
+    with mapping_of(queue_url) as change:
+        change(Enabled=False, ScalingConfig={"MaximumConcurrency": 2})
+        publish_all(outputs[StackOutput.ERROR_TOPIC_ARN], [body(failed(each)) for each in ids])
+        assert not _drained(queue_url)
+        change(Enabled=True)
+        eventually(lambda: _drained(queue_url), 120)
+    assert recorded_ids(outputs[StackOutput.TABLE_NAME]) >= ids
+    assert _drained(outputs[StackOutput.FAILED_DEAD_LETTER_QUEUE_URL])
+
+
+@contextmanager
+def mapping_of(queue_url):
+    """Changes how Lambda takes messages from a queue, until it is left."""
+    client = boto3.client("lambda")
+    (found,) = [
+        each
+        for each in client.list_event_source_mappings()["EventSourceMappings"]
+        if each["EventSourceArn"].rpartition(":")[2] == queue_url.rpartition("/")[2]
+    ]
+    try:
+        yield partial(client.update_event_source_mapping, UUID=found["UUID"])
+    finally:
+        client.update_event_source_mapping(
+            UUID=found["UUID"], Enabled=True, ScalingConfig=found["ScalingConfig"]
+        )
+
+
+def publish_all(topic_arn, messages):
+    sns = boto3.client("sns")
+    for start in range(0, len(messages), 10):
+        entries = [
+            {"Id": str(number), "Message": each}
+            for number, each in enumerate(messages[start : start + 10])
+        ]
+        answer = sns.publish_batch(TopicArn=topic_arn, PublishBatchRequestEntries=entries)
+        assert not answer.get("Failed")
+
+
+def recorded_ids(table_name):
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table_name)
+    return {item["inference_id"]["S"] for page in pages for item in page["Items"]}
 
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
