@@ -32,19 +32,21 @@ KINDS = ("throttling", "500", "503", "latency", "reset", "truncated", "cut off",
 
 
 def faults_of(service):
-    """The rules of a service by kind; the first that matches a call decides.
+    """The rules of a service by kind.
 
-    `sequence`: of calls that come so far, the first and then one after so many that pass. So the
-    shares are certain, and a short run sees every kind.
+    `sequence: [1, n]`: one call gets the fault, the next n pass, and so on. Rules are asked in this
+    order; a call that one lets pass reaches the next.
     """
     rare = service == "sqs"  # only poison is sent anywhere
     return {
-        "throttling": {"error": _THROTTLED[service], "sequence": [1, 4]},
+        "throttling": {"error": _THROTTLED[service], "sequence": [1, 4]},  # 20 % of all calls
         "500": {"error": {"code": _BROKEN[service], "status": 500}, "sequence": [1, 29]},
         "503": {"error": {"code": "ServiceUnavailable", "status": 503}, "sequence": [1, 29]},
         "latency": {"latency": {"min": 200, "max": 600}, "sequence": [1, 59]},
         "reset": {"reset": True, "sequence": [1, 39]},
+        # Half of the body as if it were all: the answer itself does not tell that it is short.
         "truncated": {"response": {"truncate_frac": 0.5}, "sequence": [1, 39]},
+        # Half of the body, then the connection ends before the length that was announced.
         "cut off": {"response": {"abort_frac": 0.5}, "sequence": [1, 39]},
         # Longer than a function waits for an answer.
         "time-out": {"timeout_ms": 3000, "sequence": [1, 19 if rare else 249]},
@@ -52,7 +54,7 @@ def faults_of(service):
 
 
 class FaultProxy:
-    """A proxy of its own, stopped with whatever runs in the folder."""
+    """The process of microburst; it ends with the local system of the folder."""
 
     def __init__(self, folder):
         self._folder = folder
