@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.deploy.conftest import folder, outputs, system  # noqa: F401 - fixtures
+from tests.deploy.conftest import folder, system
+
+__all__ = ["folder", "system"]
 
 REPORT = pytest.StashKey[list[str]]()
 
