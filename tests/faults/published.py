@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from inference_results.domain.reading import FAILURE_PREVIEW_BYTES
 from inference_results.domain.timestamp import timestamp
 from tests.samples import body, sample
 
@@ -70,9 +71,6 @@ class Published:
     results: list[Result]
     poison: list[Poison]
     notices: list[str] = field(repr=False)
-
-    def kinds(self) -> set[str]:
-        return {each.kind for each in self.poison}
 
 
 def draw(
@@ -190,7 +188,7 @@ class _Drawing:
         event["responseParameters"] = {"failureLocation": stored.location}
         failure |= {
             "location": stored.location,
-            "body_preview": stored.content[:INLINE_BYTES].decode(),
+            "body_preview": stored.content[:FAILURE_PREVIEW_BYTES].decode(),
         }
         return Result((event,), self._record("Failed", failure=failure))
 

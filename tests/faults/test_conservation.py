@@ -323,7 +323,3 @@ def test_every_kind_of_fault_was_injected(settled, service):
 
 def test_processes_were_killed_within_batches(settled):
     assert settled.killed_in_a_batch[Service.RECORD_RESULT]
-
-
-def test_every_kind_of_poison_was_published(settled):
-    assert len(settled.published.kinds()) == 12
