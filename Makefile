@@ -21,7 +21,7 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 
 test: install  ## check and scan, then every test, those of the deployed system included
 	$(MAKE) --jobs 2 --output-sync check scan sdks
-	$(BIN)/pytest --ignore tests/faults --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
 	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
@@ -49,7 +49,7 @@ scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other 
 	$(BIN)/python -m tests.scan
 
 unit: install  ## the tests that need no deployment
-	$(BIN)/pytest --ignore tests/deploy --ignore tests/faults --numprocesses 2
+	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
 openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events
 	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json

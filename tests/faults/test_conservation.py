@@ -41,7 +41,7 @@ from tests.faults.storm import (
 )
 from tests.samples import body
 
-RESULTS = int(os.environ.get("RESULTS", "1000"))
+RESULTS = int(os.environ["RESULTS"])
 SEED = int(os.environ.get("SEED", random.randrange(1_000_000)))  # noqa: S311 - printed
 
 DEAD_LETTERS = (
