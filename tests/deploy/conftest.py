@@ -17,12 +17,12 @@ import boto3
 import httpx
 import pytest
 
-from inference_results.contract import EVENT_SOURCE, StackOutput
+from inference_results.contract import StackOutput
 from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
 from local.system import down, up
-from tests.deploy.listener import Listener
+from tests.deploy.listener import Listener, listening_queue
 
 
 @pytest.fixture(scope="session")
@@ -171,19 +171,8 @@ def invocations() -> Counter[str]:
 @pytest.fixture
 def listener(outputs, endpoint_name):
     """Is told of one endpoint, by a rule of its own."""
-    events, sqs = boto3.client("events"), boto3.client("sqs")
-    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
-    bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
-    url = sqs.create_queue(QueueName=endpoint_name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": [endpoint_name]}}
-    events.put_rule(Name=endpoint_name, EventBusName=bus, EventPattern=json.dumps(pattern))
-    target = {"Id": "queue", "Arn": arn["QueueArn"]}
-    events.put_targets(Rule=endpoint_name, EventBusName=bus, Targets=[target])
-    yield Listener(url)
-    events.remove_targets(Rule=endpoint_name, EventBusName=bus, Ids=["queue"])
-    events.delete_rule(Name=endpoint_name, EventBusName=bus)
-    sqs.delete_queue(QueueUrl=url)
+    with listening_queue(outputs, endpoint_name, [endpoint_name]) as url:
+        yield Listener(url)
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:

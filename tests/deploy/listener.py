@@ -1,10 +1,31 @@
 """Who listens to the event bus."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import boto3
 
+from inference_results.contract import EVENT_SOURCE, StackOutput
 from tests.events_on_bus import check_event
+
+
+@contextmanager
+def listening_queue(outputs: dict[str, str], name: str, endpoint_names: list[str]) -> Iterator[str]:
+    """The URL of a queue that is told of these endpoints, by a rule of the same name."""
+    events, sqs = boto3.client("events"), boto3.client("sqs")
+    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
+    bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": endpoint_names}}
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": arn["QueueArn"]}
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
+    yield url
+    events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=name, EventBusName=bus)
+    sqs.delete_queue(QueueUrl=url)
 
 
 class Listener:
@@ -12,17 +33,21 @@ class Listener:
 
     def __init__(self, url):
         self.url = url
+        self._sqs = boto3.client("sqs")
         self.events = []
 
     def listen(self):
-        sqs = boto3.client("sqs")
-        while messages := sqs.receive_message(
+        while messages := self._sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1
         ).get("Messages"):
             for message in messages:
                 self.events.append(json.loads(message["Body"]))
                 check_event(self.events[-1])
-                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+            handles = [
+                {"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]}
+                for at, message in enumerate(messages)
+            ]
+            self._sqs.delete_message_batch(QueueUrl=self.url, Entries=handles)
         return self.events
 
     def told(self, inference_id):

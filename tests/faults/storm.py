@@ -1,7 +1,6 @@
 """Publishes to the deployed system while AWS fails and processes die, and collects what is left."""
 
 import itertools
-import json
 import os
 import signal
 import threading
@@ -13,11 +12,11 @@ from contextlib import contextmanager, suppress
 import boto3
 import psutil
 
-from inference_results.contract import EVENT_SOURCE, Service, StackOutput
+from inference_results.contract import Service, StackOutput
 from local.embedded_aws import NAME
 from local.processes import Processes
 from tests.deploy.conftest import eventually
-from tests.faults.published import ENDPOINTS, StoredObject
+from tests.faults.published import StoredObject
 
 READERS = (Service.ANNOUNCE, Service.SUMMARIZE)
 """Of the table's stream."""
@@ -174,34 +173,6 @@ class Repeated:
         self._running.result()
 
 
-class Announced:
-    """What the bus tells of the storm's endpoints."""
-
-    def __init__(self, outputs):
-        events, self._sqs = boto3.client("events"), boto3.client("sqs")
-        bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
-        self._url = self._sqs.create_queue(QueueName="storm")["QueueUrl"]
-        names = ["QueueArn"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
-        pattern = {"source": [EVENT_SOURCE], "detail": {"endpoint_name": list(ENDPOINTS)}}
-        events.put_rule(Name="storm", EventBusName=bus, EventPattern=json.dumps(pattern))
-        target = {"Id": "queue", "Arn": found["Attributes"]["QueueArn"]}
-        events.put_targets(Rule="storm", EventBusName=bus, Targets=[target])
-        self.events = []
-
-    def listen(self):
-        """Take what is there."""
-        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            self.events += [json.loads(each["Body"]) for each in messages]
-            handles = [
-                {"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]}
-                for at, each in enumerate(messages)
-            ]
-            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=handles)
-
-
 def store_objects(outputs, prefix, contents):
     """Objects under a prefix, one for each content."""
     s3, bucket = boto3.client("s3"), outputs["OutputBucket"]
@@ -221,17 +192,17 @@ def publish(outputs, notices):
     """Fifty at a time, to the topics in turn, while not too many wait."""
     sns = boto3.client("sns")
     queues = [Queue(outputs[name]) for name in QUEUES]
-    for begin in range(0, len(notices), 50):
-        eventually(lambda: all(it.waiting() < MOST_WAITING for it in queues), 300)
-        for start in range(begin, min(begin + 50, len(notices)), 10):
-            some = notices[start : start + 10]
-            answer = sns.publish_batch(
-                TopicArn=outputs[TOPICS[start // 10 % 2]],
-                PublishBatchRequestEntries=[
-                    {"Id": str(at), "Message": each} for at, each in enumerate(some)
-                ],
-            )
-            assert not answer.get("Failed"), answer["Failed"]
+    for batch, start in enumerate(range(0, len(notices), 10)):
+        if batch % 5 == 0:
+            eventually(lambda: all(it.waiting() < MOST_WAITING for it in queues), 300)
+        answer = sns.publish_batch(
+            TopicArn=outputs[TOPICS[batch % 2]],
+            PublishBatchRequestEntries=[
+                {"Id": str(at), "Message": each}
+                for at, each in enumerate(notices[start : start + 10])
+            ],
+        )
+        assert not answer.get("Failed"), answer["Failed"]
 
 
 class Queue:
@@ -241,8 +212,7 @@ class Queue:
         self._url = url
         self._sqs = boto3.client("sqs")
 
-    def hide_for(self, seconds):
-        """What was received, unless it is deleted."""
+    def set_visibility_timeout(self, seconds):
         attributes = {"VisibilityTimeout": str(seconds)}
         self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes=attributes)
 
@@ -271,7 +241,7 @@ class Queue:
 
 
 @contextmanager
-def storm(functions, proxy, workers, announced):
+def storm(functions, proxy, workers, listener):
     """Faults and kills while it lasts; the stream is read in between."""
 
     readers = itertools.cycle(READERS)
@@ -286,7 +256,7 @@ def storm(functions, proxy, workers, announced):
     functions.read_stream()
     with (
         Repeated(read_the_stream_and_kill, STREAM_PAUSE_SECONDS),
-        Repeated(announced.listen, 1),
+        Repeated(listener.listen, 1),
     ):
         yield
 

@@ -21,7 +21,7 @@ from inference_results.contract import Attribute, Service, StackOutput
 from inference_results.domain.summary import SummarizeEndpoint
 from local.deployment import FAILURE_PREFIX, OUTPUT_PREFIX
 from tests.deploy.conftest import eventually
-from tests.events_on_bus import check_event
+from tests.deploy.listener import Listener, listening_queue
 from tests.faults.conftest import REPORT
 from tests.faults.fault_proxy import KINDS, FaultProxy
 from tests.faults.published import ENDPOINTS, Published, draw
@@ -30,7 +30,6 @@ from tests.faults.storm import (
     QUEUES,
     READERS,
     VISIBILITY_SECONDS,
-    Announced,
     DeployedFunctions,
     Queue,
     Workers,
@@ -78,19 +77,42 @@ class Settled:
     """Texts and reasons, those included that were dead letters before."""
     dead: list[str]
     in_flight: int
-    changes: list[dict[str, Any]]
+    changes: list[tuple[str, str, str, str]]
     events: list[dict[str, Any]]
-    summaries: dict[str, dict[str, Any]]
+    summaries: dict[tuple[str, str], tuple[dict[str, int], int]]
     fired: Counter[tuple[str, str]]
     requests: dict[str, int]
     killed: Counter[str]
     killed_in_a_batch: Counter[str]
 
 
+@dataclass
+class Stage:
+    """The deployed system, its functions led through the proxy, and who listens to its bus."""
+
+    outputs: dict[str, str]
+    queues: list[Queue]
+    functions: DeployedFunctions
+    proxy: FaultProxy
+    workers: Workers
+    listener: Listener
+
+
 @pytest.fixture(scope="module")
-def settled(folder, request):  # noqa: F811
-    outputs = folder.outputs()  # noqa: F811
+def settled(folder, request):
     began = time.monotonic()
+    with listening_queue(folder.outputs(), "storm", list(ENDPOINTS)) as url:
+        stage = _prepare(folder, Listener(url))
+        published = draw(RESULTS, SEED, *_stored(stage.outputs))
+        storm_seconds = _publish_in_a_storm(stage, published)
+        dead, recorded = _redrive(stage)
+        found = _collect(stage, published, dead, recorded)
+    request.config.stash[REPORT] += _report(found, storm_seconds, time.monotonic() - began)
+    return found
+
+
+def _prepare(folder, listener):
+    outputs = folder.outputs()
     proxy = FaultProxy(folder)
     proxy.start()
     queues = [Queue(outputs[name]) for name in QUEUES]
@@ -100,27 +122,45 @@ def settled(folder, request):  # noqa: F811
     functions.send_through(proxy.url)
     functions.limit_batches(BATCHES_AT_A_TIME)
     for each in queues:
-        each.hide_for(VISIBILITY_SECONDS)
+        each.set_visibility_timeout(VISIBILITY_SECONDS)
     workers = Workers(folder, functions, proxy.port)
-    announced = Announced(outputs)
-    published = draw(RESULTS, SEED, *_stored(outputs))
-    stormy = time.monotonic()
-    with storm(functions, proxy, workers, announced):
-        publish(outputs, published.notices)
-        eventually(partial(_nothing_in_flight, queues), 300)
-        lasted = time.monotonic() - stormy
-    functions.read_stream(*READERS)
-    dead = [each["Body"] for name in DEAD_LETTERS for each in Queue(outputs[name]).messages()]
-    recorded = set(_records(outputs))
-    proxy.stop_injecting()
-    publish(outputs, dead)  # as a redrive does
-    eventually(partial(_nothing_in_flight, queues), 60)
+    return Stage(outputs, queues, functions, proxy, workers, listener)
+
+
+def _publish_in_a_storm(stage, published):
+    """How many seconds it took until nothing was in flight."""
+    began = time.monotonic()
+    with storm(stage.functions, stage.proxy, stage.workers, stage.listener):
+        publish(stage.outputs, published.notices)
+        eventually(partial(_nothing_in_flight, stage.queues), 300)
+        seconds = time.monotonic() - began
+    stage.functions.read_stream(*READERS)
+    return seconds
+
+
+def _redrive(stage):
+    """Publish dead letters again, without faults; they, and what had been recorded before."""
+    dead = [each["Body"] for name in DEAD_LETTERS for each in Queue(stage.outputs[name]).messages()]
+    recorded = set(_records(stage.outputs))
+    stage.proxy.stop_injecting()
+    publish(stage.outputs, dead)
+    eventually(partial(_nothing_in_flight, stage.queues), 60)
+    return dead, recorded
+
+
+def _collect(stage, published, dead, recorded):
+    outputs, listener = stage.outputs, stage.listener
     records = _records(outputs)
     changes = _changes(outputs)
     summaries = _summaries(outputs)
-    _wait_for(lambda: announced.listen() or len(_distinct(announced.events)) >= len(changes))
+
+    def all_is_announced():
+        listener.listen()
+        return len(_distinct(listener.events)) >= len(changes)
+
+    _wait_for(all_is_announced)
     _wait_for(lambda: summaries() == _counted(records))
-    found = Settled(
+    return Settled(
         published=published,
         recorded=recorded,
         records=records,
@@ -129,17 +169,15 @@ def settled(folder, request):  # noqa: F811
             for each in Queue(outputs[StackOutput.UNPROCESSABLE_QUEUE_URL]).messages()
         ],
         dead=dead,
-        in_flight=sum(each.in_flight() for each in queues),
+        in_flight=sum(each.in_flight() for each in stage.queues),
         changes=changes,
-        events=announced.events,
+        events=listener.events,
         summaries=summaries(),
-        fired=proxy.fired(),
-        requests=proxy.requests(),
-        killed=workers.killed,
-        killed_in_a_batch=workers.killed_in_a_batch(),
+        fired=stage.proxy.fired(),
+        requests=stage.proxy.requests(),
+        killed=stage.workers.killed,
+        killed_in_a_batch=stage.workers.killed_in_a_batch(),
     )
-    request.config.stash[REPORT] += _report(found, lasted, time.monotonic() - began)
-    return found
 
 
 def _stored(outputs):
@@ -163,7 +201,7 @@ def _nothing_in_flight(queues):
 
 
 def _wait_for(condition, seconds=240):
-    """Whether it came true is what a test says."""
+    """Gives up without failing: the tests then show what is missing."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -304,11 +342,6 @@ def test_nothing_is_in_flight(settled):
 def test_what_is_announced_is_what_changed(settled):
     told = {each["detail"]["announcement_id"]: _told(each["detail"]) for each in settled.events}
     assert Counter(told.values()) == Counter(settled.changes)
-
-
-def test_every_event_is_as_the_schema_says(settled):
-    for each in settled.events:
-        check_event(each)
 
 
 def test_every_record_is_counted_once(settled):
