@@ -63,6 +63,7 @@ class FaultProxy:
             self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._names = {}
+        self._before = Counter()
 
     def start(self):
         upstream = f"https://127.0.0.1:{self._folder.ports()['aws']}"
@@ -90,6 +91,7 @@ class FaultProxy:
 
     def inject(self):
         """Faults from now on, for S3, DynamoDB and SQS."""
+        self._before = self._requests()
         rules = {
             (service, kind): {"service": service, **rule}
             for service in _THROTTLED
@@ -107,8 +109,11 @@ class FaultProxy:
         return Counter({self._names[each["id"]]: each["fired"] for each in found})
 
     def requests(self):
-        """How many calls went through, by service."""
-        return {each["service"]: each["requests"] for each in self._stats()["by_service"]}
+        """How many calls went through since faults are injected, by service."""
+        return self._requests() - self._before
+
+    def _requests(self):
+        return Counter({it["service"]: it["requests"] for it in self._stats()["by_service"]})
 
     def _stats(self):
         return self._control("GET", "stats").raise_for_status().json()

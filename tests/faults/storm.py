@@ -220,12 +220,12 @@ class Queue:
         return self._count("ApproximateNumberOfMessages")
 
     def in_flight(self):
-        """Messages that wait or are being worked on."""
-        return self.waiting() + self._count("ApproximateNumberOfMessagesNotVisible")
+        """Messages that wait or are being worked on, by one call: they go to and fro."""
+        return self._count("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
-    def _count(self, name):
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
-        return int(found["Attributes"][name])
+    def _count(self, *names):
+        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(names))
+        return sum(int(found["Attributes"][name]) for name in names)
 
     def messages(self):
         """All there are; they stay."""

@@ -65,10 +65,20 @@ OF_THE_RECORDER = {
 
 
 @dataclass
+class Storm:
+    """How long it lasted; the faults that fired, by service and kind, and the calls, by service."""
+
+    seconds: float
+    fired: Counter[tuple[str, str]]
+    requests: Counter[str]
+
+
+@dataclass
 class Settled:
     """What is there when the dust has settled."""
 
     published: Published
+    storm: Storm
     recorded: set[tuple[str, str]]
     """Before the dead letters were redriven."""
     records: dict[tuple[str, str], dict[str, Any]]
@@ -80,8 +90,6 @@ class Settled:
     changes: list[tuple[str, str, str, str]]
     events: list[dict[str, Any]]
     summaries: dict[tuple[str, str], tuple[dict[str, int], int]]
-    fired: Counter[tuple[str, str]]
-    requests: dict[str, int]
     killed: Counter[str]
     killed_in_a_batch: Counter[str]
 
@@ -104,10 +112,10 @@ def settled(folder, request):
     with listening_queue(folder.outputs(), "storm", list(ENDPOINTS)) as url:
         stage = _prepare(folder, Listener(url))
         published = draw(RESULTS, SEED, *_stored(stage.outputs))
-        storm_seconds = _publish_in_a_storm(stage, published)
+        storm_passed = _publish_in_a_storm(stage, published)
         dead, recorded = _redrive(stage)
-        found = _collect(stage, published, dead, recorded)
-    request.config.stash[REPORT] += _report(found, storm_seconds, time.monotonic() - began)
+        found = _collect(stage, published, storm_passed, dead, recorded)
+    request.config.stash[REPORT] += _report(found, time.monotonic() - began)
     return found
 
 
@@ -128,14 +136,15 @@ def _prepare(folder, listener):
 
 
 def _publish_in_a_storm(stage, published):
-    """How many seconds it took until nothing was in flight."""
+    """Until nothing is in flight."""
     began = time.monotonic()
     with storm(stage.functions, stage.proxy, stage.workers, stage.listener):
         publish(stage.outputs, published.notices)
         eventually(partial(_nothing_in_flight, stage.queues), 300)
         seconds = time.monotonic() - began
+        passed = Storm(seconds, stage.proxy.fired(), stage.proxy.requests())
     stage.functions.read_stream(*READERS)
-    return seconds
+    return passed
 
 
 def _redrive(stage):
@@ -148,7 +157,7 @@ def _redrive(stage):
     return dead, recorded
 
 
-def _collect(stage, published, dead, recorded):
+def _collect(stage, published, storm_passed, dead, recorded):
     outputs, listener = stage.outputs, stage.listener
     records = _records(outputs)
     changes = _changes(outputs)
@@ -160,8 +169,10 @@ def _collect(stage, published, dead, recorded):
 
     _wait_for(all_is_announced)
     _wait_for(lambda: summaries() == _counted(records))
+    listener.listen()  # there may be more than changes
     return Settled(
         published=published,
+        storm=storm_passed,
         recorded=recorded,
         records=records,
         parked=[
@@ -173,8 +184,6 @@ def _collect(stage, published, dead, recorded):
         changes=changes,
         events=listener.events,
         summaries=summaries(),
-        fired=stage.proxy.fired(),
-        requests=stage.proxy.requests(),
         killed=stage.workers.killed,
         killed_in_a_batch=stage.workers.killed_in_a_batch(),
     )
@@ -262,23 +271,23 @@ def _counted(records):
     return {key: (dict(each), each.total()) for key, each in counts.items()}
 
 
-def _report(found, storm_seconds, seconds):
-    published = found.published
+def _report(found, seconds):
+    published, storm_passed = found.published, found.storm
     return [
         "",
         f"seed {SEED}: {len(published.results)} results and {len(published.poison)} poison "
-        f"in {len(published.notices)} notices; storm {storm_seconds:.0f} s "
-        f"({len(published.notices) / storm_seconds:.1f} notices/s), in all {seconds:.0f} s",
+        f"in {len(published.notices)} notices; storm {storm_passed.seconds:.0f} s "
+        f"({len(published.notices) / storm_passed.seconds:.1f} notices/s), in all {seconds:.0f} s",
         f"recorded {len(found.recorded)}, parked {len({it for it, _ in found.parked})} "
         f"(messages: {len(found.parked)}), dead-lettered {len(set(found.dead))} "
         f"(messages: {len(found.dead)}), in flight {found.in_flight}",
         f"status changes {len(found.changes)}, announced {len(_distinct(found.events))} "
         f"(events: {len(found.events)}), counted in summaries "
         f"{sum(total for _, total in found.summaries.values())}",
-        f"calls {found.requests}",
+        f"calls in the storm {dict(storm_passed.requests)}",
         *(
             f"faults on {service}: "
-            + ", ".join(f"{kind} {found.fired[service, kind]}" for kind in KINDS)
+            + ", ".join(f"{kind} {storm_passed.fired[service, kind]}" for kind in KINDS)
             for service in ("s3", "dynamodb", "sqs")
         ),
         f"processes killed {dict(found.killed)}, "
@@ -350,8 +359,8 @@ def test_every_record_is_counted_once(settled):
 
 @pytest.mark.parametrize("service", ["s3", "dynamodb", "sqs"])
 def test_every_kind_of_fault_was_injected(settled, service):
-    assert [kind for kind in KINDS if not settled.fired[service, kind]] == []
-    assert settled.fired[service, "throttling"] / settled.requests[service] > 0.19
+    assert [kind for kind in KINDS if not settled.storm.fired[service, kind]] == []
+    assert settled.storm.fired[service, "throttling"] / settled.storm.requests[service] > 0.19
 
 
 def test_processes_were_killed_within_batches(settled):
