@@ -28,9 +28,10 @@ None is begun later than this before the function's end.
 """
 
 ANSWER_SECONDS: Final = 2
-"""Before the function's end, what is still being settled is not waited for any longer.
+"""What is not settled this long before the function's end is reported as failed.
 
-It may take more than two calls. If the function were killed the whole batch would come again.
+A message may take longer than RESERVE_SECONDS, as some need three calls. If Lambda killed the
+function, the whole batch would come again.
 """
 
 
@@ -69,28 +70,29 @@ def settle_batch(
         return settle(message)
 
     batch = SettledBatch([], [])
-    left = {pool.submit(settle_in_time, _message(record)): record for record in records}
-    for future in _as_they_end(list(left), ends_at - ANSWER_SECONDS - time.monotonic()):
-        record = left.pop(future)
+    unfinished = {pool.submit(settle_in_time, _message(record)): record for record in records}
+    for future in _as_they_end(list(unfinished), ends_at - ANSWER_SECONDS - time.monotonic()):
+        record = unfinished.pop(future)
         # Logged from here, not from the pool: Powertools has one state for all threads.
         if error := future.exception():
-            _leave(record, error, batch, logger)
+            _deliver_again(record, error, batch, logger)
         else:
             settled = future.result()
             batch.settled.append(settled)
             told = {"message_id": record["messageId"], **_described(settled)}
             logger.debug("settled", extra=told)
-    for record in left.values():
-        _leave(record, Unavailable("lambda", "OutOfTime"), batch, logger)
+    for record in unfinished.values():
+        _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, logger)
     return batch
 
 
 def _as_they_end(futures: Sequence[Future[Settled]], seconds: float) -> Iterator[Future[Settled]]:
+    """As they end, so that a large batch has not all its log lines to write in its last seconds."""
     with suppress(TimeoutError):
         yield from as_completed(futures, seconds)
 
 
-def _leave(
+def _deliver_again(
     record: dict[str, Any], error: BaseException, batch: SettledBatch, logger: Logger
 ) -> None:
     batch.failed.append(record["messageId"])
