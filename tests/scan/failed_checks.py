@@ -1,7 +1,7 @@
 """What checkov finds in templates, as JSON: for each finding its rule, template and resource.
 
-Run in a virtual environment of its own. Not checkov's command: that is built around a platform,
-which it would be told not to call; the runner alone knows of no network.
+Run in a virtual environment of its own. Uses checkov's runner, not its command: the command is made
+to call its vendor's platform, the runner needs no network.
 """
 
 import json

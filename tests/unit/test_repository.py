@@ -9,7 +9,7 @@ import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.plugins.base import RegexBasedDetector
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.synthesis import ROOT
 
 _LOCKED = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.!+-]+( ; [^;]+?)?( --hash=sha256:[0-9a-f]{64})+")
 # Not those that judge names and entropy: they take longest, and find what tests make up. In the
