@@ -26,8 +26,8 @@ test: install  ## check and scan, then every test, those of the deployed system 
 faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
 	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
 
-fuzz: install  ## look longer for inputs and interleavings that break anything
-	PROOF=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
+fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings, lists of 100,000
+	EFFORT=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
 		tests/fuzz tests/races tests/adapters/test_*_interleaving.py tests/deploy/test_read_units.py
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)

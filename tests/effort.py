@@ -5,7 +5,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-LONG: Final = os.environ.get("PROOF") == "long"
+LONG: Final = os.environ.get("EFFORT") == "long"
 
 
 def effort(short: int, long: int) -> settings:
@@ -13,5 +13,5 @@ def effort(short: int, long: int) -> settings:
     return settings(
         max_examples=long if LONG else short,
         deadline=None,
-        suppress_health_check=list(HealthCheck) if LONG else [HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
