@@ -1,4 +1,4 @@
-"""Who does deeds (tests/permissions.py) on the deployed system, and what is said to that."""
+"""Makes the calls of the table (tests/deploy/deeds.py) as a role, and tells which were allowed."""
 
 import json
 import ssl
@@ -14,14 +14,14 @@ from inference_results.client.access import Signature
 from inference_results.contract import StackOutput
 from local.deployment import ANSWERING_POLICY
 from local.environment import ACCOUNT, REGION
-from tests.permissions import Call, Deed, Judged, Request
+from tests.deploy.deeds import Call, Deed, Request, Simulated
 
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 ANYTHING = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
 
 class Account:
-    """Clients by the hundred: what each loads is loaded once, and only one authority is trusted."""
+    """Makes some hundred clients cheaply: from one session, trusting one certificate."""
 
     def __init__(self, certificate: Path, places: Mapping[str, str]) -> None:
         self.places = places
@@ -75,13 +75,13 @@ class Actor:
             case Request():
                 answer = self._http.request(deed.method, deed.path, json=deed.content)
                 return answer.status_code != 403
-            case Judged():
-                judged = self._account.iam.simulate_custom_policy(
+            case Simulated():
+                simulated = self._account.iam.simulate_custom_policy(
                     PolicyInputList=self._policies,
                     ActionNames=[deed.action],
                     ResourceArns=[filled(deed.resource, self._account.places)],
                 )
-                return judged["EvaluationResults"][0]["EvalDecision"] == "allowed"
+                return simulated["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
     def _calls(self, deed: Call) -> bool:
         if deed.service not in self._clients:

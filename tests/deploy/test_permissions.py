@@ -28,7 +28,7 @@ from local.deployment import (
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy import test_backfill, test_doctor
 from tests.deploy.actor import Account, Actor, filled
-from tests.permissions import ALLOWED, DEEDS, FUNCTIONS, Call
+from tests.deploy.deeds import ALLOWED, DEEDS, FUNCTIONS, Call
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 OWN_POLICY = "own"
@@ -48,17 +48,6 @@ def test_a_role_that_is_not_named_cannot_publish(outputs):
     sns = boto3.Session(profile_name=READER_ROLE).client("sns")
     with pytest.raises(ClientError, match="AuthorizationError|AccessDenied"):
         sns.publish(TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message="forged")
-
-
-def test_an_execution_role_can_publish_and_write(outputs):
-    session = boto3.Session(profile_name=EXECUTION_ROLE)
-    session.client("sns").publish(
-        TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN],
-        Message='{"eventName": "TestNotification"}',
-    )
-    session.client("s3").put_object(
-        Bucket=OUTPUT_BUCKET, Key=outputs["OutputPrefix"] + "allowed", Body=b""
-    )
 
 
 @pytest.fixture(scope="module")

@@ -163,26 +163,6 @@ def test_who_may_only_ask_may_neither_submit_nor_register(outputs):
     reader.close()
 
 
-def test_the_function_may_invoke_the_named_endpoints_and_no_other(outputs):
-    """By the deployed policies: the pretend endpoint itself evaluates none."""
-    (role,) = [
-        role["Arn"]
-        for page in boto3.client("iam").get_paginator("list_roles").paginate()
-        for role in page["Roles"]
-        if "SubmitterSubmissionApiRole" in role["RoleName"]
-    ]
-    endpoint = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/"
-    decisions = {
-        (action, name): boto3.client("iam").simulate_principal_policy(
-            PolicySourceArn=role, ActionNames=[action], ResourceArns=[endpoint + name]
-        )["EvaluationResults"][0]["EvalDecision"]
-        for action in ("sagemaker:InvokeEndpointAsync", "sagemaker:InvokeEndpoint")
-        for name in ("speech", "other")
-    }
-    assert decisions.pop(("sagemaker:InvokeEndpointAsync", "speech")) == "allowed"
-    assert set(decisions.values()) == {"implicitDeny"}
-
-
 def test_a_registration_and_its_result_come_in_either_order(invoke, register, record_of):
     slow = invoke(wishes="pretend-delay=2")
     assert register(slow, metadata={"which": "slow"})["status"] == "InProgress"

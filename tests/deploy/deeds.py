@@ -1,6 +1,7 @@
 """Who may do what on the deployed system: deeds, and which of them each role may do.
 
-What is not in a role's set is forbidden to it. Texts hold the names of places in braces.
+What is not in a role's set is forbidden to it. In a text `{Name}` stands for a resource of the
+deployed stack, filled in by the test.
 """
 
 from collections.abc import Mapping
@@ -30,14 +31,14 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Simulated:
     """What MiniStack does not enforce, or what would do harm: IAM's simulation tells."""
 
     action: str
     resource: str
 
 
-Deed = Call | Request | Judged
+Deed = Call | Request | Simulated
 
 NOBODYS_KEY = {"inference_id": {"S": "nobody's"}, "endpoint_name": {"S": "-"}}
 NOBODYS_DAY = {"endpoint_name": {"S": "-"}, "day_writer": {"S": "nobody's"}}
@@ -111,7 +112,7 @@ DEEDS: dict[str, Deed] = {
     "publish to the error topic": publish("{ErrorTopicArn}"),
     "publish to the topic of the alarms": publish("{AlarmTopicArn}"),
     "publish to another topic": publish("{OtherTopicArn}"),
-    "subscribe to the success topic": Judged("sns:Subscribe", "{SuccessTopicArn}"),
+    "subscribe to the success topic": Simulated("sns:Subscribe", "{SuccessTopicArn}"),
     "send to the completed queue": send("{CompletedQueueUrl}"),
     "send to the failed queue": send("{FailedQueueUrl}"),
     "send to the unprocessable queue": send("{UnprocessableQueueUrl}"),
@@ -130,8 +131,8 @@ DEEDS: dict[str, Deed] = {
     "delete from the completed queue": delete_message("{CompletedQueueUrl}"),
     "delete from the failed queue": delete_message("{FailedQueueUrl}"),
     "delete from the unprocessable queue": delete_message("{UnprocessableQueueUrl}"),
-    "purge the completed queue": Judged("sqs:PurgeQueue", "{CompletedQueueArn}"),
-    "change who may send": Judged("sqs:SetQueueAttributes", "{CompletedQueueArn}"),
+    "purge the completed queue": Simulated("sqs:PurgeQueue", "{CompletedQueueArn}"),
+    "change who may send": Simulated("sqs:SetQueueAttributes", "{CompletedQueueArn}"),
     # Records
     "get a record": Call("dynamodb", "get_item", {"TableName": "{TableName}", "Key": NOBODYS_KEY}),
     "get records": Call(
@@ -152,7 +153,7 @@ DEEDS: dict[str, Deed] = {
         {"TableName": "{TableName}", "Item": NOBODYS_KEY, "ConditionExpression": NEVER_TRUE},
         harmless="ConditionalCheckFailedException",
     ),
-    "delete the table": Judged("dynamodb:DeleteTable", "{TableArn}"),
+    "delete the table": Simulated("dynamodb:DeleteTable", "{TableArn}"),
     "get a summary": Call(
         "dynamodb", "get_item", {"TableName": "{SummariesTableName}", "Key": NOBODYS_DAY}
     ),
@@ -161,8 +162,8 @@ DEEDS: dict[str, Deed] = {
     "delete a summary": change("{SummariesTableName}", NOBODYS_DAY, "delete_item"),
     "query another table": query("{OtherTable}"),
     "update another table": change("{OtherTable}", NOBODYS_KEY, "update_item"),
-    "read the stream": Judged("dynamodb:GetRecords", "{StreamArn}"),
-    "read the stream of another table": Judged("dynamodb:GetRecords", "{OtherStreamArn}"),
+    "read the stream": Simulated("dynamodb:GetRecords", "{StreamArn}"),
+    "read the stream of another table": Simulated("dynamodb:GetRecords", "{OtherStreamArn}"),
     # Objects
     "read an output": get_object("{OutputKey}"),
     "read a version of an output": get_object("{OutputKey}", VersionId="{OutputVersion}"),
@@ -175,33 +176,36 @@ DEEDS: dict[str, Deed] = {
     "write an output": put_object("{OutputKey}"),
     "write an input": put_object("{InputKey}"),
     "write elsewhere in the bucket": put_object("{ElsewhereKey}"),
-    "delete an output": Judged("s3:DeleteObject", "arn:aws:s3:::{OutputBucket}/{OutputKey}"),
+    "delete an output": Simulated("s3:DeleteObject", "arn:aws:s3:::{OutputBucket}/{OutputKey}"),
     # Who is told, and who computes
     "put an event on the bus": put_event("{EventBusArn}"),
     "put an event on another bus": put_event("default"),
-    "answer a task": Judged("states:SendTaskSuccess", "{StateMachineArn}"),
-    "answer a task of another state machine": Judged(
+    "answer a task": Simulated("states:SendTaskSuccess", "{StateMachineArn}"),
+    "answer a task of another state machine": Simulated(
         "states:SendTaskSuccess", "{StateMachineArn}-2"
     ),
-    "invoke the endpoint": Judged(
+    "invoke the endpoint": Simulated(
         "sagemaker:InvokeEndpointAsync", "arn:aws:sagemaker:{Region}:{Account}:endpoint/speech"
     ),
-    "invoke another endpoint": Judged(
+    "invoke another endpoint": Simulated(
         "sagemaker:InvokeEndpointAsync", "arn:aws:sagemaker:{Region}:{Account}:endpoint/speech-2"
+    ),
+    "invoke the endpoint and wait": Simulated(
+        "sagemaker:InvokeEndpoint", "arn:aws:sagemaker:{Region}:{Account}:endpoint/speech"
     ),
     "sweep": invoke("{SweepFunctionName}"),
     "summarize": invoke("{SummarizeFunctionName}"),
     "announce": invoke("{AnnounceFunctionName}"),
-    "change a function": Judged("lambda:UpdateFunctionCode", "{SweepFunctionArn}"),
+    "change a function": Simulated("lambda:UpdateFunctionCode", "{SweepFunctionArn}"),
     # The HTTP API
     "ask": Request("GET", "inferences/none"),
     "ask for many": Request("POST", "/inferences:batchGet"),
     "submit": Request("POST", "inferences"),
     "register": Request("PUT", "inferences/none"),
     # The account
-    "log as status_api": Judged("logs:PutLogEvents", "{StatusApiLogs}:log-stream:one"),
-    "log as announce": Judged("logs:PutLogEvents", "{AnnounceLogs}:log-stream:one"),
-    "decrypt": Judged("kms:Decrypt", "arn:aws:kms:{Region}:{Account}:key/any"),
+    "log as status_api": Simulated("logs:PutLogEvents", "{StatusApiLogs}:log-stream:one"),
+    "log as announce": Simulated("logs:PutLogEvents", "{AnnounceLogs}:log-stream:one"),
+    "decrypt": Simulated("kms:Decrypt", "arn:aws:kms:{Region}:{Account}:key/any"),
     "look at the stack": Call(
         "cloudformation", "describe_stacks", {"StackName": "InferenceResults"}
     ),
@@ -213,7 +217,7 @@ DEEDS: dict[str, Deed] = {
             "RoleSessionName": "taken",
         },
     ),
-    "widen a role": Judged("iam:PutRolePolicy", "arn:aws:iam::{Account}:role/any"),
+    "widen a role": Simulated("iam:PutRolePolicy", "arn:aws:iam::{Account}:role/any"),
 }
 
 READS_OUTPUTS = {"read an output", "read a failure object", "list outputs"}
@@ -273,7 +277,7 @@ FUNCTIONS: dict[str, set[str]] = {
 }
 """By the part of the stack that the role is of."""
 
-PEOPLE: dict[str, set[str]] = {
+OTHER_ROLES: dict[str, set[str]] = {
     "pretend-sagemaker-execution": {
         "publish to the success topic",
         "publish to the error topic",
@@ -308,4 +312,4 @@ PEOPLE: dict[str, set[str]] = {
 }
 """By the role's name: those of the local account, and what a document shows the rights of."""
 
-ALLOWED = FUNCTIONS | PEOPLE
+ALLOWED = FUNCTIONS | OTHER_ROLES
