@@ -26,8 +26,8 @@ from tests.conftest import create_table
 from tests.deploy.conftest import environment_restored
 from tests.effort import effort
 from tests.fakes import NOW, World
-from tests.interleaving import TURNS, Turn, TwoWriters
 from tests.pools import InlinePool
+from tests.races.interleaving import TURNS, Turn, TwoWriters
 from tests.samples import PREFIX, body, completed, failed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeAlias
 Turn: TypeAlias = tuple[int, ...]
 
 TURNS: Final[tuple[Turn, ...]] = ((0,), (1,), (0, 1))
-"""Whose next call is made; that of both at the same time is settled by AWS."""
+"""Which writers make their next call. If both do, AWS decides which is first."""
 
 _TIMEOUT_SECONDS: Final = 30
 
