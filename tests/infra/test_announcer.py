@@ -121,24 +121,10 @@ def test_without_announcements_there_is_no_trace_of_them(template):
     }
 
 
-def test_a_key_of_the_customer_encrypts_the_bus_and_admits_it(customer_keys):
-    found = resources(customer_keys, "AWS::KMS::Key")
-    queues = named(found, "KeysQueues")
+def test_the_key_of_the_queues_encrypts_the_bus(customer_keys):
+    queues = named(resources(customer_keys, "AWS::KMS::Key"), "KeysQueues")
     (bus,) = resources(customer_keys, "AWS::Events::EventBus").values()
     assert bus["Properties"]["KmsKeyIdentifier"] == {"Fn::GetAtt": [queues, "Arn"]}
-    policy = found[queues]["Properties"]["KeyPolicy"]["Statement"]
-    (admitted,) = [
-        each for each in policy if each["Principal"] == {"Service": "events.amazonaws.com"}
-    ]
-    assert set(actions(admitted)) == {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
-    assert bus["Properties"]["Name"] in json.dumps(admitted["Condition"])
-
-
-def test_announcing_may_not_write_with_the_key_of_the_table(customer_keys):
-    table = named(resources(customer_keys, "AWS::KMS::Key"), "KeysTable")
-    policy = statements(customer_keys, "AWS::IAM::Policy", "Announcer")
-    (on_table,) = [each for each in policy if each["Resource"] == {"Fn::GetAtt": [table, "Arn"]}]
-    assert set(actions(on_table)) == {"kms:Decrypt", "kms:DescribeKey"}
 
 
 @pytest.mark.parametrize("arn", ["shared", "arn:aws:sns:eu-west-1:123456789012:shared"])

@@ -187,7 +187,7 @@ KEYS_OF_ROLES = {
 
 
 @pytest.fixture(scope="module")
-def customer_keys(templates):
+def all_settings(templates):
     return templates["all", "InferenceResults"]
 
 
@@ -196,16 +196,17 @@ def part_of(name, parts):
     return found
 
 
-def test_each_role_may_do_with_each_key_what_it_must_and_nothing_else(customer_keys):
+def test_each_role_may_do_with_each_key_what_it_must_and_nothing_else(all_settings):
     kinds = {
         text({"Fn::GetAtt": [name, "Arn"]}): part_of(name, KEYS).removeprefix("Keys")
-        for name in resources(customer_keys, KEY)
+        for name in resources(all_settings, KEY)
     }
     found = {}
-    for name, policy in resources(customer_keys, POLICY).items():
+    for name, policy in resources(all_settings, POLICY).items():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             done = {each for each in actions(statement) if each.startswith("kms:")}
             if done:
+                assert statement["Effect"] == "Allow"
                 key = text(statement["Resource"])
                 of_role = found.setdefault(part_of(name, KEYS_OF_ROLES), {})
                 of_role.setdefault(kinds.get(key, key), set()).update(done)
@@ -219,47 +220,60 @@ def admitted(template, kind):
     account, *services = policy
     assert text(account["Principal"]["AWS"]) == ROOT
     return [
-        (each["Principal"], set(actions(each)), sorted(text(given) for given in conditions(each)))
+        (each["Principal"], set(actions(each)), conditions(each))
         for each in services
+        if each["Effect"] == "Allow"
     ]
 
 
 def conditions(statement):
-    """The values that a statement's conditions ask for."""
-    return [value for each in statement.get("Condition", {}).values() for value in each.values()]
+    return {
+        (operator, key): text(value)
+        for operator, asked in statement.get("Condition", {}).items()
+        for key, value in asked.items()
+    }
 
 
-def test_the_key_of_the_queues_admits_the_topics_and_the_bus_of_the_stack(customer_keys):
-    topics = resources(customer_keys, "AWS::SNS::Topic")
-    (bus,) = resources(customer_keys, "AWS::Events::EventBus").values()
+def from_topic(arn):
+    return (service("sns"), PASSES_MESSAGES, {("ArnEquals", "aws:SourceArn"): arn})
+
+
+FROM_ACCOUNT = {("StringEquals", "aws:SourceAccount"): ACCOUNT}
+
+
+def test_the_key_of_the_queues_admits_the_topics_and_the_bus_of_the_stack(all_settings):
+    """Without SNS every delivery fails, and SNS does not try again."""
+    topics = resources(all_settings, "AWS::SNS::Topic")
+    (bus,) = resources(all_settings, "AWS::Events::EventBus").values()
     bus_arn = f"{EVENTS}event-bus/{bus['Properties']['Name']}"
-    assert admitted(customer_keys, "KeysQueues") == [
-        (service("events"), READS | PASSES_MESSAGES, sorted([ACCOUNT, bus_arn, bus_arn])),
-        *(
-            (service("sns"), PASSES_MESSAGES, [text({"Ref": named(topics, part)})])
-            for part in ("CompletedTopic", "FailedTopic")
-        ),
+    from_bus = FROM_ACCOUNT | {
+        ("StringEquals", "aws:SourceArn"): bus_arn,
+        ("StringEquals", "kms:EncryptionContext:aws:events:event-bus:arn"): bus_arn,
+    }
+    assert admitted(all_settings, "KeysQueues") == [
+        (service("events"), READS | PASSES_MESSAGES, from_bus),
+        *(from_topic(f"<{named(topics, part)}>") for part in ("CompletedTopic", "FailedTopic")),
     ]
 
 
 def test_the_key_of_the_queues_admits_existing_topics_and_nothing_of_an_existing_bus(templates):
     template = templates["all, existing", "InferenceResults"]
     assert admitted(template, "KeysQueues") == [
-        (service("sns"), PASSES_MESSAGES, [f"{TOPIC}{name}"]) for name in ("done", "broken")
+        from_topic(f"{TOPIC}{name}") for name in ("done", "broken")
     ]
 
 
 def test_the_keys_of_topics_and_tables_admit_no_service_and_that_of_alarms_cloudwatch(
-    customer_keys,
+    all_settings,
 ):
     """DynamoDB uses a key in its caller's name, and so does SNS in that of a publisher."""
-    assert admitted(customer_keys, "KeysTopics") == admitted(customer_keys, "KeysTable") == []
-    assert admitted(customer_keys, "KeysAlarms") == [
-        (service("cloudwatch"), PASSES_MESSAGES, [ACCOUNT])
+    assert admitted(all_settings, "KeysTopics") == admitted(all_settings, "KeysTable") == []
+    assert admitted(all_settings, "KeysAlarms") == [
+        (service("cloudwatch"), PASSES_MESSAGES, FROM_ACCOUNT)
     ]
 
 
-def test_everything_that_can_have_a_customer_key_has_one(customer_keys):
+def test_everything_that_can_have_a_customer_key_has_one(all_settings):
     """No log group, schedule or variable of a function does: docs/security.md says so."""
     encrypted = {
         "AWS::SNS::Topic": "KmsMasterKeyId",
@@ -268,11 +282,11 @@ def test_everything_that_can_have_a_customer_key_has_one(customer_keys):
         "AWS::Events::EventBus": "KmsKeyIdentifier",
     }
     for kind, member in encrypted.items():
-        for name, each in resources(customer_keys, kind).items():
+        for name, each in resources(all_settings, kind).items():
             assert member in each["Properties"], name
     elsewhere = [
         name
-        for name, each in customer_keys["Resources"].items()
+        for name, each in all_settings["Resources"].items()
         if each["Type"] not in {*encrypted, KEY, POLICY}
         if "Kms" in json.dumps(each)
     ]

@@ -61,7 +61,6 @@ def topics_of_results(template):
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_queue_keeps_messages_and_hands_them_out_long_enough(template, channel):
     queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
-    assert queue["SqsManagedSseEnabled"] is True
     assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
     function = properties(template, "AWS::Lambda::Function", f"{channel}Recorder")
     assert queue["VisibilityTimeout"] == 6 * function["Timeout"]
@@ -134,7 +133,6 @@ def test_the_queue_and_the_subscription_have_dead_letters_of_their_own(template,
     of_subscription = named(queues, f"{channel}SubscriptionDeadLetterQueue")
     for each in (of_queue, of_subscription):
         assert queues[each]["Properties"]["MessageRetentionPeriod"] == FOURTEEN_DAYS
-        assert queues[each]["Properties"]["SqsManagedSseEnabled"] is True
     queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [of_queue, "Arn"]}
     subscription = properties(template, "AWS::SNS::Subscription", f"{channel}Queue")
@@ -437,6 +435,14 @@ def test_existing_topics_need_no_key_for_topics():
     assert not [name for name in resources(template, "AWS::KMS::Key") if "Topics" in name]
 
 
+def test_without_a_customer_key_aws_own_keys_encrypt_queues_and_tables(template):
+    """DynamoDB's own is always on: a specification could only name another."""
+    for each in resources(template, "AWS::SQS::Queue").values():
+        assert each["Properties"]["SqsManagedSseEnabled"] is True
+    for each in resources(template, "AWS::DynamoDB::GlobalTable").values():
+        assert "SSESpecification" not in json.dumps(each)
+
+
 def test_customer_keys_encrypt_topics_queues_and_tables(customer_keys):
     found = resources(customer_keys, "AWS::KMS::Key")
     key = {kind: {"Fn::GetAtt": [named(found, f"Keys{kind}"), "Arn"]} for kind in KEYS}
@@ -452,30 +458,6 @@ def test_customer_keys_encrypt_topics_queues_and_tables(customer_keys):
 
 
 KEYS = ("Topics", "Queues", "Table", "Alarms")
-
-
-def test_the_key_of_the_queues_admits_sns(customer_keys):
-    """Without this every delivery fails, and SNS does not try again."""
-    found = resources(customer_keys, "AWS::KMS::Key")
-    policy = found[named(found, "KeysQueues")]["Properties"]["KeyPolicy"]["Statement"]
-    for_sns = [each for each in policy if each["Principal"] == {"Service": "sns.amazonaws.com"}]
-    topics = {json.dumps({"Ref": name}) for name in topics_of_results(customer_keys)}
-    assert {
-        json.dumps(each["Condition"]["ArnEquals"]["aws:SourceArn"]) for each in for_sns
-    } == topics
-    assert {"kms:Decrypt", "kms:GenerateDataKey"} <= {
-        action for each in for_sns for action in actions(each)
-    }
-
-
-@pytest.mark.parametrize("part", ["CompletedRecorder", "StatusApi"])
-def test_the_keys_of_outputs_may_be_used_to_read_them(customer_keys, part):
-    policy = statements(customer_keys, "AWS::IAM::Policy", part)
-    assert {
-        "Action": "kms:Decrypt",
-        "Effect": "Allow",
-        "Resource": "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11",
-    } in policy
 
 
 def test_people_are_told_by_e_mail_if_they_asked(not_retained):

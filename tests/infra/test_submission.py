@@ -62,7 +62,6 @@ def test_the_submitter_may_invoke_the_named_endpoints_and_put_inputs(submission)
     assert ":endpoint/ocr-2" in endpoints
     (inputs,) = actions["s3:PutObject"]
     assert ":s3:::customer-inputs/async/*" in inputs
-    assert actions["kms:GenerateDataKey"] == ['"arn:aws:kms:eu-west-1:123456789012:key/0f3a-12"']
     assert "s3:GetObject" not in actions
 
 
@@ -161,19 +160,6 @@ def test_a_token_with_a_scope_of_the_settings_may_submit():
 def test_scopes_need_an_issuer():
     with pytest.raises(SettingsError, match="jwt_issuer: expected"):
         synthesised("default", jwt_submit_scopes="submit")
-
-
-def test_with_customer_keys_they_use_the_tables_and_not_the_queues():
-    template = synthesised("customer keys")["InferenceResults"]
-    for construct in (SUBMITTER, SWEEPER):
-        keys = {
-            key
-            for action, resource in allowed(template, construct).items()
-            if action.startswith("kms:") and action != "kms:Decrypt"
-            for key in resource
-        }
-        assert len(keys) == 1
-        assert "KeysTable" in keys.pop()
 
 
 def test_a_limit_of_the_api_holds_both_of_its_functions():
