@@ -7,7 +7,6 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from inference_results.adapters.items import plain
 from inference_results.domain.announcement import Announcement, Change, announced_by
 from tests.adapters.test_any_interleaving import Interleaving
 from tests.effort import effort
@@ -24,7 +23,7 @@ class Announced(Interleaving):
 
     @invariant()
     def a_change_of_status_is_announced_once(self) -> None:
-        before, after = self.before, plain(self.find())
+        before, after = self.before, self.find()
         self.before = after
         change = Change(sequence="1", before=before or None, after=after or None)
         announcement = announced_by(change, custom_attributes=False)

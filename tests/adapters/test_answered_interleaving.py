@@ -5,13 +5,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from inference_results.adapters.items import plain
 from inference_results.domain.announcement import Change
 from inference_results.domain.errors import InvalidParameter
 from inference_results.domain.task_answer import REPLACED, Failure, answers_by
 from tests.adapters.test_any_interleaving import INVOCATIONS, Interleaving
 from tests.effort import effort
 from tests.samples import PREFIX
+from tests.writing import NOTES, Registration
 
 TOKENS = st.sampled_from(["one", "two", "three"])
 
@@ -25,27 +25,25 @@ class Answered(Interleaving):
         self.answered: set[str] = set()
         self.given: dict[str, int] = {}
 
-    @rule(invocation=INVOCATIONS, note=st.sampled_from("ab"), name=TOKENS)
+    @rule(invocation=INVOCATIONS, note=NOTES, name=TOKENS)
     def wait_for(self, invocation: int, note: str, name: str) -> None:
         token = f"{invocation}-{name}"
         try:
-            self.register(invocation, note, task_token=token)
+            self.write(Registration(invocation, note, token))
         except InvalidParameter:
-            assert invocation < max(self.model.registrations)[0]
+            assert invocation < self.last
         else:
             self.given[token] = invocation
 
     @invariant()
     def a_task_is_answered_once_its_inference_has_ended_and_never_before(self) -> None:
-        before, after = self.before, plain(self.find())
+        before, after = self.before, self.find()
         self.before = after
         change = Change(sequence="1", before=before or None, after=after or None)
         for each in answers_by(change, custom_attributes=False):
             self.answered.add(each.token)
             if isinstance(each.outcome, Failure) and each.outcome.error == REPLACED:
-                told = {told[2] for told in self.model.results}
-                others = {made[0] for made in self.model.registrations} | told
-                assert self.given[each.token] < max(others)
+                assert self.given[each.token] < max(told.invocation for told in self.events)
             else:
                 if output := after.get("output"):
                     assert output["location"] == f"{PREFIX}{self.given[each.token]}.out"
@@ -53,10 +51,9 @@ class Answered(Interleaving):
 
     @invariant()
     def nobody_waits_for_what_has_ended_or_is_gone(self) -> None:
-        status, last, _ = self.model.expected()
         waiting = self.given.keys() - self.answered
-        assert all(self.given[token] == last for token in waiting)
-        assert not waiting or status == "InProgress"
+        assert all(self.given[token] == self.last for token in waiting)
+        assert not waiting or self.expected()["status"] == "InProgress"
 
 
 @pytest.mark.usefixtures("aws")
