@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import queue
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from botocore.awsrequest import AWSResponse
 
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, Unavailable
+from inference_results.domain.recording import RecordResult
 from tests.emf import measured
 from tests.handlers.conftest import BUCKET, Context
 from tests.samples import PREFIX, body, completed, failed, sample
@@ -254,16 +256,42 @@ def test_a_message_that_takes_too_long_comes_back_alone(handler, s3, records, mo
     read = S3Objects.read_start
 
     def hanging(self, location, limit):
-        if location.key.endswith("slow.out") and answered.wait(timeout=5):
+        if location.key.endswith("slow.out") and answered.wait(timeout=20):
             raise Unavailable("s3", "Silent")
         return read(self, location, limit)
 
     bodies = [body(completed("slow", "slow.out")), body(completed("a")), body(completed("b"))]
     with patch.object(S3Objects, "read_start", hanging):
-        response = handler(event(*bodies), Context(remaining_ms=2_500))
+        response = handler(event(*bodies), Context(remaining_ms=5_000))
         answered.set()
     assert failures(response) == ["message-0"]
     assert set(records()) == {"a", "b"}
+
+
+def test_what_is_settled_after_its_batch_was_answered_for_is_settled_twice_at_most(
+    handler, s3, records, parked, context, monkeypatch
+):
+    """Its thread goes on beside those of the next batch."""
+    put(s3, b"0.93\n")
+    monkeypatch.setattr("inference_results.handlers.batch.RESERVE_SECONDS", 1)
+    goes_on, late = threading.Event(), queue.Queue()
+    settle = RecordResult.__call__
+
+    def hanging(self, message):
+        goes_on.wait(timeout=20)
+        late.put(settle(self, message).disposition)
+
+    batch = event(body(completed("late")), "no json")
+    with patch.object(RecordResult, "__call__", hanging):
+        response = handler(batch, Context(remaining_ms=2_100))
+    assert failures(response) == ["message-0", "message-1"]
+    assert failures(handler(batch, context)) == []
+    before = records()
+    assert parked() == {"no json": "NotJson"}
+    goes_on.set()
+    assert {late.get(timeout=20) for _ in range(2)} == {"Duplicate", "Unprocessable"}
+    assert parked() == {"no json": "NotJson"}
+    assert records() == before
 
 
 def test_what_was_done_before_the_function_was_killed_is_not_done_twice(

@@ -6,7 +6,7 @@ docs/decisions/0004.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,16 +22,15 @@ from inference_results.handlers.disclosure import explained, subject
 from inference_results.handlers.measurements import among
 
 RESERVE_SECONDS: Final = 15
-"""What a message may take once begun: two calls to AWS that take all the time they may.
+"""No message is begun later than this before the function's end.
 
-None is begun later than this before the function's end.
+As long as two calls to AWS that take all the time they may. Some messages need more.
 """
 
 ANSWER_SECONDS: Final = 2
 """What is not settled this long before the function's end is reported as failed.
 
-A message may take longer than RESERVE_SECONDS, as some need three calls. If Lambda killed the
-function, the whole batch would come again.
+If Lambda killed the function, the whole batch would come again.
 """
 
 
@@ -52,14 +51,14 @@ def settle_batch(
     records: list[dict[str, Any]],
     settle: Callable[[Message], Settled],
     *,
-    pool: Executor,
+    workers: int,
     remaining_seconds: float,
     logger: Logger,
 ) -> SettledBatch:
     """Settle SQS records; whatever one of them raises leaves the others alone.
 
-    One that is not done in time is to be delivered again. It may still be settled later, when the
-    function runs the next time: twice is no harm.
+    One that is not done in time is to be delivered again. Its thread goes on when the function runs
+    the next time, which has threads of its own: twice is no harm.
     """
     ends_at = time.monotonic() + remaining_seconds
     stop_at = ends_at - RESERVE_SECONDS
@@ -70,6 +69,7 @@ def settle_batch(
         return settle(message)
 
     batch = SettledBatch([], [])
+    pool = ThreadPoolExecutor(workers)
     unfinished = {pool.submit(settle_in_time, _message(record)): record for record in records}
     for future in _as_they_end(list(unfinished), ends_at - ANSWER_SECONDS - time.monotonic()):
         record = unfinished.pop(future)
@@ -81,6 +81,7 @@ def settle_batch(
             batch.settled.append(settled)
             told = {"message_id": record["messageId"], **_described(settled)}
             logger.debug("settled", extra=told)
+    pool.shutdown(wait=False)
     for record in unfinished.values():
         _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, logger)
     return batch

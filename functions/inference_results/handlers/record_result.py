@@ -5,7 +5,6 @@ Triggered by SQS with ReportBatchItemFailures: only the messages it names are de
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -50,7 +49,6 @@ _record_result = RecordResult(
     retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
     now=partial(datetime.now, UTC),
 )
-_pool = ThreadPoolExecutor(_workers)
 _watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 
 
@@ -61,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     batch = settle_batch(
         event["Records"],
         _record_result,
-        pool=_pool,
+        workers=_workers,
         remaining_seconds=context.get_remaining_time_in_millis() / 1000,
         logger=logger,
     )
