@@ -217,7 +217,9 @@ DEEDS: dict[str, Deed] = {
             "RoleSessionName": "taken",
         },
     ),
-    "widen a role": Simulated("iam:PutRolePolicy", "arn:aws:iam::{Account}:role/any"),
+    "widen a role": Simulated(
+        "iam:PutRolePolicy", "arn:aws:iam::{Account}:role/pretend-sagemaker-execution"
+    ),
 }
 
 READS_OUTPUTS = {"read an output", "read a failure object", "list outputs"}

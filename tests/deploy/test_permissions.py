@@ -28,7 +28,7 @@ from local.deployment import (
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy import test_backfill, test_doctor
 from tests.deploy.actor import Account, Actor, filled
-from tests.deploy.deeds import ALLOWED, DEEDS, FUNCTIONS, Call
+from tests.deploy.deeds import ALLOWED, DEEDS, FUNCTIONS, Call, Simulated
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 OWN_POLICY = "own"
@@ -99,7 +99,7 @@ def places(folder, stack):
     queue = outputs[StackOutput.COMPLETED_QUEUE_URL].rpartition("/")[2]
     function = outputs[StackOutput.SWEEP_FUNCTION_NAME]
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:"
-    return {
+    yield {
         **outputs,
         **objects,
         "OutputVersion": versions["OutputKey"],
@@ -118,6 +118,11 @@ def places(folder, stack):
         "Account": ACCOUNT,
         "Region": REGION,
     }
+    dynamodb.delete_table(TableName=OTHER)
+    sqs.delete_queue(QueueUrl=queue_url)
+    sns.delete_topic(TopicArn=topic_arn)
+    for key in objects.values():
+        s3.delete_object(Bucket=OUTPUT_BUCKET, Key=key)
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +188,31 @@ def test_every_role_of_the_stack_is_among_those_that_are_tried(stack, role_names
     assert roles == {role_names[part] for part in FUNCTIONS}
 
 
-def test_sending_is_tried_on_every_queue_and_publishing_on_every_topic(places):
+SIMULATED = sorted({each.action for each in DEEDS.values() if isinstance(each, Simulated)})
+CLIENTS = {
+    "dynamodb": ("dynamodb", "dynamodbstreams"),
+    "sagemaker": ("sagemaker-runtime",),
+    "states": ("stepfunctions",),
+}
+"""Of the services whose actions IAM calls by another name than boto3."""
+
+
+@pytest.mark.parametrize("action", SIMULATED)
+def test_what_is_simulated_is_an_action_that_exists(action):
+    """Or it would be denied to everybody for its spelling."""
+    service, _, operation = action.partition(":")
+    clients = [boto3.client(each) for each in CLIENTS.get(service, (service,))]
+    assert any(operation in each.meta.service_model.operation_names for each in clients)
+
+
+def test_sending_is_tried_on_every_queue_and_publishing_on_every_topic(stack, places):
     told = {
         filled(deed.parameters.get("QueueUrl") or deed.parameters["TopicArn"], places)
         for deed in DEEDS.values()
         if isinstance(deed, Call) and deed.operation in {"send_message", "publish"}
     }
-    assert told >= {
-        each for name, each in places.items() if name.endswith(("QueueUrl", "TopicArn"))
-    }
+    kinds = ("AWS::SQS::Queue", "AWS::SNS::Topic")
+    assert told >= {name for (kind, _), name in stack.items() if kind in kinds}
 
 
 UNKNOWN_KEY = "ASIA" + "UNKNOWNUNKNOWN00"  # in two, or it is taken for a secret
