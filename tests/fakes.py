@@ -33,6 +33,7 @@ class FakeObjects:
             etag='"etag"',
             version_id="version-1",
             content_type="binary/octet-stream",
+            last_modified=NOW,
         )
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.overdue import OverdueRecords
 from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.domain.inference import Source
 from inference_results.domain.registering import RegisterInvocation
 from inference_results.domain.sweeping import SweepOverdue
 from inference_results.domain.timestamp import timestamp
-from tests.fakes import NOW, World
+from tests.fakes import NOW, FakeObjects, World
 from tests.pools import InlinePool
 from tests.samples import PREFIX, body, completed, failed
 
@@ -70,7 +71,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Sweep:
-    pass
+    finds: bool = False
+    """Whether the output is there by then."""
 
 
 Event = Registration | Result | Sweep
@@ -121,15 +123,17 @@ def expected(events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def swept(record: dict[str, Any]) -> dict[str, Any]:
+def swept(record: dict[str, Any], sweep: Sweep = Sweep()) -> dict[str, Any]:
     """What a sweep makes of it."""
-    return record | ({"status": "Lost"} if record["status"] == "InProgress" else {})
+    ended = {"status": "Completed" if sweep.finds else "Lost"}
+    read = {"unread": False} if sweep.finds else {}
+    return record | (ended if record["status"] == "InProgress" else read)
 
 
 def found(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": item.get("status"),
-        "event_time": item.get("event_time") if item.get("status") != "Lost" else None,
+        "event_time": item.get("event_time") if item.get("source") != Source.SWEEP else None,
         "unread": "output_error" in item,
         "note": item.get("caller_metadata", {}).get("note"),
         "place": item.get("submission", {}).get("output_location"),
@@ -149,10 +153,11 @@ class Writer:
             retention=RETENTION,
             now=lambda: NOW,
         )
+        self._outputs = FakeObjects()
         self._sweep = SweepOverdue(
             overdue=OverdueRecords(*table),
             records=self._records,
-            read=World(records=self._records).read,
+            read=World(records=self._records, objects=self._outputs).read,
             retention=RETENTION,
             slack=timedelta(),
             # So that outputs that could not be read are looked at again.
@@ -170,4 +175,6 @@ class Writer:
                     world.objects.stored[f"{PREFIX}{event.invocation}.out"] = b"output"
                 world.settle(event.told(), receive_count=3)
             case Sweep():
+                places = [f"{PREFIX}{invocation}.out" for invocation in range(3)]
+                self._outputs.stored = dict.fromkeys(places, b"output") if event.finds else {}
                 list(self._sweep(InlinePool(), lambda: True))

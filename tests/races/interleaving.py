@@ -39,8 +39,9 @@ class TwoWriters:
                 writer.go()
             for writer in going:
                 writer.wait()
-        for writer in self._writers:
-            writer.end()
+        failed = [error for writer in self._writers if (error := writer.error())]
+        if failed:
+            raise failed[0]
 
 
 class _Writer:
@@ -62,9 +63,9 @@ class _Writer:
         """Until it stands before its next call, or has ended."""
         assert self._stands.acquire(timeout=_TIMEOUT_SECONDS)
 
-    def end(self) -> None:
-        """Raises what its work raised."""
-        self._work.result()
+    def error(self) -> BaseException | None:
+        """What its work raised."""
+        return self._work.exception()
 
     def _stop(self, **_: Any) -> None:
         self._stands.release()

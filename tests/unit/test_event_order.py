@@ -11,6 +11,25 @@ STATUSES = st.text(min_size=1, max_size=64) | st.sampled_from(["Completed", "Los
 LOCATIONS = st.none() | st.text()
 
 
+PRECEDENCE = ["Renamed", "Expired", "Failed", "Completed"]
+"""At the same time the later in this list wins, whatever else differs; the first is unknown."""
+
+
+@given(
+    statuses=st.lists(st.sampled_from(PRECEDENCE), min_size=2, max_size=2, unique=True),
+    details=st.lists(st.tuples(LOCATIONS, st.text()), min_size=2, max_size=2),
+)
+def test_of_events_at_the_same_time_the_status_decides(statuses, details):
+    orders = [
+        event_order(
+            event_time="2026-01-25T12:00:00.000Z", status=status, location=at, digest=digest
+        )
+        for status, (at, digest) in zip(statuses, details, strict=True)
+    ]
+    winner = max(range(2), key=lambda each: orders[each].encode())
+    assert statuses[winner] == max(statuses, key=PRECEDENCE.index)
+
+
 @given(
     found=st.tuples(TIMES, STATUSES, LOCATIONS),
     announced=st.tuples(TIMES, STATUSES, LOCATIONS, st.text()),
