@@ -116,6 +116,9 @@ def expected(events: Sequence[Event]) -> dict[str, Any]:
     return {
         "status": result.status if result else in_progress,
         "event_time": result and result.event_time,
+        "output": f"{PREFIX}{result.invocation}.out"
+        if result and result.status == "Completed"
+        else None,
         "unread": bool(result and result.status == "Completed" and not result.readable),
         "note": last and last.note,
         "place": last and f"{PREFIX}{last.invocation}.out",
@@ -125,15 +128,18 @@ def expected(events: Sequence[Event]) -> dict[str, Any]:
 
 def swept(record: dict[str, Any], sweep: Sweep = Sweep()) -> dict[str, Any]:
     """What a sweep makes of it."""
-    ended = {"status": "Completed" if sweep.finds else "Lost"}
-    read = {"unread": False} if sweep.finds else {}
-    return record | (ended if record["status"] == "InProgress" else read)
+    if record["status"] != "InProgress":
+        return record | ({"unread": False} if sweep.finds else {})
+    if sweep.finds:
+        return record | {"status": "Completed", "output": record["place"]}
+    return record | {"status": "Lost"}
 
 
 def found(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": item.get("status"),
         "event_time": item.get("event_time") if item.get("source") != Source.SWEEP else None,
+        "output": item.get("output", {}).get("location"),
         "unread": "output_error" in item,
         "note": item.get("caller_metadata", {}).get("note"),
         "place": item.get("submission", {}).get("output_location"),

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inference_results.adapters.items import plain
 from inference_results.domain.errors import InvalidParameter
+from inference_results.domain.timestamp import timestamp
 from local.embedded_aws import start_embedded_aws
 from local.environment import LocalFolder
 from local.processes import Processes
@@ -22,13 +24,16 @@ from tests.races.interleaving import TURNS, Turn, TwoWriters
 from tests.writing import (
     KEY,
     NOTES,
+    PRECEDENCE,
     Event,
     Registration,
+    Result,
     Sweep,
     Writer,
     expected,
     found,
     results,
+    submitted_at,
     swept,
 )
 
@@ -95,7 +100,19 @@ def race(template, tmp_path_factory):
             processes.stop_all()
 
 
+def result(seconds: int, status: str = "Completed", *, readable: bool = True) -> Result:
+    moment = timestamp(submitted_at(0) + timedelta(seconds=seconds))
+    return Result(moment, PRECEDENCE[status], status, 0, names_its_place=True, readable=readable)
+
+
+REGISTERED = ([Registration(0, "a")], [Registration(0, "a")], [])
+UNREAD = ([result(5, readable=False)], [result(5, readable=False)], [])
+
+
 @effort(short=50, long=1_000)
+@example([REGISTERED, ([Sweep()], [result(5)], [(0,), (1,)])])
+@example([REGISTERED, ([Sweep(finds=True)], [result(5, "Failed")], [(0,), (1,)])])
+@example([UNREAD, ([Sweep(finds=True)], [result(6, "Failed")], [(0,), (0,), (1,)])])
 @given(st.lists(rounds(), min_size=2, max_size=4))
 def test_two_writers_in_any_interleaving_leave_what_the_reference_says(race, several):
     race.begin()
