@@ -21,14 +21,15 @@ demo: install  ## watch results of a pretended endpoint travel into the table, a
 
 test: install  ## check and scan, then every test, those of the deployed system included
 	$(MAKE) --jobs 2 --output-sync check scan sdks
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
 	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
 
-fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings, lists of 100,000
+fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings, large numbers
 	EFFORT=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
-		tests/fuzz tests/races tests/adapters/test_*_interleaving.py tests/deploy/test_read_units.py
+		tests/fuzz tests/races tests/adapters/test_*_interleaving.py \
+		tests/deploy/test_read_units.py tests/deploy/test_submitting.py
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up
@@ -48,7 +49,7 @@ check: install  ## formatting, lint, types, layers, generated documents, and eve
 scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other packs find against tests/scan/accepted.yaml
 	$(BIN)/python -m tests.scan
 
-unit: install  ## the tests that need no deployment
+unit: install  ## the tests that deploy nothing
 	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
 openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events

@@ -41,8 +41,9 @@ class Alarms(Construct):
             "OutputsUnread",
             metric=of_service(Metric.RECORDED_WITH_OUTPUT_ERROR, Service.RECORD_RESULT),
             says=(
-                "Results were recorded without their outputs: S3 does not hand them out. Who asks "
-                "for one is told why, and gets it once it can be read."
+                "Results were recorded without their outputs, or failures without their objects: "
+                "S3 refused, or they are outside of output_prefixes. Statuses are right; who asks "
+                "for an output is told why there is none."
             ),
             runbook=Runbook.UNREAD_OUTPUTS,
         )

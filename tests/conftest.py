@@ -3,6 +3,7 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 
 from tests.synthesis import synthesised
@@ -10,6 +11,10 @@ from tests.synthesis import synthesised
 # A shell that runs the tests in the background has its children ignore Ctrl-C, and theirs as well;
 # some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test is judged by its time: machines are noisy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,5 @@ def effort(short: int, long: int) -> settings:
     """How many examples. Fixtures are made once for all of them."""
     return settings(
         max_examples=long if LONG else short,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )

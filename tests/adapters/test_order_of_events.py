@@ -48,7 +48,6 @@ def settle_all(table_name):
 
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data(), several=st.lists(events(), min_size=1, max_size=5))

@@ -1,4 +1,4 @@
-"""Makes the calls of the table (tests/deploy/deeds.py) as a role, and tells which were allowed."""
+"""Does the deeds of tests/deploy/deeds.py as a role, and tells which were allowed."""
 
 import json
 import ssl

@@ -22,10 +22,12 @@ def listening_queue(outputs: dict[str, str], name: str, endpoint_names: list[str
     events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
     target = {"Id": "queue", "Arn": arn["QueueArn"]}
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
-    yield url
-    events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
-    events.delete_rule(Name=name, EventBusName=bus)
-    sqs.delete_queue(QueueUrl=url)
+    try:
+        yield url
+    finally:
+        events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+        events.delete_rule(Name=name, EventBusName=bus)
+        sqs.delete_queue(QueueUrl=url)
 
 
 class Listener:

@@ -6,13 +6,16 @@ import re
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
+from inference_results.domain.timestamp import timestamp
 from tests.deploy.test_wiring import Endpoint
+from tests.samples import body, completed
 from tests.synthesis import ROOT
 
 
@@ -87,6 +90,25 @@ RUNBOOKS = [
 @pytest.mark.parametrize("command", RUNBOOKS)
 def test_a_command_of_a_runbook_runs(operated, command):
     shell(f"set -e -o pipefail; {command}", **operated)
+
+
+def test_the_runbook_finds_what_was_recorded_without_its_output(
+    operated, outputs, invoke, record_of
+):
+    """Here a location outside of the prefixes: then S3 is not asked, and nothing waited for."""
+    unread = completed(str(uuid.uuid4()), eventTime=timestamp(datetime.now(UTC)))
+    unread["requestParameters"]["endpointName"] = "speech"
+    unread["responseParameters"]["outputLocation"] = "s3://elsewhere/one.out"
+    boto3.client("sns").publish(
+        TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(unread)
+    )
+    record_of(unread["inferenceId"])
+    record_of(invoke()["InferenceId"])
+    command = block("docs/operations/unread-outputs.md", "sh", "python")
+    shown = shell(command, **operated | {"ENDPOINT": "speech"}).splitlines()
+    told = f"{unread['inferenceId']} Completed LocationNotAllowed s3://elsewhere/one.out"
+    assert told in shown
+    assert all("LocationNotAllowed" in each for each in shown)
 
 
 def test_an_alarm_that_rings_is_shown_with_its_runbook(operated):

@@ -68,7 +68,7 @@ def session(folder):
 
 
 @schema.parametrize()
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_an_answer_is_one_that_the_document_names(case, session, folder):
     url = folder.outputs()[StackOutput.API_URL]
     answer = case.call(

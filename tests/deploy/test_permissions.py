@@ -148,6 +148,9 @@ def role_names(places, stack):
     yield {role: names.get(role, role) for role in ALLOWED}
     for name, trusted in trusts.items():
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
+    for role in documented:
+        iam.delete_role_policy(RoleName=names[role], PolicyName=OWN_POLICY)
+        iam.delete_role(RoleName=names[role])
 
 
 @pytest.fixture(scope="module")

@@ -220,7 +220,7 @@ class Queue:
         return self._count("ApproximateNumberOfMessages")
 
     def in_flight(self):
-        """Messages that wait or are being worked on, by one call: they go to and fro."""
+        """Messages that wait or are being worked on, by one call: they go to and fro in between."""
         return self._count("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
     def _count(self, *names):
@@ -243,7 +243,6 @@ class Queue:
 @contextmanager
 def storm(functions, proxy, workers, listener):
     """Faults and kills while it lasts; the stream is read in between."""
-
     readers = itertools.cycle(READERS)
 
     def read_the_stream_and_kill():

@@ -273,7 +273,7 @@ def test_what_is_settled_after_its_batch_was_answered_for_is_settled_twice_at_mo
 ):
     """Its thread goes on beside those of the next batch."""
     put(s3, b"0.93\n")
-    monkeypatch.setattr("inference_results.handlers.batch.RESERVE_SECONDS", 1)
+    monkeypatch.setattr("inference_results.handlers.batch.RESERVE_SECONDS", 0)
     goes_on, late = threading.Event(), queue.Queue()
     settle = RecordResult.__call__
 

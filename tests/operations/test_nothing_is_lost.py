@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_results.cli.connection import Connection
@@ -77,7 +77,6 @@ def _end_as_expected(result):
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
 
 
-@settings(deadline=None)
 @given(SOUND, TROUBLES, st.sampled_from(["failed", "completed-subscription"]))
 def test_a_notification_is_in_its_queue_or_was_published(until_all_are_gone, sound, trouble, queue):
     cloud = FakeAws()
@@ -96,7 +95,6 @@ def test_a_notification_is_in_its_queue_or_was_published(until_all_are_gone, sou
     assert cloud.ids(queue) == [message for message, good in bodies.items() if not good]
 
 
-@settings(deadline=None)
 @given(SOUND, TROUBLES)
 def test_a_part_of_the_stream_is_in_its_queue_or_was_told_whole(until_all_are_gone, sound, trouble):
     cloud = FakeAws(records=[record(n) for n in range(100, 500)])
@@ -121,7 +119,6 @@ def test_a_part_of_the_stream_is_in_its_queue_or_was_told_whole(until_all_are_go
     assert cloud.ids("summaries") == [message for message, part in parts.items() if not part]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 14), TROUBLES)
 def test_a_message_is_in_its_queue_or_saved(until_all_are_gone, count, trouble):
     cloud = FakeAws()

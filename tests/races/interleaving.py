@@ -20,6 +20,7 @@ class TwoWriters:
     def __init__(self, clients: Sequence[Any]) -> None:
         self._pool = ThreadPoolExecutor(len(clients))
         self._writers = [_Writer(client) for client in clients]
+        self._is_running = False
 
     def __enter__(self) -> Self:
         return self
@@ -29,6 +30,8 @@ class TwoWriters:
 
     def run(self, works: Sequence[Callable[[], None]], schedule: Iterable[Turn]) -> None:
         """Until both have ended; after the schedule their calls are made at the same time."""
+        assert not self._is_running, "an earlier race did not end: that is the failure to look at"
+        self._is_running = True
         for writer, work in zip(self._writers, works, strict=True):
             writer.start(self._pool.submit(work))
         turns = chain(schedule, repeat(TURNS[-1]))
@@ -39,6 +42,7 @@ class TwoWriters:
                 writer.go()
             for writer in going:
                 writer.wait()
+        self._is_running = False
         failed = [error for writer in self._writers if (error := writer.error())]
         if failed:
             raise failed[0]

@@ -28,7 +28,7 @@ from inference_results.domain.reading import FAILURE_PREVIEW_BYTES, Reading, Rea
 from inference_results.domain.timestamp import timestamp
 
 LOOK_FOR: Final = timedelta(days=7)
-"""After which an output that cannot be read is not looked at again."""
+"""Once a record is so old, a look at its output is the last: at twice that age at most."""
 
 
 class Swept(StrEnum):

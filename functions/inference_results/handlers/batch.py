@@ -24,7 +24,8 @@ from inference_results.handlers.measurements import among
 RESERVE_SECONDS: Final = 15
 """No message is begun later than this before the function's end.
 
-As long as two calls to AWS that take all the time they may. Some messages need more.
+Two calls to AWS that take all the time they may fit in. A message that needs more is reported as
+failed, and settled late.
 """
 
 ANSWER_SECONDS: Final = 2
@@ -58,7 +59,7 @@ def settle_batch(
     """Settle SQS records; whatever one of them raises leaves the others alone.
 
     One that is not done in time is to be delivered again. Its thread goes on when the function runs
-    the next time, which has threads of its own: twice is no harm.
+    the next time, beside that batch's own: twice is no harm.
     """
     ends_at = time.monotonic() + remaining_seconds
     stop_at = ends_at - RESERVE_SECONDS
@@ -69,9 +70,12 @@ def settle_batch(
         return settle(message)
 
     batch = SettledBatch([], [])
+    messages = [_message(record) for record in records]
     pool = ThreadPoolExecutor(workers)
-    unfinished = {pool.submit(settle_in_time, _message(record)): record for record in records}
-    for future in _as_they_end(list(unfinished), ends_at - ANSWER_SECONDS - time.monotonic()):
+    futures = [pool.submit(settle_in_time, message) for message in messages]
+    unfinished = dict(zip(futures, records, strict=True))
+    pool.shutdown(wait=False)
+    for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
         record = unfinished.pop(future)
         # Logged from here, not from the pool: Powertools has one state for all threads.
         if error := future.exception():
@@ -81,7 +85,6 @@ def settle_batch(
             batch.settled.append(settled)
             told = {"message_id": record["messageId"], **_described(settled)}
             logger.debug("settled", extra=told)
-    pool.shutdown(wait=False)
     for record in unfinished.values():
         _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, logger)
     return batch
