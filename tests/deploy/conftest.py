@@ -175,7 +175,7 @@ def listener(outputs, endpoint_name):
         yield Listener(url)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60) -> Any:
     """What `look` finds, as soon as it finds anything."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -12,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from inference_results.client import Client
 from inference_results.contract import EVENT_SOURCE, StackOutput
+from inference_results.domain.timestamp import timestamp
 from local.environment import READER_ROLE, SUBMITTER_ROLE
-from tests.deploy.conftest import eventually
+from tests.deploy.conftest import eventually, is_there
 from tests.deploy.listener import Listener
 from tests.rules import template_of
 from tests.samples import body, completed, failed
@@ -72,20 +74,23 @@ def test_results_of_every_kind_are_told_as_they_are_recorded(
     assert asked["custom_attributes"] == "pretend-failure=503"
 
 
-def test_a_submission_is_told_and_then_its_end(outputs, invoke, listener, endpoint_name):
-    response = invoke(wishes="pretend-delay=3", EndpointName=endpoint_name)
+def test_a_submission_is_told_and_then_its_end(outputs, invoke, publish, listener, endpoint_name):
+    response = invoke(wishes="pretend-silence", EndpointName=endpoint_name)
     session = boto3.Session(profile_name=SUBMITTER_ROLE)
     with Client(outputs[StackOutput.API_URL], session=session) as client:
         client.register(response, endpoint=endpoint_name, metadata={"job": "7"})
-    inference_id = response["InferenceId"]
-    submitted, completed = eventually(
-        lambda: len(told := listener.told(inference_id)) == 2 and told
-    )
+    inference_id, output_location = response["InferenceId"], response["OutputLocation"]
+    eventually(lambda: listener.told(inference_id))
+    eventually(lambda: is_there(output_location))
+    result = completed(inference_id, eventTime=timestamp(datetime.now(UTC)))
+    result["responseParameters"]["outputLocation"] = output_location
+    publish([result])
+    submitted, ended = eventually(lambda: len(told := listener.told(inference_id)) == 2 and told)
     assert submitted["detail-type"] == "Inference Submitted"
-    assert submitted["detail"]["submission"]["output_location"] == response["OutputLocation"]
-    assert completed["detail-type"] == "Inference Completed"
-    assert completed["detail"]["previous_status"] == "InProgress"
-    assert completed["detail"]["caller_metadata"] == {"job": "7"}
+    assert submitted["detail"]["submission"]["output_location"] == output_location
+    assert ended["detail-type"] == "Inference Completed"
+    assert ended["detail"]["previous_status"] == "InProgress"
+    assert ended["detail"]["caller_metadata"] == {"job": "7"}
 
 
 def test_a_result_that_replaces_another_is_told_with_an_id_of_its_own(publish, listener):

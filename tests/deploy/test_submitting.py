@@ -166,7 +166,7 @@ def test_who_may_only_ask_may_neither_submit_nor_register(outputs):
 
 
 def test_a_registration_and_its_result_come_in_either_order(invoke, register, record_of):
-    slow = invoke(wishes="pretend-delay=2")
+    slow = invoke(wishes="pretend-delay=5")
     assert register(slow, metadata={"which": "slow"})["status"] == "InProgress"
     fast = invoke()
     record_of(fast["InferenceId"])
