@@ -95,20 +95,25 @@ def test_a_command_of_a_runbook_runs(operated, command):
 def test_the_runbook_finds_what_was_recorded_without_its_output(
     operated, outputs, invoke, record_of
 ):
-    """Here a location outside of the prefixes: then S3 is not asked, and nothing waited for."""
-    unread = completed(str(uuid.uuid4()), eventTime=timestamp(datetime.now(UTC)))
-    unread["requestParameters"]["endpointName"] = "speech"
-    unread["responseParameters"]["outputLocation"] = "s3://elsewhere/one.out"
-    boto3.client("sns").publish(
-        TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(unread)
-    )
-    record_of(unread["inferenceId"])
-    record_of(invoke()["InferenceId"])
+    """Here places that S3 is not asked for: nothing is waited for."""
+    elsewhere, nowhere = (completed(str(uuid.uuid4())) for _ in range(2))
+    elsewhere["responseParameters"]["outputLocation"] = "s3://elsewhere/one.out"
+    del nowhere["responseParameters"]["outputLocation"]
+    for each in (elsewhere, nowhere):
+        each["eventTime"] = timestamp(datetime.now(UTC))
+        each["requestParameters"]["endpointName"] = "speech"
+        boto3.client("sns").publish(
+            TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(each)
+        )
+        record_of(each["inferenceId"])
+    read = record_of(invoke()["InferenceId"])
     command = block("docs/operations/unread-outputs.md", "sh", "python")
-    shown = shell(command, **operated | {"ENDPOINT": "speech"}).splitlines()
-    told = f"{unread['inferenceId']} Completed LocationNotAllowed s3://elsewhere/one.out"
-    assert told in shown
-    assert all("LocationNotAllowed" in each for each in shown)
+    shown = shell(command, **operated | {"ENDPOINT": "speech"})
+    assert {
+        f"{elsewhere['inferenceId']} Completed LocationNotAllowed s3://elsewhere/one.out",
+        f"{nowhere['inferenceId']} Completed LocationMissing",
+    } <= set(shown.splitlines())
+    assert read["inference_id"] not in shown
 
 
 def test_an_alarm_that_rings_is_shown_with_its_runbook(operated):
