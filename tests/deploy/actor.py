@@ -74,6 +74,7 @@ class Actor:
                 return self._calls(deed)
             case Request():
                 answer = self._http.request(deed.method, deed.path, json=deed.content)
+                assert answer.status_code < 500, answer.text
                 return answer.status_code != 403
             case Simulated():
                 simulated = self._account.iam.simulate_custom_policy(
