@@ -20,11 +20,11 @@ def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of
     silent = invoke(b"unheard of", "pretend-silence")
     broken = invoke(wishes="pretend-silence pretend-failure=500")
     gone = invoke(wishes="pretend-silence pretend-expiry")
+    places = (silent["OutputLocation"], broken["FailureLocation"])
+    # Before they are registered: the deployed schedule sweeps as well.
+    eventually(lambda: all(is_there(each) for each in places))
     for each in (silent, broken, gone):
         register(each, **OVERDUE)
-
-    places = (silent["OutputLocation"], broken["FailureLocation"])
-    eventually(lambda: all(is_there(each) for each in places))
     sweep()
     found = record_of(silent["InferenceId"])
     assert (found["status"], found["source"]) == ("Completed", "sweep")
