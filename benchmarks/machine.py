@@ -1,0 +1,31 @@
+"""Where and with what a run was made."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_LIBRARIES = ("boto3", "botocore", "urllib3", "aws-lambda-powertools", "pydantic")
+
+
+def about() -> dict[str, Any]:
+    """Date (UTC), machine and versions."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processors": os.cpu_count(),
+            "processor": _processor(),
+        },
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
