@@ -3,8 +3,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from hypothesis import settings
 from moto import mock_aws
+from moto.core.models import botocore_stubber
 
 from tests.synthesis import synthesised
 
@@ -31,8 +33,15 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     with mock_aws():
+        # moto stands behind boto3's clients only.
+        monkeypatch.setattr("inference_results.adapters.lean.URLLib3Session.send", _answered)
         yield
+
+
+def _answered(_session: Any, request: AWSPreparedRequest) -> AWSResponse | None:
+    return botocore_stubber("before-send", request)
 
 
 @pytest.fixture

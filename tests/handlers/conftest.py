@@ -52,20 +52,22 @@ def s3(aws):
 def load_handler(template, table_name, summaries_table_name, unprocessable_queue_url, monkeypatch):
     """Import `inference_results.handlers.<name>` anew, in its own function's environment."""
 
+    references = {
+        "InferencesTable": table_name,
+        "SummariesTable": summaries_table_name,
+        "UnprocessableQueue": unprocessable_queue_url,
+        "AWS::URLSuffix": "amazonaws.com",
+        "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1",
+    }
+
     def resolved(value):
         match value:
-            case {"Ref": logical_id} if "InferencesTable" in logical_id:
-                return table_name
-            case {"Ref": logical_id} if "SummariesTable" in logical_id:
-                return summaries_table_name
-            case {"Ref": logical_id} if "UnprocessableQueue" in logical_id:
-                return unprocessable_queue_url
+            case {"Ref": name}:
+                return next(each for part, each in references.items() if part in name)
             case {"Fn::GetAtt": [logical_id, "Arn"]} if "InferencesTable" in logical_id:
                 return f"arn:aws:dynamodb:us-east-1:123456789012:table/{table_name}"
             case {"Fn::GetAtt": [logical_id, "Arn"]} if "AnnouncerBus" in logical_id:
                 return "arn:aws:events:us-east-1:123456789012:event-bus/announcements"
-            case {"Ref": "AWS::StackId"}:
-                return "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1"
         assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"
         return value
 

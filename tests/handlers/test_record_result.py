@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
+from moto.core.botocore_stubber import BotocoreStubber
 
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, Unavailable
@@ -311,26 +311,22 @@ def test_what_was_done_before_the_function_was_killed_is_not_done_twice(
     assert {name: after[name] for name in before} == before
 
 
-THROTTLED = {
-    "Error": {"Code": "ThrottlingException", "Message": "slow down"},
-    "ResponseMetadata": {"HTTPStatusCode": 400},
-}
-
-
 def test_while_the_table_throttles_nothing_is_settled_and_afterwards_everything(
-    handler, s3, records, parked, context
+    handler, s3, records, parked, context, monkeypatch
 ):
     put(s3, b"")
     bodies = [body(completed("a")), body(failed("b")), "not json"]
-    calls = sys.modules[handler.__module__]._records._client.meta.events
+    answer = BotocoreStubber.process_request
 
-    def throttle(**_):
-        return AWSResponse("", 400, {}, None), THROTTLED
+    def throttling(self, request):
+        if "DynamoDB" not in str(request.headers.get("X-Amz-Target")):
+            return answer(self, request)
+        return 400, {}, json.dumps({"__type": "x#ThrottlingException", "message": "slow down"})
 
-    calls.register("before-call.dynamodb", throttle)
-    assert failures(handler(event(*bodies), context)) == ["message-0", "message-1"]
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with patch.object(BotocoreStubber, "process_request", throttling):
+        assert failures(handler(event(*bodies), context)) == ["message-0", "message-1"]
     assert records() == {}
-    calls.unregister("before-call.dynamodb", throttle)
     assert failures(handler(event(*bodies[:2], receive_count=2), context)) == []
     assert {name: each["status"]["S"] for name, each in records().items()} == {
         "a": "Completed",

@@ -33,12 +33,20 @@ SigV2 (in old regions) reads no KMS object, and the host without a region is unk
 """
 
 
-def client_config(connections: int) -> Config:
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+CONNECT_SECONDS: Final = 1
+READ_SECONDS: Final = 2
+LONGEST_PAUSE_SECONDS: Final = 1
+"""Between two attempts; botocore chooses a part of it at random."""
+
+
+def client_config(connections: int, attempts: int = 2) -> Config:
     """At most 7 s for one call, both attempts and the pause between, so that a batch can end."""
     return Config(
-        connect_timeout=1,
-        read_timeout=2,
-        retries={"mode": "standard", "total_max_attempts": 2},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
     )
 
@@ -47,6 +55,11 @@ def may_pass(error: ClientError) -> bool:
     """Whether AWS throttled the call or failed inside, so that the same call may work later."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or _code(error) in _PASSING
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Whether DynamoDB did not write, since the item is not as the condition wants it."""
+    return _code(error) == CONDITION_FAILED
 
 
 @contextmanager

@@ -5,7 +5,9 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from inference_results.adapters.aws import unavailability
+from botocore.exceptions import ClientError
+
+from inference_results.adapters.aws import condition_failed, unavailability
 from inference_results.adapters.index_places import PLACES, Places
 from inference_results.adapters.items import plain, serialized
 from inference_results.contract import Attribute, SubmissionMember
@@ -72,7 +74,7 @@ class InferencesTable:
         winner = self._write(outcome, [_any_of(wins), _any_of(belongs)], {}, values)
         if winner is None:
             return Disposition.RECORDED
-        duplicate = winner.get(Attribute.EVENT_ORDER) == outcome.event_order
+        duplicate = winner.get(Attribute.EVENT_ORDER) == {"S": outcome.event_order}
         return Disposition.DUPLICATE if duplicate else Disposition.SUPERSEDED
 
     def settle(self, outcome: Outcome, submission_order: str) -> bool:
@@ -127,7 +129,9 @@ class InferencesTable:
                     ExpressionAttributeNames=dict(names),
                     ExpressionAttributeValues=serialized(values),
                 )
-            except self._client.exceptions.ConditionalCheckFailedException:
+            except ClientError as error:
+                if not condition_failed(error):
+                    raise
                 return False
         return True
 
@@ -175,7 +179,7 @@ class InferencesTable:
         names: Mapping[str, str],
         values: dict[str, Any],
     ) -> dict[str, Any] | None:
-        """None if all conditions held, else the item that is there."""
+        """None if all conditions held, else the item that is there, in DynamoDB's form."""
         item = self.item(outcome)
         key = {str(name): item.pop(name) for name in KEY}
         with unavailability("dynamodb"):
@@ -190,9 +194,11 @@ class InferencesTable:
                     | {f":{name}": value for name, value in item.items()},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-            except self._client.exceptions.ConditionalCheckFailedException as lost:
-                found: dict[str, Any] = lost.response.get("Item", {})  # type: ignore[assignment]
-                return plain(found)
+            except ClientError as error:
+                if not condition_failed(error):
+                    raise
+                found: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
+                return found
         return None
 
 

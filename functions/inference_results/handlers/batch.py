@@ -48,46 +48,53 @@ class SettledBatch:
         return {"batchItemFailures": [{"itemIdentifier": each} for each in self.failed]}
 
 
-def settle_batch(
-    records: list[dict[str, Any]],
-    settle: Callable[[Message], Settled],
-    *,
-    workers: int,
-    remaining_seconds: float,
-    logger: Logger,
-) -> SettledBatch:
-    """Settle SQS records; whatever one of them raises leaves the others alone.
+class SettleBatch:
+    """Settles batches of SQS records, one batch at a time.
 
-    One that is not done in time is to be delivered again. Its thread goes on when the function runs
-    the next time, beside that batch's own: twice is no harm.
+    Whatever one message raises leaves the others alone. One that is not done in time is to be
+    delivered again; its thread goes on when the function runs the next time, beside that batch's:
+    twice is no harm.
     """
-    ends_at = time.monotonic() + remaining_seconds
-    stop_at = ends_at - RESERVE_SECONDS
 
-    def settle_in_time(message: Message) -> Settled:
-        if time.monotonic() > stop_at:
-            raise Unavailable("lambda", "OutOfTime")
-        return settle(message)
+    def __init__(self, settle: Callable[[Message], Settled], workers: int, logger: Logger) -> None:
+        self._settle = settle
+        self._workers = workers
+        self._logger = logger
+        self._pool = ThreadPoolExecutor(workers)
 
-    batch = SettledBatch([], [])
-    messages = [_message(record) for record in records]
-    pool = ThreadPoolExecutor(workers)
-    futures = [pool.submit(settle_in_time, message) for message in messages]
-    unfinished = dict(zip(futures, records, strict=True))
-    pool.shutdown(wait=False)
-    for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
-        record = unfinished.pop(future)
-        # Logged from here, not from the pool: Powertools has one state for all threads.
-        if error := future.exception():
-            _deliver_again(record, error, batch, logger)
-        else:
-            settled = future.result()
-            batch.settled.append(settled)
-            told = {"message_id": record["messageId"], **_described(settled)}
-            logger.debug("settled", extra=told)
-    for record in unfinished.values():
-        _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, logger)
-    return batch
+    def __call__(self, records: list[dict[str, Any]], remaining_seconds: float) -> SettledBatch:
+        ends_at = time.monotonic() + remaining_seconds
+        stop_at = ends_at - RESERVE_SECONDS
+
+        def settle_in_time(message: Message) -> Settled:
+            if time.monotonic() > stop_at:
+                raise Unavailable("lambda", "OutOfTime")
+            return self._settle(message)
+
+        batch = SettledBatch([], [])
+        messages = [_message(record) for record in records]
+        futures = [self._pool.submit(settle_in_time, message) for message in messages]
+        unfinished = dict(zip(futures, records, strict=True))
+        for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
+            record = unfinished.pop(future)
+            # Logged from here, not from the pool: Powertools has one state for all threads.
+            if error := future.exception():
+                _deliver_again(record, error, batch, self._logger)
+            else:
+                settled = future.result()
+                batch.settled.append(settled)
+                told = {"message_id": record["messageId"], **_described(settled)}
+                self._logger.debug("settled", extra=told)
+        if unfinished:
+            self._leave_behind()
+        for record in unfinished.values():
+            _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, self._logger)
+        return batch
+
+    def _leave_behind(self) -> None:
+        """The next batch gets threads of its own: those that are busy may be for long."""
+        self._pool.shutdown(wait=False)
+        self._pool = ThreadPoolExecutor(self._workers)
 
 
 def _as_they_end(futures: Sequence[Future[Settled]], seconds: float) -> Iterator[Future[Settled]]:

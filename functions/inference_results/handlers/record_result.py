@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference_results.adapters.aws import client_config
 from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.lean import lazy_sqs, lean_dynamodb, lean_s3
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sqs import UnprocessableQueue
 from inference_results.contract import Dimension, Metric, Variable
@@ -22,33 +21,29 @@ from inference_results.domain.inference import Outcome, Status
 from inference_results.domain.reading import ReadResponse
 from inference_results.domain.recording import RecordResult
 from inference_results.domain.timestamp import milliseconds_between
-from inference_results.handlers.batch import SettledBatch, settle_batch
+from inference_results.handlers.batch import SettleBatch, SettledBatch
 from inference_results.handlers.disclosure import without_texts
 from inference_results.handlers.measurements import Measurements, among
 
 logger = Logger()
 
 _workers = int(os.environ[Variable.WORKERS])
-_config = client_config(connections=_workers)
 _records = InferencesTable(
-    boto3.client("dynamodb", config=_config),
-    os.environ[Variable.TABLE_NAME],
-    int(os.environ[Variable.SHARDS]),
+    lean_dynamodb(_workers), os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SHARDS])
 )
 _record_result = RecordResult(
     read=ReadResponse(
-        objects=S3Objects(boto3.client("s3", config=_config)),
+        objects=S3Objects(lean_s3(_workers)),
         records=_records,
         output_prefixes=tuple(json.loads(os.environ[Variable.OUTPUT_PREFIXES])),
         inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
     ),
     records=_records,
-    parking=UnprocessableQueue(
-        boto3.client("sqs", config=_config), os.environ[Variable.UNPROCESSABLE_QUEUE_URL]
-    ),
+    parking=UnprocessableQueue(lazy_sqs(_workers), os.environ[Variable.UNPROCESSABLE_QUEUE_URL]),
     retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
     now=partial(datetime.now, UTC),
 )
+_settle = SettleBatch(_record_result, _workers, logger)
 _watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 
 
@@ -56,13 +51,7 @@ _watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 @without_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle a batch of SQS messages; answers with `batchItemFailures`."""
-    batch = settle_batch(
-        event["Records"],
-        _record_result,
-        workers=_workers,
-        remaining_seconds=context.get_remaining_time_in_millis() / 1000,
-        logger=logger,
-    )
+    batch = _settle(event["Records"], context.get_remaining_time_in_millis() / 1000)
     _measured(batch).emit()
     return batch.response
 

@@ -1,0 +1,241 @@
+import io
+import os
+import subprocess
+import sys
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inference_results.adapters.aws import condition_failed
+from inference_results.adapters.lean import lazy_sqs, lean_dynamodb, lean_s3
+
+BUCKET = "customer-outputs"
+RANGE = {"Bucket": BUCKET, "Key": "key", "Range": "bytes=0-3"}
+KEY = {"inference_id": {"S": "a"}, "endpoint_name": {"S": "speech"}}
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """The pauses that were made, in place of waiting."""
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.setenv("URL_SUFFIX", "amazonaws.com")
+    return pauses
+
+
+@pytest.fixture
+def s3(aws):
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+@pytest.fixture
+def lean(aws):
+    return lean_s3(connections=1)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The names of the services that boto3 made clients of."""
+    names = []
+    make = boto3.client
+
+    def noted(service, **options):
+        names.append(service)
+        return make(service, **options)
+
+    monkeypatch.setattr(boto3, "client", noted)
+    return names
+
+
+def update(table_name, condition="attribute_not_exists(inference_id)", value=b"\x00\xff"):
+    return {
+        "TableName": table_name,
+        "Key": KEY,
+        "UpdateExpression": "SET #a = :a",
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {"#a": "held"},
+        "ExpressionAttributeValues": {":a": {"B": value}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def answered(status, content=b"", headers=None):
+    """What boto3's HTTP session answers with."""
+    raw = io.BytesIO(content)
+    raw.stream = lambda: iter([content])
+    return AWSResponse("https://aws", status, headers or {}, raw)
+
+
+def instead(*outcomes):
+    """Answer calls of lean clients so, in turn: boto3's own clients are answered by moto."""
+    return patch.object(URLLib3Session, "send", side_effect=outcomes)
+
+
+def test_an_object_is_what_boto3_says_it_is(s3, lean, made):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789", ContentType="text/csv")
+    expected, found = s3.get_object(**RANGE), lean.get_object(**RANGE)
+    assert found.pop("Body").read() == expected["Body"].read() == b"0123"
+    assert found == {name: expected[name] for name in found}
+    assert made == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_any_key_is_asked_for_as_boto3_does(lean, key):
+    class Sent(Exception):
+        pass
+
+    def noted(request, **_):
+        raise Sent(request.url)
+
+    request = RANGE | {"Key": key}
+    boto3s = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    boto3s.meta.events.register_first("before-send", noted)
+    with pytest.raises(Sent) as expected:
+        boto3s.get_object(**request)
+    with patch.object(URLLib3Session, "send", side_effect=noted), pytest.raises(Sent) as found:
+        lean.get_object(**request)
+    assert found.value.args[0].replace("us-east-1.", "") == expected.value.args[0].replace(
+        "us-east-1.", ""
+    )
+
+
+BROKEN = {
+    "no answer": ReadTimeoutError(endpoint_url="https://aws"),
+    "a connection that ends": ConnectionClosedError(endpoint_url="https://aws"),
+    "an answer that breaks off": answered(206, b"01", {"Content-Length": "4"}),
+    "a failure of AWS": answered(500),
+    "too many requests": answered(503),
+}
+
+
+@pytest.mark.parametrize("outcome", BROKEN.values(), ids=BROKEN)
+def test_a_read_that_fails_is_tried_once_more_after_a_pause(s3, lean, made, at_once, outcome):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    with instead(outcome):
+        assert lean.get_object(**RANGE)["Body"].read() == b"0123"
+    assert made == ["s3"]
+    (pause,) = at_once
+    assert 0 <= pause <= 1
+
+
+@pytest.mark.parametrize("status", [200, 301, 403, 404, 416])
+def test_what_was_answered_for_good_is_asked_of_boto3_at_once(s3, lean, at_once, status):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    with instead(answered(status)):
+        assert lean.get_object(**RANGE)["Body"].read() == b"0123"
+    assert at_once == []
+
+
+def test_errors_are_boto3s(s3, lean):
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        lean.get_object(**RANGE)
+
+
+def test_there_is_no_third_attempt(s3, lean):
+    """The caller's time is reckoned with two."""
+    calls = []
+
+    def failing(request, **_):
+        calls.append(request)
+        return AWSResponse(request.url, 503, {}, answered(503).raw)
+
+    lean._second_attempt._boto3.meta.events.register_first("before-send", failing)
+    with instead(answered(503)), pytest.raises(ClientError, match="503"):
+        lean.get_object(**RANGE)
+    assert len(calls) == 1
+
+
+def test_all_but_a_ranged_read_is_boto3s(s3, lean, made):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    assert lean.get_object(Bucket=BUCKET, Key="key")["Body"].read() == b"0123456789"
+    assert lean.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
+    assert made == ["s3"]
+
+
+def test_an_update_writes_what_boto3_writes(table_name, made):
+    lean_dynamodb(connections=1).update_item(**update(table_name))
+    assert made == []
+    found = boto3.client("dynamodb").get_item(TableName=table_name, Key=KEY)["Item"]
+    assert found["held"] == {"B": b"\x00\xff"}
+
+
+def test_a_condition_that_does_not_hold_says_what_is_there(table_name, made, at_once):
+    client = lean_dynamodb(connections=1)
+    client.update_item(**update(table_name))
+    with pytest.raises(ClientError) as raised:
+        client.update_item(**update(table_name, value=b"other"))
+    assert condition_failed(raised.value)
+    assert raised.value.response["Item"] == {**KEY, "held": {"B": "AP8="}}
+    assert (made, at_once) == ([], [])
+
+
+THROTTLED = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException"}'
+FAILED_CONDITION = b'{"__type": "x#ConditionalCheckFailedException"}'
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        *BROKEN.values(),
+        answered(400, THROTTLED),
+        answered(400, FAILED_CONDITION[:20]),
+        answered(400, b"[]"),
+        answered(400, b"{}"),
+    ],
+    ids=[*BROKEN, "throttling", "half of an answer", "a list", "no type"],
+)
+def test_a_write_that_fails_is_tried_once_more_after_a_pause(table_name, at_once, outcome):
+    with instead(outcome):
+        lean_dynamodb(connections=1).update_item(**update(table_name))
+    assert "Item" in boto3.client("dynamodb").get_item(TableName=table_name, Key=KEY)
+    assert len(at_once) == 1
+
+
+def test_an_endpoint_that_is_named_is_asked(aws, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:1")
+    answer = answered(206, b"0123", {"Content-Length": "4", "ETag": "e", "Content-Range": "0-3/9"})
+    answer.headers["Last-Modified"] = "Wed, 25 Nov 2026 12:00:00 GMT"
+    with instead(answer) as send:
+        lean_s3(connections=1).get_object(**RANGE)
+    (request,) = send.call_args.args
+    assert request.url == f"https://127.0.0.1:1/{BUCKET}/key"
+
+
+def test_a_client_that_is_never_asked_is_never_made(aws, made):
+    lazy_sqs(connections=1)
+    assert made == []
+
+
+def test_a_function_that_records_starts_without_boto3():
+    """It takes a third of the cold start. Anew, since this process has it."""
+    variables = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "URL_SUFFIX": "amazonaws.com",
+        "WORKERS": "10",
+        "TABLE_NAME": "inferences",
+        "SHARDS": "4",
+        "OUTPUT_PREFIXES": '["s3://customer-outputs/async/"]',
+        "INLINE_OUTPUT_BYTES": "1024",
+        "UNPROCESSABLE_QUEUE_URL": "https://sqs/unprocessable",
+        "RETENTION_DAYS": "90",
+        "WATCHED_ENDPOINTS": "[]",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    code = "import sys, inference_results.handlers.record_result; print('boto3' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True
+    )
+    assert (ran.stdout, ran.stderr) == ("False\n", "")
