@@ -51,7 +51,6 @@ class ResultRecorder(Construct):
                 Variable.RETENTION_DAYS: str(settings.retention_days),
                 Variable.SHARDS: str(settings.shards),
                 Variable.WORKERS: str(settings.workers),
-                Variable.URL_SUFFIX: cdk.Aws.URL_SUFFIX,
                 Variable.WATCHED_ENDPOINTS: json.dumps(settings.watched_names),
             },
             statements=[

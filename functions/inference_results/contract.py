@@ -169,8 +169,6 @@ class Variable(StrEnum):
     RETENTION_DAYS = "RETENTION_DAYS"
     SHARDS = "SHARDS"
     WORKERS = "WORKERS"
-    URL_SUFFIX = "URL_SUFFIX"
-    """Of the partition: `amazonaws.com`, or another. Ends the names of AWS's hosts."""
     CURSOR_KEY = "CURSOR_KEY"
     """Signs the cursors of lists."""
     SUBMIT_ENDPOINTS = "SUBMIT_ENDPOINTS"

@@ -26,7 +26,6 @@ def at_once(monkeypatch):
     """The pauses that were made, in place of waiting."""
     pauses = []
     monkeypatch.setattr("time.sleep", pauses.append)
-    monkeypatch.setenv("URL_SUFFIX", "amazonaws.com")
     return pauses
 
 
@@ -202,14 +201,27 @@ def test_a_write_that_fails_is_tried_once_more_after_a_pause(table_name, at_once
     assert len(at_once) == 1
 
 
-def test_an_endpoint_that_is_named_is_asked(aws, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:1")
-    answer = answered(206, b"0123", {"Content-Length": "4", "ETag": "e", "Content-Range": "0-3/9"})
-    answer.headers["Last-Modified"] = "Wed, 25 Nov 2026 12:00:00 GMT"
-    with instead(answer) as send:
-        lean_s3(connections=1).get_object(**RANGE)
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({"AWS_ENDPOINT_URL": "https://127.0.0.1:1"}, "https://127.0.0.1:1"),
+        ({"AWS_REGION": "eu-west-1"}, "https://dynamodb.eu-west-1.amazonaws.com"),
+        ({"AWS_REGION": "cn-north-1"}, "https://dynamodb.cn-north-1.amazonaws.com.cn"),
+        ({"AWS_REGION": "eusc-de-east-1"}, "https://dynamodb.eusc-de-east-1.amazonaws.eu"),
+    ],
+)
+def test_the_endpoint_is_the_one_that_is_named_or_the_regions(
+    aws, monkeypatch, variables, endpoint
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with instead(answered(200)) as send:
+        lean_dynamodb(connections=1).update_item(**update("inferences"))
     (request,) = send.call_args.args
-    assert request.url == f"https://127.0.0.1:1/{BUCKET}/key"
+    assert request.url == f"{endpoint}/"
+    assert f"/{os.environ['AWS_REGION']}/dynamodb/aws4_request" in str(
+        request.headers["Authorization"]
+    )
 
 
 def test_a_client_that_is_never_asked_is_never_made(aws, made):
@@ -223,7 +235,6 @@ def test_a_function_that_records_starts_without_boto3():
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "URL_SUFFIX": "amazonaws.com",
         "WORKERS": "10",
         "TABLE_NAME": "inferences",
         "SHARDS": "4",

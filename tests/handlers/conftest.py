@@ -56,7 +56,6 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
         "InferencesTable": table_name,
         "SummariesTable": summaries_table_name,
         "UnprocessableQueue": unprocessable_queue_url,
-        "AWS::URLSuffix": "amazonaws.com",
         "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1",
     }
 

@@ -22,9 +22,11 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
+from botocore.endpoint_provider import RuleSetStandardLibrary
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.httpsession import URLLib3Session
+from botocore.loaders import create_loader
 from botocore.utils import get_environ_proxies
 
 from inference_results.adapters.aws import (
@@ -34,7 +36,6 @@ from inference_results.adapters.aws import (
     READ_SECONDS,
     client_config,
 )
-from inference_results.contract import Variable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -87,10 +88,7 @@ class _LeanClient(_LazyClient):
         super().__init__(service, connections)
         self._second_attempt: Any = _LazyClient(service, connections, attempts=1)
         region = os.environ["AWS_REGION"]
-        self._endpoint = (
-            os.environ.get("AWS_ENDPOINT_URL")
-            or f"https://{service}.{region}.{os.environ[Variable.URL_SUFFIX]}"
-        )
+        self._endpoint = os.environ.get("AWS_ENDPOINT_URL") or _endpoint(service, region)
         # The runtime hands them to a function once, for as long as its process lives.
         credentials = ReadOnlyCredentials(
             os.environ["AWS_ACCESS_KEY_ID"],
@@ -118,6 +116,12 @@ class _LeanClient(_LazyClient):
             return None
         announced = answer.headers.get("Content-Length")
         return answer if announced is None or len(answer.content) == int(announced) else None
+
+
+def _endpoint(service: str, region: str) -> str:
+    """Of the region, in the domain of its partition."""
+    partitions = RuleSetStandardLibrary(create_loader().load_data("partitions"))
+    return f"https://{service}.{region}.{partitions.aws_partition(region)['dnsSuffix']}"
 
 
 class _LeanS3(_LeanClient):
