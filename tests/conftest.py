@@ -3,10 +3,12 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.compat import HTTPHeaders
 from hypothesis import settings
 from moto import mock_aws
 from moto.core.models import botocore_stubber
+from urllib3 import HTTPResponse, HTTPSConnectionPool
 
 from tests.synthesis import synthesised
 
@@ -36,12 +38,23 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with mock_aws():
         # moto stands behind boto3's clients only.
-        monkeypatch.setattr("inference_results.adapters.lean.URLLib3Session.send", _answered)
+        monkeypatch.setattr("urllib3.HTTPSConnectionPool.urlopen", _answered)
         yield
 
 
-def _answered(_session: Any, request: AWSPreparedRequest) -> AWSResponse | None:
-    return botocore_stubber("before-send", request)
+def _answered(
+    pool: HTTPSConnectionPool,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+    **_: Any,
+) -> HTTPResponse:
+    url = f"https://{pool.host}{path}"
+    request = AWSPreparedRequest(method, url, HTTPHeaders.from_dict(headers), body, False)
+    answer = botocore_stubber("before-send", request)
+    assert answer
+    return HTTPResponse(answer.content, answer.headers, answer.status_code)
 
 
 @pytest.fixture

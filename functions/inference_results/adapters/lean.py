@@ -1,16 +1,14 @@
 """Clients of the two calls that each result needs, without most of what boto3 does for a call.
 
-botocore's own signer and HTTP session make the call. Left out are its checks against the service's
-model, its endpoint rules, hooks and parsers: two thirds of the processor's time of a call, and most
-of a cold start. Whatever is not the plain answer is asked again of boto3's client, so redirects,
-errors and their codes are what they are elsewhere; see docs/decisions/0023.
+Left out are its checks against the service's model, its endpoint rules, hooks and parsers: two
+thirds of the processor's time of a call, and most of a cold start. Whatever is not the plain answer
+is asked again of boto3's client, so redirects, errors and their codes are what they are elsewhere;
+see docs/decisions/0023.
 """
 
 import base64
 import json
-import os
 import random
-import socket
 import threading
 import time
 from email.utils import parsedate_to_datetime
@@ -19,23 +17,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.credentials import ReadOnlyCredentials
-from botocore.endpoint_provider import RuleSetStandardLibrary
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnectionError
-from botocore.httpsession import URLLib3Session
-from botocore.loaders import create_loader
-from botocore.utils import get_environ_proxies
+from botocore.exceptions import ClientError
+from urllib3 import BaseHTTPResponse
 
-from inference_results.adapters.aws import (
-    CONDITION_FAILED,
-    CONNECT_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    READ_SECONDS,
-    client_config,
-)
+from inference_results.adapters.aws import CONDITION_FAILED, LONGEST_PAUSE_SECONDS, client_config
+from inference_results.adapters.signed_http import SignedHttp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -82,69 +68,35 @@ class _LazyClient:
 
 
 class _LeanClient(_LazyClient):
-    """Signs and sends one operation by itself; boto3's client has the others."""
+    """Makes one operation by itself; boto3's client has the others."""
 
-    def __init__(self, service: str, connections: int, signer: type[SigV4Auth]) -> None:
+    def __init__(self, service: str, connections: int) -> None:
         super().__init__(service, connections)
+        self._http = SignedHttp(service, connections)
         self._second_attempt: Any = _LazyClient(service, connections, attempts=1)
-        region = os.environ["AWS_REGION"]
-        self._endpoint = os.environ.get("AWS_ENDPOINT_URL") or _endpoint(service, region)
-        # The runtime hands them to a function once, for as long as its process lives.
-        credentials = ReadOnlyCredentials(
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ.get("AWS_SESSION_TOKEN"),
-        )
-        self._signer = signer(credentials, service, region)
-        self._session = URLLib3Session(
-            verify=os.environ.get("AWS_CA_BUNDLE") or True,  # type: ignore[arg-type]
-            proxies=get_environ_proxies(self._endpoint),
-            timeout=(CONNECT_SECONDS, READ_SECONDS),  # type: ignore[arg-type]
-            max_pool_connections=connections,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # type: ignore[list-item]
-        )
-
-    def _send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
-    ) -> AWSResponse | None:
-        """None if no answer came, or one that broke off."""
-        request = AWSRequest(method, self._endpoint + path, headers, body)
-        self._signer.add_auth(request)
-        try:
-            answer = self._session.send(request.prepare())
-        except (HTTPClientError, NoConnectionError):
-            return None
-        announced = answer.headers.get("Content-Length")
-        return answer if announced is None or len(answer.content) == int(announced) else None
-
-
-def _endpoint(service: str, region: str) -> str:
-    """Of the region, in the domain of its partition."""
-    partitions = RuleSetStandardLibrary(create_loader().load_data("partitions"))
-    return f"https://{service}.{region}.{partitions.aws_partition(region)['dnsSuffix']}"
 
 
 class _LeanS3(_LeanClient):
     def __init__(self, connections: int) -> None:
-        super().__init__("s3", connections, S3SigV4Auth)
+        super().__init__("s3", connections)
 
     def get_object(self, **request: str) -> Any:
         """As boto3's, with the body in memory, if `request` is a bucket, a key and a range."""
         if request.keys() != {"Bucket", "Key", "Range"}:
             return self._boto3.get_object(**request)
         path = f"/{request['Bucket']}/{quote(request['Key'], safe='/~')}"
-        answer = self._send("GET", path, {"Range": request["Range"]})
-        if answer and answer.status_code == HTTPStatus.PARTIAL_CONTENT:
+        answer = self._http.send("GET", path, {"range": request["Range"]})
+        if answer and answer.status == HTTPStatus.PARTIAL_CONTENT:
             return _as_boto3(answer)
-        if answer is None or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _pause()
         return self._second_attempt.get_object(**request)
 
 
-def _as_boto3(answer: AWSResponse) -> dict[str, Any]:
+def _as_boto3(answer: BaseHTTPResponse) -> dict[str, Any]:
     headers = answer.headers
     return {
-        "Body": BytesIO(answer.content),
+        "Body": BytesIO(answer.data),
         "ContentLength": int(headers["Content-Length"]),
         "ContentRange": headers["Content-Range"],
         "ContentType": headers.get("Content-Type"),
@@ -156,7 +108,7 @@ def _as_boto3(answer: AWSResponse) -> dict[str, Any]:
 
 class _LeanDynamoDB(_LeanClient):
     def __init__(self, connections: int) -> None:
-        super().__init__("dynamodb", connections, SigV4Auth)
+        super().__init__("dynamodb", connections)
 
     def update_item(self, **request: Any) -> dict[str, Any]:
         """As boto3's, without what DynamoDB returns.
@@ -166,29 +118,29 @@ class _LeanDynamoDB(_LeanClient):
         """
         body = json.dumps(request, default=_base64).encode()
         headers = {
-            "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": "DynamoDB_20120810.UpdateItem",
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": "DynamoDB_20120810.UpdateItem",
         }
-        answer = self._send("POST", "/", headers, body)
-        if answer and answer.status_code == HTTPStatus.OK:
+        answer = self._http.send("POST", "/", headers, body)
+        if answer and answer.status == HTTPStatus.OK:
             return {}
-        if answer and answer.status_code == HTTPStatus.BAD_REQUEST:
+        if answer and answer.status == HTTPStatus.BAD_REQUEST:
             _raise_if_condition_failed(answer)
         _pause()
         self._second_attempt.update_item(**request)
         return {}
 
 
-def _raise_if_condition_failed(answer: AWSResponse) -> None:
+def _raise_if_condition_failed(answer: BaseHTTPResponse) -> None:
     try:
-        told = json.loads(answer.content)
+        told = json.loads(answer.data)
     except ValueError:
         return
     match told:
-        case {"__type": str(kind)} if kind.endswith(f"#{CONDITION_FAILED}"):
+        case {"__type": str(kind)} if kind.rpartition("#")[2] == CONDITION_FAILED:
             error = {
                 "Error": {"Code": CONDITION_FAILED, "Message": told.get("message", "")},
-                "ResponseMetadata": {"HTTPStatusCode": answer.status_code},
+                "ResponseMetadata": {"HTTPStatusCode": answer.status},
                 "Item": told.get("Item", {}),
             }
             raise ClientError(error, "UpdateItem")  # type: ignore[arg-type]
