@@ -1,0 +1,94 @@
+"""AWS's limits, each with where it is written. Figures are those of us-east-1, looked up in
+November 2026; other regions have lower ones."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_DOCS: Final = "https://docs.aws.amazon.com"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`value` is AWS's default, in `unit`. A soft one is raised by asking AWS for a quota."""
+
+    name: str
+    value: float
+    unit: str
+    soft: bool
+    source: str
+
+
+SNS_PUBLISH: Final = Limit(
+    "SNS: messages published", 30_000, "/s", True, f"{_DOCS}/general/latest/gr/sns.html"
+)
+SQS_IN_FLIGHT: Final = Limit(
+    "SQS: messages in flight, of one queue",
+    120_000,
+    "",
+    True,
+    f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html",
+)
+POLLERS: Final = Limit(
+    "Lambda: concurrency of one SQS mapping",
+    1_000,
+    "",
+    False,
+    f"{_DOCS}/lambda/latest/dg/services-sqs-scaling.html",
+)
+"""MaximumConcurrency's most. Without it a mapping goes up to 1,250."""
+FIRST_POLLERS: Final = 5
+POLLERS_A_MINUTE: Final = 300
+"""How a mapping grows while messages wait; the same page."""
+
+CONCURRENCY: Final = Limit(
+    "Lambda: concurrency of the account",
+    1_000,
+    "",
+    True,
+    f"{_DOCS}/lambda/latest/dg/gettingstarted-limits.html",
+)
+MEGABYTES_OF_A_PROCESSOR: Final = 1769
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+
+S3_GET: Final = Limit(
+    "S3: GET below one prefix",
+    5_500,
+    "/s",
+    False,
+    f"{_DOCS}/AmazonS3/latest/userguide/optimizing-performance.html",
+)
+S3_PUT: Final = Limit("S3: PUT below one prefix, by SageMaker", 3_500, "/s", False, S3_GET.source)
+PARTITION_WRITES: Final = Limit(
+    "write units of a partition",
+    1_000,
+    "/s",
+    False,
+    f"{_DOCS}/amazondynamodb/latest/developerguide/bp-partition-key-design.html",
+)
+TABLE_WRITES: Final = Limit(
+    "DynamoDB: write units of a table or index",
+    40_000,
+    "/s",
+    True,
+    f"{_DOCS}/amazondynamodb/latest/developerguide/ServiceQuotas.html",
+)
+NEW_TABLE_WRITES: Final = 4_000
+"""Write units a second that a new on-demand table or index takes at once: its warm throughput.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html"""
+
+PUT_EVENTS: Final = Limit(
+    "EventBridge: PutEvents", 10_000, "/s", True, f"{_DOCS}/general/latest/gr/ev.html"
+)
+EVENT_TARGETS: Final = Limit(
+    "EventBridge: targets invoked", 18_750, "/s", True, f"{_DOCS}/general/latest/gr/ev.html"
+)
+EVENTS_A_CALL: Final = 10
+"""https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html"""
+
+API_REQUESTS: Final = Limit(
+    "API Gateway: requests",
+    10_000,
+    "/s",
+    True,
+    f"{_DOCS}/apigateway/latest/developerguide/limits.html",
+)

@@ -1,0 +1,164 @@
+"""Typical results: what is announced of them, and the items that this service writes of that."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.contract import DEFAULT_RETENTION_DAYS, Attribute
+from inference_results.domain.errors import Unprocessable
+from inference_results.domain.inference import Outcome
+from inference_results.domain.location import Location
+from inference_results.domain.ports import Disposition, Message, ObjectStart
+from inference_results.domain.reading import ReadResponse
+from inference_results.domain.recording import RecordResult
+from inference_results.domain.submission import registered, submission_from
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+"""As DynamoDB's client has it: each value under its type."""
+
+BUCKET: Final = "customer-outputs"
+ENDPOINT: Final = "speech-async-endpoint"
+_RECEIVED: Final = datetime(2026, 1, 25, 12, tzinfo=UTC)
+_ENDED: Final = _RECEIVED + timedelta(seconds=60)
+_RETENTION: Final = timedelta(days=DEFAULT_RETENTION_DAYS)
+
+
+def inference_id(number: int) -> str:
+    """As SageMaker generates them: a UUID. The same for the same number."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))
+
+
+def _location(number: int) -> str:
+    return f"s3://{BUCKET}/output/{uuid.uuid5(uuid.NAMESPACE_URL, str(number))}.out"
+
+
+def completed_event(number: int, endpoint: str = ENDPOINT) -> dict[str, Any]:
+    """The notification of a success, without the response."""
+    return {
+        "awsRegion": "us-east-1",
+        "eventTime": _ENDED.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "receivedTime": _RECEIVED.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "invocationStatus": "Completed",
+        "requestParameters": {
+            "accept": "application/json",
+            "contentType": "application/json",
+            "endpointName": endpoint,
+            "inputLocation": f"s3://{BUCKET}/input/{number}.json",
+        },
+        "responseParameters": {
+            "contentType": "application/json",
+            "outputLocation": _location(number),
+        },
+        "inferenceId": inference_id(number),
+        "eventVersion": "1.0",
+        "eventSource": "aws:sagemaker",
+        "eventName": "InferenceResult",
+    }
+
+
+def failed_event(number: int, endpoint: str = ENDPOINT) -> dict[str, Any]:
+    """That of a failure, as AWS sends most of them: without a location."""
+    event = completed_event(number, endpoint)
+    del event["responseParameters"]
+    return event | {
+        "invocationStatus": "Failed",
+        "failureReason": "ClientError: Received client error (400) from model. See the SageMaker"
+        " Endpoint logs in your account for more information.",
+    }
+
+
+def completed_item(number: int = 0, *, output_bytes: int = 128 * 1024, shards: int = 4) -> Item:
+    """The record of a success whose output has that many bytes; up to 1 KB are in the record."""
+    return _item(completed_event(number), output_bytes, shards)
+
+
+def failed_item(number: int = 0, *, shards: int = 4) -> Item:
+    """The record of a failure."""
+    return _item(failed_event(number), 0, shards)
+
+
+def registered_item(number: int = 0, *, shards: int = 4) -> Item:
+    """The record of an inference that is in progress."""
+    client = _Client()
+    given = {
+        "endpoint": ENDPOINT,
+        "output_location": _location(number),
+        "failure_location": _location(number).replace("/output/", "/failures/"),
+        "input_location": f"s3://{BUCKET}/input/{number}.json",
+        "content_type": "application/json",
+    }
+    submission = submission_from(
+        inference_id(number), given, submitted_at=_RECEIVED, now=_RECEIVED, retention=_RETENTION
+    )
+    SubmissionsTable(cast("DynamoDBClient", client), "", shards).register(registered(submission))
+    return client.item
+
+
+def ended(before: Item, after: Item) -> Item:
+    """The record of a result that was registered: what the submitter wrote stays."""
+    kept = (Attribute.SUBMITTED_AT, Attribute.DEADLINE, Attribute.SUBMISSION)
+    return after | {name: before[name] for name in kept}
+
+
+def _item(event: dict[str, Any], output_bytes: int, shards: int) -> Item:
+    kept = _Kept(output_bytes)
+    record_result = RecordResult(
+        read=ReadResponse(
+            objects=kept,
+            records=kept,
+            output_prefixes=(f"s3://{BUCKET}/",),
+            inline_output_bytes=1024,
+        ),
+        records=kept,
+        parking=kept,
+        retention=_RETENTION,
+        now=lambda: _ENDED,
+    )
+    record_result(Message(message_id="", body=json.dumps(event), receive_count=1, queue_arn=""))
+    return InferencesTable(cast("DynamoDBClient", None), "", shards).item(kept.outcome)
+
+
+class _Kept:
+    """S3 with one object, and a table that keeps the outcome it is given."""
+
+    outcome: Outcome
+
+    def __init__(self, output_bytes: int) -> None:
+        self._output_bytes = output_bytes
+
+    def read_start(self, location: Location, limit: int) -> ObjectStart:
+        return ObjectStart(
+            body=b"x" * min(limit, self._output_bytes),
+            size=self._output_bytes,
+            etag='"9b2cf535f27731c974343645a3985328"',
+            version_id="3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY",
+            content_type="application/json",
+        )
+
+    def record(self, outcome: Outcome) -> Disposition:
+        self.outcome = outcome
+        return Disposition.RECORDED
+
+    def submitted_failure_location(self, *_: str) -> str | None:
+        return None
+
+    def park(self, message: Message, why: Unprocessable) -> None:
+        raise why
+
+
+class _Client:
+    """Keeps the item that an update would write to an empty table."""
+
+    item: Item
+
+    def update_item(self, **call: Any) -> dict[str, Any]:
+        values = call["ExpressionAttributeValues"]
+        written = {name: values[f":{name}"] for name in map(str, Attribute) if f":{name}" in values}
+        self.item = call["Key"] | written
+        return {"Attributes": self.item}
