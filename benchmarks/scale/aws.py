@@ -28,17 +28,10 @@ SQS_IN_FLIGHT: Final = Limit(
     True,
     f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html",
 )
-POLLERS: Final = Limit(
-    "Lambda: concurrency of one SQS mapping",
-    1_000,
-    "",
-    False,
-    f"{_DOCS}/lambda/latest/dg/services-sqs-scaling.html",
-)
-"""MaximumConcurrency's most. Without it a mapping goes up to 1,250."""
 FIRST_POLLERS: Final = 5
 POLLERS_A_MINUTE: Final = 300
-"""How a mapping grows while messages wait; the same page."""
+"""How an SQS mapping grows while messages wait, up to its MaximumConcurrency: 1,000 at most.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 
 CONCURRENCY: Final = Limit(
     "Lambda: concurrency of the account",

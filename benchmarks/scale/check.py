@@ -28,9 +28,10 @@ from benchmarks.scale.results import Item, completed_event, failed_event, infere
 from benchmarks.scale.units import TABLE, entry, item_bytes, kinds, written
 from inference_results.contract import Attribute, Index, StackOutput
 from inference_results.domain.timestamp import timestamp
+from infra.settings import Settings
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.embedded_aws import NAME
-from local.environment import LocalFolder
+from local.environment import LocalFolder, host_environment
 from local.system import down, up
 
 _RESULTS: Final = 500
@@ -123,6 +124,7 @@ def _batches(folder: LocalFolder, outputs: dict[str, str]) -> list[Compared]:
         _change(mapping, Enabled=True)
         batches = _all_handed_over(log, seen, function, each)
         name = f"{each} results that wait, batch_size {size}"
+        # Not exactly: notices of the endpoints that came up may be among them.
         compared += [
             Compared(f"{name}: calls", math.ceil(each / size), len(batches), 0.1),
             Compared(f"{name}: messages in them", each, sum(batches), 0.1),
@@ -186,8 +188,7 @@ def _until(holds: Callable[[], bool]) -> None:
 def _writes(outputs: dict[str, str]) -> list[Compared]:
     """What was written, and under which keys."""
     table_name = outputs[StackOutput.TABLE_NAME]
-    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table_name)
-    items: list[Item] = [item for page in pages for item in page["Items"]]
+    items = _all_items(table_name)
     compared = [Compared("records", _RESULTS, len(items), 0)]
     completed = [it for it in items if it[Attribute.STATUS]["S"] == "Completed"]
     failed = [it for it in items if it[Attribute.STATUS]["S"] == "Failed"]
@@ -200,11 +201,11 @@ def _writes(outputs: dict[str, str]) -> list[Compared]:
             each = units[of] / len(some)
             model = typical[name].units[of]
             compared.append(Compared(f"write units of a {name} one: {of}", model, each, 0))
-        size = sum(map(item_bytes, some)) / len(some)
+        size = _bytes(some) / len(some)
         model_size = item_bytes(typical[name].items[0])
         compared.append(Compared(f"bytes of a {name} one", model_size, size, 0.15))
     compared.append(_changes(outputs, len(items)))
-    return compared + _keys(table_name, len(failed), items)
+    return compared + _keys(table_name, items)
 
 
 def _changes(outputs: dict[str, str], number: int) -> Compared:
@@ -225,9 +226,9 @@ def _changes(outputs: dict[str, str], number: int) -> Compared:
     return Compared("results in the summaries", number, counted(), 0)
 
 
-def _keys(table_name: str, failed: int, items: list[Item]) -> list[Compared]:
+def _keys(table_name: str, items: list[Item]) -> list[Compared]:
     """How many entries each key of an index has: asked of the index, and counted over the ids."""
-    shards = 4
+    shards = Settings.model_fields["shards"].default
     model = shares((inference_id(at) for at in range(_RESULTS)), shards)
     asked = {shard: _entries(table_name, f"{shard}#{_ENDPOINT}") for shard in range(shards)}
     found = [
@@ -236,10 +237,23 @@ def _keys(table_name: str, failed: int, items: list[Item]) -> list[Compared]:
     ]
     fullest = max(asked.values()) / len(items)
     found.append(Compared("part of the fullest shard", 1 / shards, fullest, 0.2))
-    by_status = index_keys()[Index.BY_STATUS]
-    sparse = sum(bool(entry(by_status, item)) for item in items)
-    found.append(Compared("entries of by-status", failed, sparse, 0))
+    for name, index in index_keys().items():
+        entries = [each for item in items if (each := entry(index, item))]
+        stored = _all_items(table_name, IndexName=name)
+        found += [
+            Compared(f"entries of {name}", len(entries), len(stored), 0),
+            Compared(f"bytes of {name}", _bytes(entries), _bytes(stored), 0),
+        ]
     return found
+
+
+def _bytes(items: list[Item]) -> int:
+    return sum(map(item_bytes, items))
+
+
+def _all_items(table_name: str, **index: Any) -> list[Item]:
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table_name, **index)
+    return [item for page in pages for item in page["Items"]]
 
 
 def _entries(table_name: str, key: str) -> int:
@@ -256,6 +270,8 @@ def _processor() -> list[Compared]:
     """Wide, since machines differ; beyond it `calls.PROCESSOR_MS` is to be measured anew."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.scale.processor"],
+        # Not that of the local system, which is down.
+        env=host_environment(),
         check=True,
         capture_output=True,
         text=True,

@@ -117,7 +117,7 @@ def calculate(load: Load, plan: Plan, hour: Hour | None = None) -> Result:
     """Simulates an hour, and adds up the rest."""
     seen = simulate(hour or Hour(load.rate), plan.all_settings)
     uses = [*_before(load, plan), *_recording(load, plan, seen)]
-    uses += [*_writing(load, plan), *_reading_the_stream(load, plan), *_asking(load, plan)]
+    uses += [*_writing(load, plan), *reading_the_stream(load, plan), *_asking(load, plan)]
     uses.append(_account(load, plan, uses))
     return Result(load, plan, seen, tuple(uses))
 
@@ -238,7 +238,8 @@ def _endpoints_in(batch: float, endpoints: int) -> float:
     return endpoints * (1 - (1 - 1 / endpoints) ** batch) if endpoints > 1 else 1
 
 
-def _reading_the_stream(load: Load, plan: Plan) -> Sequence[Use]:
+def reading_the_stream(load: Load, plan: Plan) -> Sequence[Use]:
+    """What announce and summarize take; a partition of the table has one shard of the stream."""
     each = load.changes / plan.partitions
     unit = "of a shard's time"
     announce, summarize = reader(Service.ANNOUNCE), reader(Service.SUMMARIZE)

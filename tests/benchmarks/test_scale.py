@@ -8,6 +8,8 @@ from benchmarks.scale.results import completed_item, ended, inference_id, regist
 from benchmarks.scale.units import TABLE, item_bytes, kinds, written
 from inference_results.adapters.index_places import Places
 from inference_results.contract import Attribute, Index
+from infra.settings import Settings
+from local.environment import ROOT
 
 MINUTE = {"seconds": 60, "burst_at": 60, "stop_at": 60}
 
@@ -84,6 +86,16 @@ def test_with_the_recommended_settings_no_partition_is_over_half_of_its_limit(ra
 
     assert result.partitions_over_half == []
     assert result.first.share <= 0.5
+
+
+def test_the_document_names_the_settings_that_the_model_recommends():
+    text = (ROOT / "docs" / "scale.md").read_text()
+    for name in ("maximum_concurrency", "workers", "shards"):
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+        default = Settings.model_fields[name].default
+        cells = [cell.strip() for cell in row.split("|")[2:-1]]
+        written = [default if "default" in cell else int(cell) for cell in cells]
+        assert written == [getattr(plan.all_settings, name) for plan in RECOMMENDED.values()]
 
 
 def test_the_first_limit_is_found_and_a_setting_moves_it():
