@@ -101,7 +101,14 @@ def test_a_read_that_fails_is_tried_once_more_after_a_pause(s3, lean, made, at_o
     assert 0 <= pause <= 1
 
 
-@pytest.mark.parametrize("status", [200, 301, 403, 404, 416])
+def test_an_answer_in_pieces_has_no_length_before_it(s3, lean):
+    """So do proxies send it on."""
+    pieces = HTTPResponse(b"0123", {"ETag": "e", "Content-Range": "bytes 0-3/10"}, 206)
+    with instead(pieces):
+        assert lean.get_object(**RANGE)["ContentLength"] == 4
+
+
+@pytest.mark.parametrize("status", [200, 206, 301, 403, 404, 416])
 def test_what_was_answered_for_good_is_asked_of_boto3_at_once(s3, lean, at_once, status):
     s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
     with instead(answered(status)):

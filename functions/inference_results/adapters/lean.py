@@ -11,7 +11,6 @@ import json
 import random
 import threading
 import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -81,12 +80,12 @@ class _LeanS3(_LeanClient):
         super().__init__("s3", connections)
 
     def get_object(self, **request: str) -> Any:
-        """As boto3's, with the body in memory, if `request` is a bucket, a key and a range."""
+        """As boto3's; the main members and a body in memory for a bucket, a key and a range."""
         if request.keys() != {"Bucket", "Key", "Range"}:
             return self._boto3.get_object(**request)
         path = f"/{request['Bucket']}/{quote(request['Key'], safe='/~')}"
         answer = self._http.send("GET", path, {"range": request["Range"]})
-        if answer and answer.status == HTTPStatus.PARTIAL_CONTENT:
+        if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and "ETag" in answer.headers:
             return _as_boto3(answer)
         if answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _pause()
@@ -94,15 +93,13 @@ class _LeanS3(_LeanClient):
 
 
 def _as_boto3(answer: BaseHTTPResponse) -> dict[str, Any]:
-    headers = answer.headers
     return {
         "Body": BytesIO(answer.data),
-        "ContentLength": int(headers["Content-Length"]),
-        "ContentRange": headers["Content-Range"],
-        "ContentType": headers.get("Content-Type"),
-        "ETag": headers["ETag"],
-        "LastModified": parsedate_to_datetime(headers["Last-Modified"]),
-        "VersionId": headers.get("x-amz-version-id"),
+        "ContentLength": len(answer.data),
+        "ContentRange": answer.headers.get("Content-Range"),
+        "ContentType": answer.headers.get("Content-Type"),
+        "ETag": answer.headers["ETag"],
+        "VersionId": answer.headers.get("x-amz-version-id"),
     }
 
 
