@@ -80,6 +80,9 @@ sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the S
 .venv-ministack/installed: local/requirements.txt
 .venv-checkov/installed: tests/scan/requirements.txt
 .venv-microburst/installed: tests/faults/requirements.txt
+# Compiled, as the modules of Lambda's runtimes are.
+.venv-lambda/installed: export UV_COMPILE_BYTECODE = 1
+.venv-lambda/installed: benchmarks/lambda/requirements.txt benchmarks/lambda/requirements-emulator.txt
 .venv-sagemaker-v2/installed: tests/sdk/requirements-v2.txt
 .venv-sagemaker-v3/installed: tests/sdk/requirements-v3.txt
 .venv-%/installed: | .venv/bin/uv
@@ -92,13 +95,16 @@ node_modules/installed: package-lock.json
 	touch $@
 
 lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
-	for folder in functions . local tests/faults tests/scan; do \
+	for folder in functions . local tests/faults tests/scan benchmarks/lambda; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 	for version in v2 v3; do \
 		(cd tests/sdk && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate \
 			requirements-$$version.in -o requirements-$$version.txt); done
+	cd benchmarks/lambda && $(CURDIR)/$(BIN)/uv pip compile --quiet --no-deps --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate \
+		requirements-emulator.in -o requirements-emulator.txt
 
 clean:  ## stop what runs, and remove everything that was installed or written
 	test ! -x $(BIN)/python || $(BIN)/python -m local down
