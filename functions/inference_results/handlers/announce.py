@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
+from inference_results.adapters.clients import client
 from inference_results.adapters.eventbridge import EventBus
 from inference_results.adapters.items import streamed
 from inference_results.adapters.stepfunctions import WaitingTasks
@@ -42,7 +42,7 @@ _offer = Offer(sleep=time.sleep)
 _custom_attributes = os.environ[Variable.ANNOUNCE_CUSTOM_ATTRIBUTES] == "true"
 _announce_changes = AnnounceChanges(
     bus=EventBus(
-        boto3.client("events", config=_config),
+        client("events", config=_config),
         os.environ[Variable.EVENT_BUS_ARN],
         os.environ[Variable.TABLE_ARN],
         _pool,
@@ -52,7 +52,7 @@ _announce_changes = AnnounceChanges(
     now=partial(datetime.now, UTC),
 )
 _answer_tasks = AnswerTasks(
-    tasks=WaitingTasks(boto3.client("stepfunctions", config=_config), _pool),
+    tasks=WaitingTasks(client("stepfunctions", config=_config), _pool),
     custom_attributes=_custom_attributes,
     offer=_offer,
 )

@@ -10,13 +10,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import PRESIGNING, client_config
+from inference_results.adapters.clients import client
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.summaries import SummariesTable
@@ -40,7 +40,7 @@ _WORKERS: Final = 16
 
 _now = partial(datetime.now, UTC)
 _config = client_config(connections=_WORKERS)
-_dynamodb = boto3.client("dynamodb", config=_config)
+_dynamodb = client("dynamodb", config=_config)
 _inferences = InferenceQueries(
     _dynamodb,
     os.environ[Variable.TABLE_NAME],
@@ -62,7 +62,7 @@ _summarize_endpoint = SummarizeEndpoint(
 )
 _locate_output = LocateOutput(
     find=_find_inference,
-    objects=S3Objects(boto3.client("s3", config=_config.merge(PRESIGNING))),
+    objects=S3Objects(client("s3", config=_config.merge(PRESIGNING))),
 )
 
 

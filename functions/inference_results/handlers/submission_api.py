@@ -9,13 +9,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
+from inference_results.adapters.clients import client
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
 from inference_results.adapters.submissions import SubmissionsTable
@@ -37,7 +37,7 @@ _retention: Final = timedelta(days=int(os.environ[Variable.RETENTION_DAYS]))
 _answers_tasks: Final = os.environ[Variable.ANSWERS_TASKS] == "true"
 _config = client_config(connections=1)
 _submissions = SubmissionsTable(
-    boto3.client("dynamodb", config=_config),
+    client("dynamodb", config=_config),
     os.environ[Variable.TABLE_NAME],
     int(os.environ[Variable.SHARDS]),
 )
@@ -47,11 +47,12 @@ _register_invocation = RegisterInvocation(
     retention=_retention,
     now=_now,
 )
+_input_prefix: Final = os.environ[Variable.INPUT_PREFIX] or None
 _submit_inference = SubmitInference(
     attempts=_submissions,
-    endpoints=AsyncEndpoints(boto3.client("sagemaker-runtime", config=INVOKING)),
-    inputs=S3Objects(boto3.client("s3", config=_config)),
-    input_prefix=os.environ[Variable.INPUT_PREFIX] or None,
+    endpoints=AsyncEndpoints(client("sagemaker-runtime", config=INVOKING)),
+    inputs=S3Objects(client("s3", config=_config)) if _input_prefix else None,
+    input_prefix=_input_prefix,
     endpoint_names=frozenset(json.loads(os.environ[Variable.SUBMIT_ENDPOINTS])),
     answers_tasks=_answers_tasks,
     retention=_retention,

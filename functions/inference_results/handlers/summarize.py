@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
+from inference_results.adapters.clients import client
 from inference_results.adapters.summaries import SummariesTable
 from inference_results.contract import REDRIVEN_FROM, Variable
 from inference_results.domain.counting import Change, CountResults
@@ -30,7 +30,7 @@ logger = Logger()
 
 _count_results = CountResults(
     counts=SummariesTable(
-        boto3.client("dynamodb", config=client_config(connections=1)),
+        client("dynamodb", config=client_config(connections=1)),
         os.environ[Variable.SUMMARIES_TABLE_NAME],
     ),
     retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
+from inference_results.adapters.clients import client
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.overdue import OverdueRecords
 from inference_results.adapters.s3 import S3Objects
@@ -30,14 +30,14 @@ logger = Logger()
 
 _workers = int(os.environ[Variable.WORKERS])
 _config = client_config(connections=_workers)
-_dynamodb = boto3.client("dynamodb", config=_config)
+_dynamodb = client("dynamodb", config=_config)
 _table = (_dynamodb, os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SHARDS]))
 _records = InferencesTable(*_table)
 _sweep_overdue = SweepOverdue(
     overdue=OverdueRecords(*_table),
     records=_records,
     read=ReadResponse(
-        objects=S3Objects(boto3.client("s3", config=_config)),
+        objects=S3Objects(client("s3", config=_config)),
         records=_records,
         output_prefixes=tuple(json.loads(os.environ[Variable.OUTPUT_PREFIXES])),
         inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
