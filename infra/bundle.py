@@ -24,6 +24,7 @@ _LEFT_OUT = (
     "*/REQUESTED",
     "*/direct_url.json",
     "*/uv_cache.json",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*",
 )
 """What installers leave behind that no function needs, or that differs from run to run."""
 
@@ -84,8 +85,9 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     python = _interpreter(version)
     if python is None:
-        sys.stderr.write(f"{runtime} is not on the PATH: modules are bundled uncompiled, and so ")
-        sys.stderr.write("each cold start compiles them. The asset differs from a compiled one.\n")
+        sys.stderr.write(f"There is no {runtime} here: modules are bundled uncompiled, and each ")
+        sys.stderr.write(f"cold start compiles them. `uv python install {version}` brings one; ")
+        sys.stderr.write("the asset is another one then.\n")
     else:
         # fmt: off
         subprocess.run(
@@ -100,6 +102,15 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
 
 
 def _interpreter(version: str) -> str | None:
+    """One that starts: on the PATH there may be names for which a version manager has nothing.
+
+    None is fetched here, or the asset would depend on whether that worked.
+    """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    return shutil.which(f"python{version}")
+    found = subprocess.run(
+        [find_uv_bin(), "python", "find", "--no-config", "--no-project", "--system", version],
+        capture_output=True,
+        text=True,
+    )
+    return found.stdout.strip() if found.returncode == 0 else None

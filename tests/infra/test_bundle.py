@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle import bundle
+from infra.bundle import _interpreter, bundle
 from infra.settings import NEWEST_RUNTIME
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,8 +38,22 @@ def test_what_the_runtime_has_is_not_shipped(bundled):
     assert not {"boto3", "botocore", "s3transfer"} & {each.name for each in bundled.iterdir()}
 
 
+def test_pages_for_browsers_are_not_shipped(bundled):
+    assert not [each for each in bundled.rglob("*") if each.suffix in {".js", ".css"}]
+
+
 def test_modules_are_compiled_for_a_runtime_that_is_at_hand(bundled):
     assert list(bundled.glob("inference_results/__pycache__/contract.*.pyc"))
+
+
+def test_a_name_on_the_path_that_starts_nothing_is_no_interpreter(tmp_path, monkeypatch):
+    broken = tmp_path / "python3.9"
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "none"))
+
+    assert _interpreter("3.9") is None
 
 
 def test_bundling_again_gives_the_same_bytes(bundled, tmp_path):
