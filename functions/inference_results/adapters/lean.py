@@ -1,9 +1,9 @@
-"""Clients of the two calls that each result needs, without most of what boto3 does for a call.
+"""Clients of the two calls that each result needs, without most of what botocore does for a call.
 
 Left out are its checks against the service's model, its endpoint rules, hooks and parsers: two
 thirds of the processor's time of a call, and most of a cold start. Whatever is not the plain answer
-is asked again of boto3's client, so redirects, errors and their codes are what they are elsewhere;
-see docs/decisions/0023.
+is asked again of botocore's client, so redirects, errors and their codes are what they are
+elsewhere; see docs/decisions/0023.
 """
 
 import base64
@@ -46,7 +46,7 @@ def lazy_sqs(connections: int) -> "SQSClient":
 
 
 class _LazyClient:
-    """boto3's client of a service, made when it is first asked."""
+    """botocore's client of a service, made when it is first asked."""
 
     def __init__(self, service: str, connections: int, attempts: int = 2) -> None:
         self._service = service
@@ -54,20 +54,21 @@ class _LazyClient:
         self._made: Any = None
 
     def __getattr__(self, operation: str) -> Any:
-        return getattr(self._boto3, operation)
+        return getattr(self._client, operation)
 
     @property
-    def _boto3(self) -> Any:
-        with _MAKING:  # boto3 makes no two clients at a time
+    def _client(self) -> Any:
+        with _MAKING:  # a session makes no two clients at a time
             if self._made is None:
-                import boto3  # a third of a cold start
+                # Half of a cold start, which most functions never need.
+                from inference_results.adapters import clients
 
-                self._made = boto3.client(self._service, config=self._config)  # type: ignore[call-overload]
+                self._made = clients.client(self._service, self._config)
         return self._made
 
 
 class _LeanClient(_LazyClient):
-    """Makes one operation by itself; boto3's client has the others."""
+    """Makes one operation by itself; botocore's client has the others."""
 
     def __init__(self, service: str, connections: int) -> None:
         super().__init__(service, connections)
@@ -80,19 +81,19 @@ class _LeanS3(_LeanClient):
         super().__init__("s3", connections)
 
     def get_object(self, **request: str) -> Any:
-        """As boto3's; the main members and a body in memory for a bucket, a key and a range."""
+        """As botocore's; the main members and a body in memory for a bucket, a key and a range."""
         if request.keys() != {"Bucket", "Key", "Range"}:
-            return self._boto3.get_object(**request)
+            return self._client.get_object(**request)
         path = f"/{request['Bucket']}/{quote(request['Key'], safe='/~')}"
         answer = self._http.send("GET", path, {"range": request["Range"]})
         if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and "ETag" in answer.headers:
-            return _as_boto3(answer)
+            return _as_client(answer)
         if answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _pause()
         return self._second_attempt.get_object(**request)
 
 
-def _as_boto3(answer: BaseHTTPResponse) -> dict[str, Any]:
+def _as_client(answer: BaseHTTPResponse) -> dict[str, Any]:
     return {
         "Body": BytesIO(answer.data),
         "ContentLength": len(answer.data),
@@ -108,7 +109,7 @@ class _LeanDynamoDB(_LeanClient):
         super().__init__("dynamodb", connections)
 
     def update_item(self, **request: Any) -> dict[str, Any]:
-        """As boto3's, without what DynamoDB returns.
+        """As botocore's, without what DynamoDB returns.
 
         Raises ClientError for a condition that does not hold; `Item` in its response is as the JSON
         has it, where binary is base64.
