@@ -11,7 +11,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test faults fuzz scale up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test faults fuzz scale cost up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings,
 	EFFORT=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
 		tests/fuzz tests/races tests/adapters/test_*_interleaving.py \
 		tests/deploy/test_read_units.py tests/deploy/test_submitting.py
+
+cost: install .venv-microburst/installed  ## count what results use, and what that costs by benchmarks/cost/prices.toml
+	$(BIN)/python -m benchmarks.cost
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up

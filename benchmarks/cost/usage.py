@@ -1,0 +1,89 @@
+"""What some results used, part by part, and what a million of them cost."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from benchmarks.cost.prices import Item, Prices
+
+Amounts: TypeAlias = Mapping[Item, float]
+
+
+class Part(StrEnum):
+    """Of the price of a result, as the table shows them."""
+
+    SNS = "SNS"
+    SQS = "SQS"
+    LAMBDA_REQUESTS = "Lambda requests"
+    LAMBDA_TIME = "Lambda time"
+    S3 = "S3"
+    TABLE = "table"
+    LOGS = "logs"
+    SUMMARIES = "summaries"
+    ANNOUNCEMENTS = "announcements"
+    REGISTRATION = "registration"
+    API = "API"
+
+
+_PARTS = {
+    Item.SNS_PUBLISH: Part.SNS,
+    Item.SQS_REQUEST: Part.SQS,
+    Item.LAMBDA_REQUEST: Part.LAMBDA_REQUESTS,
+    Item.LAMBDA_GB_SECOND: Part.LAMBDA_TIME,
+    Item.S3_GET: Part.S3,
+    Item.S3_PUT: Part.S3,
+    Item.WRITE_UNIT: Part.TABLE,
+    Item.READ_UNIT: Part.TABLE,
+    Item.LOGS_GB: Part.LOGS,
+    Item.EVENT: Part.ANNOUNCEMENTS,
+    Item.HTTP_API_REQUEST: Part.API,
+}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of `number` results, or reads, together."""
+
+    number: int
+    parts: Mapping[Part, Amounts]
+
+    def per_thousand(self) -> dict[Part, dict[Item, float]]:
+        """The amounts that a thousand of them use."""
+        return {
+            part: {item: 1000 * amount / self.number for item, amount in amounts.items()}
+            for part, amounts in self.parts.items()
+        }
+
+    def per_million(self, prices: Prices) -> dict[Part, float]:
+        """US dollars."""
+        return {
+            part: 1e6 / self.number * sum(prices.usd[item] * each for item, each in amounts.items())
+            for part, amounts in self.parts.items()
+        }
+
+    def times(self, factor: float) -> "Usage":
+        """Of as many, each of which used so much more."""
+        parts = {
+            part: {item: factor * amount for item, amount in amounts.items()}
+            for part, amounts in self.parts.items()
+        }
+        return Usage(self.number, parts)
+
+
+def by_part(amounts: Amounts) -> dict[Part, Amounts]:
+    """Each item in the part that is named after it."""
+    parts: defaultdict[Part, dict[Item, float]] = defaultdict(dict)
+    for item, amount in amounts.items():
+        parts[_PARTS[item]][item] = amount
+    return dict(parts)
+
+
+def together(amounts: Iterable[Amounts]) -> Amounts:
+    """Their sum."""
+    total: defaultdict[Item, float] = defaultdict(float)
+    for each in amounts:
+        for item, amount in each.items():
+            total[item] += amount
+    return dict(total)
