@@ -7,6 +7,7 @@ which takes four times as long.
 import hashlib
 import hmac
 import os
+import socket
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -45,6 +46,8 @@ class SignedHttp:
         self._before_path = self.endpoint if proxy and parts.scheme == "http" else ""
         options: dict[str, Any] = {
             "maxsize": connections,
+            # urllib3's own, but for proxies: a body would wait there for its headers' receipt.
+            "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             "ca_certs": os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True),
         }
