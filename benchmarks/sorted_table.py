@@ -1,0 +1,239 @@
+"""DynamoDB in this process, for reads at sizes at which emulators only measure themselves.
+
+moto and MiniStack go through all items to find those of a partition, and report half a unit for any
+Query. Here, as in DynamoDB, the items of a partition lie sorted, and units are counted by its rule
+(Developer Guide, "DynamoDB item sizes and formats" and "DynamoDB read consistency").
+"""
+
+import base64
+import json
+import math
+import re
+import time
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Item = Mapping[str, dict[str, Any]]
+
+_UNIT_BYTES: Final = 4096
+_PAGE_BYTES: Final = 1_048_576
+_KEY_CONDITION: Final = re.compile(
+    r"#\w+ = (?P<partition>:\w+)"
+    r"(?: AND #\w+ (?P<comparison>=|>=|<|BETWEEN) (?P<low>:\w+)(?: AND (?P<high>:\w+))?)?"
+)
+"""What this project asks; names are those of the keys of what is queried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Of the table, or of an index: `kept` are the attributes that are projected, None for all."""
+
+    partition: str
+    sort: str
+    kept: frozenset[str] | None = None
+
+
+class _Row(NamedTuple):
+    sort: str
+    key: bytes
+    """Of the table and the index, as LastEvaluatedKey has it."""
+    document: bytes
+    size: int
+
+
+@dataclass(slots=True)
+class Spent:
+    """Since it was last taken: calls, read units, and seconds of the processor's time here."""
+
+    calls: int = 0
+    units: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class SortedTable:
+    """Answers Query and BatchGetItem of clients that it is put behind.
+
+    Whatever table they name: there is one. `indexes` by name; the name None is the table itself.
+    """
+
+    indexes: Mapping[str | None, Keys]
+    _partitions: dict[tuple[str | None, str], list[_Row]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    _spent: Spent = field(default_factory=Spent)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, item: Item) -> None:
+        """In the table, and in each index that its attributes place it in."""
+        of_table = self.indexes[None]
+        own_key = {of_table.partition, of_table.sort}
+        for name, keys in self.indexes.items():
+            if keys.partition not in item or keys.sort not in item:
+                continue
+            key = {*own_key, keys.partition, keys.sort}
+            kept = item.keys() if keys.kept is None else (keys.kept | key)
+            projected = {each: value for each, value in item.items() if each in kept}
+            row = _Row(
+                item[keys.sort]["S"],
+                _json({each: item[each] for each in sorted(key)}),
+                _json(projected),
+                item_bytes(projected),
+            )
+            insort(self._partitions[name, item[keys.partition]["S"]], row)
+
+    def behind(self, client: "DynamoDBClient") -> None:
+        """The client's requests are answered here, and never sent."""
+        answer: Any = self._answer  # the stubs know of no handler that answers
+        client.meta.events.register("before-send.dynamodb", answer)
+
+    def taken(self) -> Spent:
+        """What was spent since this was asked last."""
+        with self._lock:
+            spent, self._spent = self._spent, Spent()
+        return spent
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        """`request` is botocore's AWSPreparedRequest."""
+        began = time.thread_time()
+        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        asked = json.loads(request.body)
+        match operation:
+            case "Query":
+                body, units = self._query(asked)
+            case "BatchGetItem":
+                body, units = self._batch_get(asked)
+            case _:
+                raise NotImplementedError(operation)
+        with self._lock:
+            self._spent.calls += 1
+            self._spent.units += units
+            self._spent.seconds += time.thread_time() - began
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(body))
+
+    def _query(self, asked: dict[str, Any]) -> tuple[bytes, float]:
+        condition = _KEY_CONDITION.fullmatch(asked["KeyConditionExpression"])
+        if condition is None:
+            raise NotImplementedError(asked["KeyConditionExpression"])
+        values = {name: each["S"] for name, each in asked["ExpressionAttributeValues"].items()}
+        name = asked.get("IndexName")
+        rows = self._partitions.get((name, values[condition["partition"]]), [])
+        first, end = _range(rows, condition, values)
+        forward = asked.get("ScanIndexForward", True)
+        if start := asked.get("ExclusiveStartKey"):
+            sort = start[self.indexes[name].sort]["S"]
+            first, end = (
+                (bisect_right(rows, sort, key=_sort), end)
+                if forward
+                else (first, bisect_left(rows, sort, key=_sort))
+            )
+        places = range(first, end) if forward else range(end - 1, first - 1, -1)
+        return _page([rows[at] for at in places[: asked.get("Limit")]], asked)
+
+    def _batch_get(self, asked: dict[str, Any]) -> tuple[bytes, float]:
+        ((table_name, request),) = asked["RequestItems"].items()
+        of_table = self.indexes[None]
+        found = []
+        for key in request["Keys"]:
+            sort = key[of_table.sort]["S"]
+            rows = self._partitions.get((None, key[of_table.partition]["S"]), [])
+            found += [each for each in rows if each.sort == sort]
+        documents = b",".join(each.document for each in found)
+        body = b'{"Responses":{%s:[%s]},"UnprocessedKeys":{}}' % (_json(table_name), documents)
+        consistent = request.get("ConsistentRead", False)
+        return body, sum(_units(each.size, consistent) for each in found)
+
+
+def item_bytes(item: Item) -> int:
+    """What DynamoDB takes for the size of an item."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    ((kind, held),) = value.items()
+    match kind:
+        case "S":
+            return len(held.encode())
+        case "N":
+            digits = len(held.lstrip("-").replace(".", "").strip("0"))
+            return math.ceil(digits / 2) + 1 + int(held.startswith("-"))
+        case "B":
+            return len(held)
+        case "BOOL" | "NULL":
+            return 1
+        case "L":
+            return 3 + sum(1 + _value_bytes(each) for each in held)
+        case "M":
+            return 3 + len(held) + item_bytes(held)
+    raise NotImplementedError(kind)
+
+
+def _units(size: int, consistent: bool) -> float:
+    return max(1, math.ceil(size / _UNIT_BYTES)) * (1 if consistent else 0.5)
+
+
+def _range(
+    rows: list[_Row], condition: re.Match[str], values: Mapping[str, str]
+) -> tuple[int, int]:
+    """Places of the first that the condition takes in, and of the one after the last."""
+    low = values.get(condition["low"] or "", "")
+    match condition["comparison"]:
+        case None:
+            return 0, len(rows)
+        case "<":
+            return 0, bisect_left(rows, low, key=_sort)
+        case ">=":
+            return bisect_left(rows, low, key=_sort), len(rows)
+        case "=":
+            return bisect_left(rows, low, key=_sort), bisect_right(rows, low, key=_sort)
+    return bisect_left(rows, low, key=_sort), bisect_right(
+        rows, values[condition["high"]], key=_sort
+    )
+
+
+def _page(rows: list[_Row], asked: Mapping[str, Any]) -> tuple[bytes, float]:
+    """As many as a page takes; it has a LastEvaluatedKey if it ends at a limit, as DynamoDB's."""
+    page = []
+    size = 0
+    for row in rows:
+        page.append(row)
+        size += row.size
+        if size >= _PAGE_BYTES:
+            break
+    body = b'{"Items":[%s],"Count":%d' % (b",".join(each.document for each in page), len(page))
+    if page and (size >= _PAGE_BYTES or len(page) == asked.get("Limit")):
+        body += b',"LastEvaluatedKey":%s' % page[-1].key
+    return body + b"}", _units(size, asked.get("ConsistentRead", False))
+
+
+def _sort(row: _Row) -> str:
+    return row.sort
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+_ENCODER: Final = json.JSONEncoder(default=_base64)
+
+
+def _json(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode()
+
+
+class _Raw(BytesIO):
+    """As urllib3's response is read."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
