@@ -1,0 +1,44 @@
+"""One local system for the parts that need one, in a temporary folder."""
+
+import atexit
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import boto3
+
+from local.environment import LocalFolder
+from local.system import down, up
+
+
+@contextmanager
+def local_system() -> Iterator[LocalFolder]:
+    """Makes this process a client of the local system, for as long as the context lasts.
+
+    The first to ask brings it up, for all parts of a run: it is stopped when the process ends.
+    Raises StartError or DeployError.
+    """
+    before = dict(os.environ)
+    boto3.DEFAULT_SESSION = None  # it keeps what it read of the environment
+    try:
+        folder = _brought_up()
+        folder.enter()
+        yield folder
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        boto3.DEFAULT_SESSION = None
+
+
+@cache
+def _brought_up() -> LocalFolder:
+    temporary = TemporaryDirectory(prefix="benchmarks-")
+    folder = LocalFolder(Path(temporary.name))
+    atexit.register(temporary.cleanup)
+    atexit.register(down, folder)
+    up(folder, tell=lambda step: print(step, file=sys.stderr))
+    return folder
