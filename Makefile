@@ -11,7 +11,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test faults fuzz scale cost up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test faults fuzz bench cost scale up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,16 +26,19 @@ test: install  ## check and scan, then every test, those of the deployed system 
 faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
 	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
 
-scale: install  ## what 10 to 10,000 results a second take of AWS's limits: docs/scale.md
-	$(BIN)/python -m benchmarks.scale
-
 fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings, large numbers
 	EFFORT=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
 		tests/fuzz tests/races tests/adapters/test_*_interleaving.py \
 		tests/deploy/test_read_units.py tests/deploy/test_submitting.py
 
+bench: install .venv-lambda/installed .venv-sagemaker-v2/installed  ## measure against other ways to do the same: PARTS="readable waiting"
+	$(BIN)/python -m benchmarks $(PARTS)
+
 cost: install .venv-microburst/installed  ## count what results use, and what that costs by benchmarks/cost/prices.toml
 	$(BIN)/python -m benchmarks.cost
+
+scale: install  ## what 10 to 10,000 results a second take of AWS's limits: docs/scale.md
+	$(BIN)/python -m benchmarks.scale
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up
