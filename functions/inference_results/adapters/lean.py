@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
-from urllib3 import BaseHTTPResponse
 
 from inference_results.adapters.aws import CONDITION_FAILED, LONGEST_PAUSE_SECONDS, client_config
 from inference_results.adapters.signed_http import SignedHttp
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
+    from urllib3 import BaseHTTPResponse
 
 _MAKING: Final = threading.Lock()
 
@@ -93,7 +93,7 @@ class _LeanS3(_LeanClient):
         return self._second_attempt.get_object(**request)
 
 
-def _as_client(answer: BaseHTTPResponse) -> dict[str, Any]:
+def _as_client(answer: "BaseHTTPResponse") -> dict[str, Any]:
     return {
         "Body": BytesIO(answer.data),
         "ContentLength": len(answer.data),
@@ -129,7 +129,7 @@ class _LeanDynamoDB(_LeanClient):
         return {}
 
 
-def _raise_if_condition_failed(answer: BaseHTTPResponse) -> None:
+def _raise_if_condition_failed(answer: "BaseHTTPResponse") -> None:
     try:
         told = json.loads(answer.data)
     except ValueError:

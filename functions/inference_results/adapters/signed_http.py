@@ -11,17 +11,20 @@ import socket
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
 from botocore.httpsession import get_cert_path
 from botocore.loaders import create_loader
 from botocore.utils import get_environ_proxies
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
+from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from inference_results.adapters.aws import CONNECT_SECONDS, READ_SECONDS
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse  # the Lambda runtime may have a urllib3 before 2
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
@@ -57,7 +60,7 @@ class SignedHttp:
 
     def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> BaseHTTPResponse | None:
+    ) -> "BaseHTTPResponse | None":
         """The answer whatever its status, with its whole body; None if none came, or a part of one.
 
         `path` is percent-encoded; the names of `headers` are in lower case.
@@ -71,6 +74,7 @@ class SignedHttp:
                 signed,
                 retries=False,
                 assert_same_host=False,  # a proxy is another host
+                enforce_content_length=True,  # urllib3 before 2 lets bodies break off
             )
         except HTTPError:
             return None
