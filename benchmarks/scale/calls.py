@@ -10,11 +10,12 @@ from benchmarks.scale.deployed import memory_megabytes
 from inference_results.contract import Service
 
 PROCESSOR_MS: Final = {
-    Service.RECORD_RESULT: 1.6,
+    Service.RECORD_RESULT: 1.2,
     Service.ANNOUNCE: 0.21,
     Service.SUMMARIZE: 0.022,
 }
-"""Of one result, on a whole processor: measured by `benchmarks.scale.processor`."""
+"""Of one result, on a whole processor: by `make bench PARTS=per_result`, with HTTP and TLS; of the
+others by `benchmarks.scale.processor`, without."""
 
 S3_MS: Final = 25.0
 DYNAMODB_MS: Final = 8.0

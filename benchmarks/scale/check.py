@@ -26,7 +26,7 @@ from benchmarks.scale.deployed import index_keys
 from benchmarks.scale.partitions import shares
 from benchmarks.scale.results import Item, completed_event, failed_event, inference_id
 from benchmarks.scale.units import TABLE, entry, item_bytes, kinds, written
-from inference_results.contract import Attribute, Index, StackOutput
+from inference_results.contract import Attribute, Index, Service, StackOutput
 from inference_results.domain.timestamp import timestamp
 from infra.settings import Settings
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
@@ -276,8 +276,8 @@ def _processor() -> list[Compared]:
         capture_output=True,
         text=True,
     )
-    measured = json.loads(done.stdout)
+    measured: dict[str, float] = json.loads(done.stdout)
     return [
-        Compared(f"processor, ms for a result: {name}", model, measured[name], 1)
-        for name, model in PROCESSOR_MS.items()
+        Compared(f"processor, ms for a result: {name}", PROCESSOR_MS[Service(name)], took, 1)
+        for name, took in measured.items()
     ]
