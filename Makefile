@@ -11,7 +11,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test faults fuzz bench cost scale up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test faults fuzz bench cost scale figures up down check scan unit openapi template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ cost: install .venv-microburst/installed  ## count what results use, and what th
 
 scale: install  ## what 10 to 10,000 results a second take of AWS's limits: docs/scale.md
 	$(BIN)/python -m benchmarks.scale
+
+figures: .venv-plots/installed  ## write the tables and plots of docs/performance.md from what was measured last
+	.venv-plots/bin/python -m benchmarks.figures
 
 up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
 	$(BIN)/python -m local up
@@ -89,6 +92,7 @@ sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the S
 # Compiled, as the modules of Lambda's runtimes are.
 .venv-lambda/installed: export UV_COMPILE_BYTECODE = 1
 .venv-lambda/installed: benchmarks/lambda/requirements.txt benchmarks/lambda/requirements-emulator.txt
+.venv-plots/installed: benchmarks/plots/requirements.txt
 .venv-sagemaker-v2/installed: tests/sdk/requirements-v2.txt
 .venv-sagemaker-v3/installed: tests/sdk/requirements-v3.txt
 .venv-%/installed: | .venv/bin/uv
@@ -101,7 +105,7 @@ node_modules/installed: package-lock.json
 	touch $@
 
 lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
-	for folder in functions . local tests/faults tests/scan benchmarks/lambda; do \
+	for folder in functions . local tests/faults tests/scan benchmarks/lambda benchmarks/plots; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 	for version in v2 v3; do \

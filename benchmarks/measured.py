@@ -92,18 +92,18 @@ def markdown(it: Table) -> str:
         "|---|---:|---:|---:|---:|",
     ]
     for row in it.rows:
-        ratio = ("1", "") if row.ratio is None else (_short(row.ratio.median), _range(row.ratio))
+        ratio = ("1", "") if row.ratio is None else (short(row.ratio.median), _range(row.ratio))
         lines.append(
-            f"| {row.name} | {_short(row.value.median)} | {_range(row.value)} "
+            f"| {row.name} | {short(row.value.median)} | {_range(row.value)} "
             f"| {ratio[0]} | {ratio[1]} |"
         )
     return "\n".join(lines)
 
 
 def _range(spread: Spread) -> str:
-    return f"{_short(spread.low)} to {_short(spread.high)}"
+    return f"{short(spread.low)} to {short(spread.high)}"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three digits that count."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

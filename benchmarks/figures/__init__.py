@@ -1,0 +1,1 @@
+"""The tables and plots of docs/performance.md, from what the benchmarks wrote: `make figures`."""
