@@ -6,6 +6,7 @@ Without a part all of them run. A part that ran replaces what results.json had o
 import importlib
 import json
 import sys
+import time
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -25,9 +26,11 @@ def main(names: list[str]) -> int:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names or PARTS:
         sys.stderr.write(f"measuring: {name}\n")
+        began = time.monotonic()
         part: Part = importlib.import_module(f"benchmarks.{name}").measure()
         _tell(part)
-        results[name] = {"about": about(), **_as_json(part)}
+        took = {"took_seconds": round(time.monotonic() - began)}
+        results[name] = {"about": about() | took, **_as_json(part)}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     return 0
 

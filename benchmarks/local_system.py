@@ -22,12 +22,19 @@ def local_system() -> Iterator[LocalFolder]:
     The first to ask brings it up, for all parts of a run: it is stopped when the process ends.
     Raises StartError or DeployError.
     """
-    before = dict(os.environ)
-    boto3.DEFAULT_SESSION = None  # it keeps what it read of the environment
-    try:
+    with environment_restored():
         folder = _brought_up()
         folder.enter()
         yield folder
+
+
+@contextmanager
+def environment_restored() -> Iterator[None]:
+    """Variables and boto3's session, which keeps what it read of them."""
+    before = dict(os.environ)
+    boto3.DEFAULT_SESSION = None
+    try:
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -134,8 +134,10 @@ def _run(outputs: Outputs) -> tuple[dict[str, list[Waited]], list[float]]:
         over_http = pool.map(lambda each: _wait(_over_http(outputs), each), invocations)
         on_table = pool.map(lambda each: _wait(_on_table(outputs), each), invocations)
         in_loop = pool.submit(asyncio.run, _wait_in_loop(outputs, invocations))
-        time.sleep(_WATCHED_SECONDS)
-        over.set()
+        try:
+            time.sleep(_WATCHED_SECONDS)
+        finally:
+            over.set()
         _tell(sdk, "over")
         answer, _ = sdk.communicate(timeout=60)
         waited = {

@@ -1,6 +1,7 @@
 """Powertools' AsyncBatchProcessor: boto3 has no coroutines, so its calls go to threads."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -15,11 +16,13 @@ from benchmarks.other_ways import powertools_batch
 
 logger = Logger(service="other")
 metrics = Metrics(namespace="Other", service="other")
+pool = ThreadPoolExecutor(10)
 processor = AsyncBatchProcessor(event_type=EventType.SQS, model=powertools_batch.Record)
 
 
 async def record_handler(record: powertools_batch.Record) -> None:
-    await asyncio.to_thread(powertools_batch.record_handler, record)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(pool, powertools_batch.record_handler, record)
 
 
 @logger.inject_lambda_context

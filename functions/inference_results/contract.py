@@ -66,6 +66,7 @@ class Metric(StrEnum):
     IGNORED = "Ignored"
     UNPROCESSABLE = "Unprocessable"
     DELIVERED_AGAIN = "DeliveredAgain"
+    SECOND_ATTEMPTS = "SecondAttempts"
 
     RESULTS = "Results"
     """Outcomes that were written, by endpoint and status."""

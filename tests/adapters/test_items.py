@@ -86,7 +86,7 @@ def test_binary_of_the_stream_is_base64_at_any_depth():
     assert streamed(image) == {"a": b"\x00\xff", "b": {"c": [b"\x00\xff"]}, "d": {b"\x00\xff"}}
 
 
-@pytest.mark.parametrize("value", [1.5, None, object()])
+@pytest.mark.parametrize("value", [1.5, None, object(), set(), {1}, {b"a"}])
 def test_what_no_item_of_ours_holds_is_refused(value):
     with pytest.raises(TypeError, match=type(value).__name__):
         serialized({"list": [value]})

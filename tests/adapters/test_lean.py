@@ -13,8 +13,10 @@ from urllib3 import HTTPResponse
 
 from inference_results.adapters import clients
 from inference_results.adapters.aws import condition_failed
-from inference_results.adapters.lean import lazy_sqs, lean_dynamodb, lean_s3
+from inference_results.adapters.lean import SecondAttempts, lazy_sqs, lean_dynamodb, lean_s3
+from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.signed_http import SignedHttp
+from inference_results.domain.location import Location
 
 BUCKET = "customer-outputs"
 RANGE = {"Bucket": BUCKET, "Key": "key", "Range": "bytes=0-3"}
@@ -39,7 +41,7 @@ def s3(aws):
 
 @pytest.fixture
 def lean(aws):
-    return lean_s3(connections=1)
+    return lean_s3(1, SecondAttempts())
 
 
 @pytest.fixture
@@ -109,12 +111,50 @@ def test_an_answer_in_pieces_has_no_length_before_it(s3, lean):
         assert lean.get_object(**RANGE)["ContentLength"] == 4
 
 
-@pytest.mark.parametrize("status", [200, 206, 301, 403, 404, 416])
+@pytest.mark.parametrize("status", [200, 206, 301, 403, 404])
 def test_what_was_answered_for_good_is_asked_of_botocore_at_once(s3, lean, at_once, status):
     s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
     with instead(answered(status)):
         assert lean.get_object(**RANGE)["Body"].read() == b"0123"
     assert at_once == []
+
+
+def test_an_empty_object_is_asked_for_at_most_twice(s3, lean, made):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"")
+    assert S3Objects(lean).read_start(Location(BUCKET, "key"), 10).body == b""
+    assert made == ["s3"]
+
+
+def test_second_attempts_are_counted_once(s3):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    second_attempts = SecondAttempts()
+    lean = lean_s3(1, second_attempts)
+    lean.get_object(**RANGE)
+    assert second_attempts.taken() == 0
+    with instead(None):
+        lean.get_object(**RANGE)
+    assert (second_attempts.taken(), second_attempts.taken()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT"],
+)
+def test_what_only_botocore_heeds_is_left_to_it(s3, made, monkeypatch, variable):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    value = "https://s3.amazonaws.com" if "URL_S3" in variable else "true"
+    monkeypatch.setenv(variable, value)
+    lean_s3(1, SecondAttempts()).get_object(**RANGE)
+    assert made == ["s3"]
+
+
+@pytest.mark.parametrize(
+    "key", ["a b+c%20d#e?f=g&h.out", "2024-03-29 03:48:03.out", "a//b", "./x", "ü/日本"]
+)
+def test_an_object_is_read_by_its_exact_key(s3, lean, made, key):
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"here")
+    assert lean.get_object(**RANGE | {"Key": key})["Body"].read() == b"here"
+    assert made == []
 
 
 def test_errors_are_botocores(s3, lean):
@@ -130,7 +170,7 @@ def test_there_is_no_third_attempt(s3, lean):
         calls.append(request)
         return AWSResponse(request.url, 503, {}, MockRawResponse(b""))
 
-    lean._second_attempt._client.meta.events.register_first("before-send", failing)
+    lean._once._client.meta.events.register_first("before-send", failing)
     with instead(answered(503)), pytest.raises(ClientError, match="503"):
         lean.get_object(**RANGE)
     assert len(calls) == 1
@@ -144,14 +184,14 @@ def test_all_but_a_ranged_read_is_botocores(s3, lean, made):
 
 
 def test_an_update_writes_what_botocore_writes(table_name, made):
-    lean_dynamodb(connections=1).update_item(**update(table_name))
+    lean_dynamodb(1, SecondAttempts()).update_item(**update(table_name))
     assert made == []
     found = boto3.client("dynamodb").get_item(TableName=table_name, Key=KEY)["Item"]
     assert found["held"] == {"B": b"\x00\xff"}
 
 
 def test_a_condition_that_does_not_hold_says_what_is_there(table_name, made, at_once):
-    client = lean_dynamodb(connections=1)
+    client = lean_dynamodb(1, SecondAttempts())
     client.update_item(**update(table_name))
     with pytest.raises(ClientError) as raised:
         client.update_item(**update(table_name, value=b"other"))
@@ -165,7 +205,7 @@ def test_a_condition_that_does_not_hold_is_known_by_its_name(table_name, at_once
     """With the namespace that AWS puts before it, and without."""
     told = json.dumps({"__type": f"{namespace}ConditionalCheckFailedException"}).encode()
     with instead(answered(400, told)), pytest.raises(ClientError) as raised:
-        lean_dynamodb(connections=1).update_item(**update(table_name))
+        lean_dynamodb(1, SecondAttempts()).update_item(**update(table_name))
     assert condition_failed(raised.value)
     assert at_once == []
 
@@ -187,7 +227,7 @@ FAILED_CONDITION = b'{"__type": "x#ConditionalCheckFailedException"}'
 )
 def test_a_write_that_fails_is_tried_once_more_after_a_pause(table_name, at_once, outcome):
     with instead(outcome):
-        lean_dynamodb(connections=1).update_item(**update(table_name))
+        lean_dynamodb(1, SecondAttempts()).update_item(**update(table_name))
     assert "Item" in boto3.client("dynamodb").get_item(TableName=table_name, Key=KEY)
     assert len(at_once) == 1
 

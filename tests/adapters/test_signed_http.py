@@ -1,8 +1,12 @@
+import gzip
+import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from ipaddress import ip_address
+from threading import Barrier, Thread
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -10,9 +14,14 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference_results.adapters.aws import CONNECT_SECONDS, READ_SECONDS
 from inference_results.adapters.signed_http import SignedHttp
 
 CREDENTIALS = {
@@ -20,7 +29,7 @@ CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret/of+tests",
 }
-NOW = 1795880000
+DAYS = (1795880000, 1795966400)
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +55,18 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """A client that goes away is what some tests are about."""
+
+
 @contextmanager
-def serving(answer):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+def serving(answer, context=None):
+    with Server(("127.0.0.1", 0), Service) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         server.paths, server.connections, server.answer = [], set(), answer
         server.url = f"http://127.0.0.1:{server.server_port}"
         Thread(target=server.serve_forever, daemon=True).start()
@@ -72,15 +90,15 @@ PATHS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(
     headers=st.dictionaries(
         st.sampled_from(["range", "content-type", "x-amz-target"]), st.just("a value"), max_size=3
     ),
+    seconds=st.sampled_from(DAYS),
 )
-def test_requests_are_signed_as_botocore_signs_them(path, body, token, headers):
+def test_requests_are_signed_as_botocore_signs_them(path, body, token, headers, seconds):
     variables = CREDENTIALS | ({"AWS_SESSION_TOKEN": token} if token else {})
+    now = datetime.fromtimestamp(seconds, UTC)
     with (
         patch.dict("os.environ", variables),
-        patch(
-            "time.gmtime", lambda: time.struct_time(datetime.fromtimestamp(NOW, UTC).timetuple())
-        ),
-        patch("botocore.auth.get_current_datetime", lambda: datetime.fromtimestamp(NOW, UTC)),
+        patch("time.gmtime", now.timetuple),
+        patch("botocore.auth.get_current_datetime", lambda: now),
     ):
         found = SignedHttp("s3", 1)._signed("PUT", path, headers, body)
         request = AWSRequest("PUT", f"https://s3.eu-west-1.amazonaws.com{path}", headers, body)
@@ -126,6 +144,81 @@ def test_a_connection_is_kept(monkeypatch):
     assert (len(server.paths), len(server.connections)) == (3, 1)
 
 
+def test_as_many_connections_are_kept_as_there_are_threads(monkeypatch):
+    together = Barrier(3, timeout=5)
+
+    def answer():
+        together.wait()
+        return whole()
+
+    with serving(answer) as server, ThreadPoolExecutor(3) as pool:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        http = SignedHttp("s3", 3)
+        for _ in range(3):
+            list(pool.map(lambda _: http.send("GET", "/bucket/key", {}), range(3)))
+    assert (len(server.paths), len(server.connections)) == (9, 3)
+
+
+def test_a_call_ends_in_the_time_that_a_batch_reckons_with():
+    timeout = SignedHttp("s3", 1)._pool.timeout
+    assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, READ_SECONDS)
+
+
+def test_an_object_that_is_stored_compressed_is_read_as_it_is(monkeypatch):
+    stored = gzip.compress(b"0123456789")
+
+    def answer():
+        head = (
+            "HTTP/1.1 206 Partial Content\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n"
+        )
+        return head.format(len(stored)).encode() + stored
+
+    with serving(answer) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}).data == stored
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "answered"),
+    [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("localhost", True, False)],
+    ids=["trusted", "of an unknown authority", "of another name"],
+)
+def test_only_who_shows_a_trusted_certificate_of_its_name_is_asked(
+    monkeypatch, tmp_path, host, is_trusted, answered
+):
+    files = certificate_of("127.0.0.1", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    if is_trusted:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(files[0]))
+    with serving(whole, context) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{host}:{server.server_port}")
+        answer = SignedHttp("s3", 1).send("GET", "/bucket/key", {})
+    assert (answer is not None) == answered
+
+
+def certificate_of(address, folder):
+    """Files with a certificate that its own key signed, and with the key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(encoding))
+    files[1].write_bytes(private)
+    return files
+
+
 def cut_off():
     return b"HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: 9\r\n\r\n0123"
 
@@ -149,10 +242,11 @@ def test_a_service_that_cannot_be_reached_is_no_answer(monkeypatch):
     assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}) is None
 
 
-def test_a_proxy_is_told_the_whole_url(monkeypatch):
+@pytest.mark.parametrize("written", ["http://{}", "{}", "//{}", "http://user@{}"])
+def test_a_proxy_is_told_the_whole_url(monkeypatch, written):
     with serving(whole) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example:4566")
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", written.format(proxy.url.removeprefix("http://")))
         monkeypatch.setenv("NO_PROXY", "")
         assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}).data == b"0123"
     assert proxy.paths == ["http://aws.example:4566/bucket/key"]

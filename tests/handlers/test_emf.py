@@ -22,6 +22,7 @@ COUNTED = {
         Metric.IGNORED,
         Metric.UNPROCESSABLE,
         Metric.DELIVERED_AGAIN,
+        Metric.SECOND_ATTEMPTS,
         Metric.PIPELINE_LAG,
     ],
     "sweep_overdue": [

@@ -14,6 +14,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.errors import ObjectDenied, Unavailable
 from inference_results.domain.recording import RecordResult
+from inference_results.handlers.disclosure import UnexpectedError
 from tests.emf import measured
 from tests.handlers.conftest import BUCKET, Context
 from tests.samples import PREFIX, body, completed, failed, sample
@@ -268,6 +269,31 @@ def test_a_message_that_takes_too_long_comes_back_alone(handler, s3, records, mo
     assert set(records()) == {"a", "b"}
 
 
+def test_a_batch_that_fails_itself_leaves_its_threads_behind(handler, s3, context):
+    """The next one would wait for messages that nobody asks about any more."""
+    put(s3, b"")
+    goes_on = threading.Event()
+    settle = RecordResult.__call__
+
+    def hanging(self, message):
+        if message.message_id != "message-0" and goes_on.wait(timeout=20):
+            raise Unavailable("s3", "Silent")
+        return settle(self, message)
+
+    bodies = [body(completed(f"id-{number}")) for number in range(11)]
+    settle_batch = sys.modules[handler.__module__]._settle
+    with (
+        patch.object(RecordResult, "__call__", hanging),
+        patch.object(settle_batch._logger, "debug", side_effect=OSError),
+        pytest.raises(UnexpectedError),
+    ):
+        handler(event(*bodies), context)
+    began = time.monotonic()
+    assert failures(handler(event(body(completed("next"))), context)) == []
+    assert time.monotonic() - began < 10
+    goes_on.set()
+
+
 def test_what_is_settled_after_its_batch_was_answered_for_is_settled_twice_at_most(
     handler, s3, records, parked, context, monkeypatch
 ):
@@ -409,6 +435,7 @@ def test_every_disposition_is_counted(handler, s3, capsys, context):
         "Ignored": (1,),
         "Unprocessable": (1,),
         "DeliveredAgain": (1,),
+        "SecondAttempts": (1,),
     }
 
 

@@ -38,7 +38,7 @@ def _serialized(value: Any) -> dict[str, Any]:
             return {"M": serialized(value)}
         case list() | tuple():
             return {"L": [_serialized(each) for each in value]}
-        case set() | frozenset():
+        case set() if value and all(isinstance(each, str) for each in value):
             return {"SS": sorted(value)}
     raise TypeError(f"no item of ours holds a {type(value).__name__}")
 

@@ -8,6 +8,7 @@ elsewhere; see docs/decisions/0023.
 
 import base64
 import json
+import os
 import random
 import threading
 import time
@@ -30,19 +31,55 @@ if TYPE_CHECKING:
 _MAKING: Final = threading.Lock()
 
 
-def lean_s3(connections: int) -> "S3Client":
-    """S3, for ranged GETs. Keeps that many `connections`."""
-    return cast("S3Client", _LeanS3(connections))
+_BOTOCORES: Final = (
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+"""Variables that only botocore heeds: where somebody set one, it makes all calls."""
 
 
-def lean_dynamodb(connections: int) -> "DynamoDBClient":
+class SecondAttempts:
+    """How many calls had no plain answer at first. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def taken(self) -> int:
+        """Those since it was asked before."""
+        with self._lock:
+            count, self._count = self._count, 0
+            return count
+
+
+def lean_s3(connections: int, second_attempts: SecondAttempts) -> "S3Client":
+    """S3, for the ranged GETs of `S3Objects.read_start`. Keeps that many `connections`."""
+    return cast("S3Client", _lean(_LeanS3, "s3", connections, second_attempts))
+
+
+def lean_dynamodb(connections: int, second_attempts: SecondAttempts) -> "DynamoDBClient":
     """DynamoDB, for UpdateItem. Keeps that many `connections`."""
-    return cast("DynamoDBClient", _LeanDynamoDB(connections))
+    return cast("DynamoDBClient", _lean(_LeanDynamoDB, "dynamodb", connections, second_attempts))
 
 
 def lazy_sqs(connections: int) -> "SQSClient":
     """SQS, made when it is first asked: most functions never park a message."""
     return cast("SQSClient", _LazyClient("sqs", connections))
+
+
+def _lean(
+    kind: "type[_LeanClient]", service: str, connections: int, second_attempts: SecondAttempts
+) -> "_LazyClient":
+    if any(os.environ.get(name) for name in _BOTOCORES):
+        return _LazyClient(service, connections)
+    return kind(service, connections, second_attempts)
 
 
 class _LazyClient:
@@ -70,16 +107,21 @@ class _LazyClient:
 class _LeanClient(_LazyClient):
     """Makes one operation by itself; botocore's client has the others."""
 
-    def __init__(self, service: str, connections: int) -> None:
+    def __init__(self, service: str, connections: int, second_attempts: SecondAttempts) -> None:
         super().__init__(service, connections)
         self._http = SignedHttp(service, connections)
-        self._second_attempt: Any = _LazyClient(service, connections, attempts=1)
+        self._once = _LazyClient(service, connections, attempts=1)
+        self._second_attempts = second_attempts
+
+    def _again(self, pause: bool) -> Any:
+        """botocore's client for a second attempt, which makes no third."""
+        self._second_attempts.add()
+        if pause:
+            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311
+        return self._once
 
 
 class _LeanS3(_LeanClient):
-    def __init__(self, connections: int) -> None:
-        super().__init__("s3", connections)
-
     def get_object(self, **request: str) -> Any:
         """As botocore's; the main members and a body in memory for a bucket, a key and a range."""
         if request.keys() != {"Bucket", "Key", "Range"}:
@@ -88,9 +130,10 @@ class _LeanS3(_LeanClient):
         answer = self._http.send("GET", path, {"range": request["Range"]})
         if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and "ETag" in answer.headers:
             return _as_client(answer)
-        if answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _pause()
-        return self._second_attempt.get_object(**request)
+        if answer and answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _refusal("InvalidRange", answer, "GetObject")
+        may_pass = answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return self._again(pause=may_pass).get_object(**request)
 
 
 def _as_client(answer: "BaseHTTPResponse") -> dict[str, Any]:
@@ -105,9 +148,6 @@ def _as_client(answer: "BaseHTTPResponse") -> dict[str, Any]:
 
 
 class _LeanDynamoDB(_LeanClient):
-    def __init__(self, connections: int) -> None:
-        super().__init__("dynamodb", connections)
-
     def update_item(self, **request: Any) -> dict[str, Any]:
         """As botocore's, without what DynamoDB returns.
 
@@ -124,8 +164,7 @@ class _LeanDynamoDB(_LeanClient):
             return {}
         if answer and answer.status == HTTPStatus.BAD_REQUEST:
             _raise_if_condition_failed(answer)
-        _pause()
-        self._second_attempt.update_item(**request)
+        self._again(pause=True).update_item(**request)
         return {}
 
 
@@ -136,17 +175,17 @@ def _raise_if_condition_failed(answer: "BaseHTTPResponse") -> None:
         return
     match told:
         case {"__type": str(kind)} if kind.rpartition("#")[2] == CONDITION_FAILED:
-            error = {
-                "Error": {"Code": CONDITION_FAILED, "Message": told.get("message", "")},
-                "ResponseMetadata": {"HTTPStatusCode": answer.status},
-                "Item": told.get("Item", {}),
-            }
-            raise ClientError(error, "UpdateItem")  # type: ignore[arg-type]
+            refusal = _refusal(CONDITION_FAILED, answer, "UpdateItem")
+            refusal.response["Item"] = told.get("Item", {})  # type: ignore[typeddict-unknown-key]
+            raise refusal
+
+
+def _refusal(code: str, answer: "BaseHTTPResponse", operation: str) -> ClientError:
+    metadata: Any = {"HTTPStatusCode": answer.status}
+    return ClientError(
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": metadata}, operation
+    )
 
 
 def _base64(value: Any) -> str:
     return base64.b64encode(value).decode()
-
-
-def _pause() -> None:
-    time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311

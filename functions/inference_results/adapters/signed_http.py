@@ -10,12 +10,13 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
-from botocore.httpsession import get_cert_path
+from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path
 from botocore.loaders import create_loader
 from botocore.utils import get_environ_proxies
 from urllib3 import PoolManager, ProxyManager, Timeout
@@ -44,7 +45,8 @@ class SignedHttp:
         self.endpoint = os.environ.get("AWS_ENDPOINT_URL") or _endpoint(service, self._region)
         parts = urlsplit(self.endpoint)
         self._host = parts.netloc
-        proxy = get_environ_proxies(self.endpoint).get(parts.scheme)
+        proxies = ProxyConfiguration(get_environ_proxies(self.endpoint))
+        proxy = proxies.proxy_url_for(self.endpoint)
         # A proxy for plain HTTP is told the whole URL.
         self._before_path = self.endpoint if proxy and parts.scheme == "http" else ""
         options: dict[str, Any] = {
@@ -52,9 +54,15 @@ class SignedHttp:
             # urllib3's own, but for proxies: a body would wait there for its headers' receipt.
             "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            "ca_certs": os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True),
         }
-        manager = ProxyManager(proxy, **options) if proxy else PoolManager(**options)
+        if parts.scheme == "https":
+            options["ssl_context"] = _trusting(os.environ.get("AWS_CA_BUNDLE"))
+            options["cert_reqs"] = "CERT_REQUIRED"
+        if proxy:
+            headers = proxies.proxy_headers_for(proxy)
+            manager: PoolManager = ProxyManager(proxy, proxy_headers=headers, **options)
+        else:
+            manager = PoolManager(**options)
         # Not the manager's own requests: they take `..` out of paths, and keys may have it.
         self._pool = manager.connection_from_url(self.endpoint)
 
@@ -75,6 +83,7 @@ class SignedHttp:
                 retries=False,
                 assert_same_host=False,  # a proxy is another host
                 enforce_content_length=True,  # urllib3 before 2 lets bodies break off
+                decode_content=False,  # an object is what is stored, compressed or not
             )
         except HTTPError:
             return None
@@ -99,6 +108,14 @@ class SignedHttp:
             f"SignedHeaders={listed}, Signature={signature}"
         )
         return signed
+
+
+@cache
+def _trusting(ca_bundle: str | None) -> SSLContext:
+    """Made once: to read all authorities takes as long as twenty calls, for each connection."""
+    context: SSLContext = create_urllib3_context()
+    context.load_verify_locations(ca_bundle or get_cert_path(True))
+    return context
 
 
 @lru_cache(maxsize=4)

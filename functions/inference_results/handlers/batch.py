@@ -75,25 +75,27 @@ class SettleBatch:
         messages = [_message(record) for record in records]
         futures = [self._pool.submit(settle_in_time, message) for message in messages]
         unfinished = dict(zip(futures, records, strict=True))
-        for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
-            record = unfinished.pop(future)
-            # Logged from here, not from the pool: Powertools has one state for all threads.
-            if error := future.exception():
-                _deliver_again(record, error, batch, self._logger)
-            else:
-                settled = future.result()
-                batch.settled.append(settled)
-                told = {"message_id": record["messageId"], **_described(settled)}
-                self._logger.debug("settled", extra=told)
-        if unfinished:
-            self._leave_behind()
+        try:
+            for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
+                record = unfinished.pop(future)
+                # Logged from here, not from the pool: Powertools has one state for all threads.
+                if error := future.exception():
+                    _deliver_again(record, error, batch, self._logger)
+                else:
+                    settled = future.result()
+                    batch.settled.append(settled)
+                    told = {"message_id": record["messageId"], **_described(settled)}
+                    self._logger.debug("settled", extra=told)
+        finally:
+            if unfinished:
+                self._leave_behind()
         for record in unfinished.values():
             _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, self._logger)
         return batch
 
     def _leave_behind(self) -> None:
         """The next batch gets threads of its own: those that are busy may be for long."""
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = ThreadPoolExecutor(self._workers)
 
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.dynamodb import InferencesTable
-from inference_results.adapters.lean import lazy_sqs, lean_dynamodb, lean_s3
+from inference_results.adapters.lean import SecondAttempts, lazy_sqs, lean_dynamodb, lean_s3
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sqs import UnprocessableQueue
 from inference_results.contract import Dimension, Metric, Variable
@@ -28,12 +28,15 @@ from inference_results.handlers.measurements import Measurements, among
 logger = Logger()
 
 _workers = int(os.environ[Variable.WORKERS])
+_second_attempts = SecondAttempts()
 _records = InferencesTable(
-    lean_dynamodb(_workers), os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SHARDS])
+    lean_dynamodb(_workers, _second_attempts),
+    os.environ[Variable.TABLE_NAME],
+    int(os.environ[Variable.SHARDS]),
 )
 _record_result = RecordResult(
     read=ReadResponse(
-        objects=S3Objects(lean_s3(_workers)),
+        objects=S3Objects(lean_s3(_workers, _second_attempts)),
         records=_records,
         output_prefixes=tuple(json.loads(os.environ[Variable.OUTPUT_PREFIXES])),
         inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
@@ -59,6 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _measured(batch: SettledBatch) -> Measurements:
     measured = Measurements()
     measured.add(Metric.DELIVERED_AGAIN, len(batch.failed))
+    measured.add(Metric.SECOND_ATTEMPTS, _second_attempts.taken())
     for settled in batch.settled:
         measured.add(Metric(settled.disposition))
         if settled.reason:
