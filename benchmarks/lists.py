@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import boto3
 import yaml  # type: ignore[import-untyped]
 
+from benchmarks.dynamodb_units import Item
 from benchmarks.measured import Part, Table, Target, table
-from benchmarks.sorted_table import Item, Keys, SortedTable, Spent
+from benchmarks.sorted_table import Keys, SortedTable, Spent
 from inference_results.adapters.aws import client_config
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.queries import InferenceQueries

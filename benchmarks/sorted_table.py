@@ -2,12 +2,11 @@
 
 moto and MiniStack go through all items to find those of a partition, and report half a unit for any
 Query. Here, as in DynamoDB, the items of a partition lie sorted, and units are counted by its rule
-(Developer Guide, "DynamoDB item sizes and formats" and "DynamoDB read consistency").
+(dynamodb_units.py).
 """
 
 import base64
 import json
-import math
 import re
 import time
 from bisect import bisect_left, bisect_right, insort
@@ -21,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from benchmarks.dynamodb_units import Item, item_bytes, read_units
+
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-Item = Mapping[str, dict[str, Any]]
-
-_UNIT_BYTES: Final = 4096
 _PAGE_BYTES: Final = 1_048_576
 _KEY_CONDITION: Final = re.compile(
     r"#\w+ = (?P<partition>:\w+)"
@@ -152,35 +150,7 @@ class SortedTable:
         documents = b",".join(each.document for each in found)
         body = b'{"Responses":{%s:[%s]},"UnprocessedKeys":{}}' % (_json(table_name), documents)
         consistent = request.get("ConsistentRead", False)
-        return body, sum(_units(each.size, consistent) for each in found)
-
-
-def item_bytes(item: Item) -> int:
-    """What DynamoDB takes for the size of an item."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:
-    ((kind, held),) = value.items()
-    match kind:
-        case "S":
-            return len(held.encode())
-        case "N":
-            digits = len(held.lstrip("-").replace(".", "").strip("0"))
-            return math.ceil(digits / 2) + 1 + int(held.startswith("-"))
-        case "B":
-            return len(held)
-        case "BOOL" | "NULL":
-            return 1
-        case "L":
-            return 3 + sum(1 + _value_bytes(each) for each in held)
-        case "M":
-            return 3 + len(held) + item_bytes(held)
-    raise NotImplementedError(kind)
-
-
-def _units(size: int, consistent: bool) -> float:
-    return max(1, math.ceil(size / _UNIT_BYTES)) * (1 if consistent else 0.5)
+        return body, sum(read_units(each.size, consistent=consistent) for each in found)
 
 
 def _range(
@@ -214,7 +184,7 @@ def _page(rows: list[_Row], asked: Mapping[str, Any]) -> tuple[bytes, float]:
     body = b'{"Items":[%s],"Count":%d' % (b",".join(each.document for each in page), len(page))
     if page and (size >= _PAGE_BYTES or len(page) == asked.get("Limit")):
         body += b',"LastEvaluatedKey":%s' % page[-1].key
-    return body + b"}", _units(size, asked.get("ConsistentRead", False))
+    return body + b"}", read_units(size, consistent=asked.get("ConsistentRead", False))
 
 
 def _sort(row: _Row) -> str:

@@ -10,8 +10,8 @@ import boto3
 
 from benchmarks.cost.prices import Item
 from benchmarks.cost.runs import ENDPOINT, Stage
-from benchmarks.cost.units import item_bytes, read_units
 from benchmarks.cost.usage import Usage, by_part, together
+from benchmarks.dynamodb_units import item_bytes, read_units
 from inference_results.client import Client, WaitTimeout
 from inference_results.contract import Service, StackOutput
 from local.asking import StatusApi

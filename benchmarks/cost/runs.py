@@ -18,8 +18,8 @@ from benchmarks.cost.invocations import READS, Invocations, other_calls, writes
 from benchmarks.cost.poller import Poller
 from benchmarks.cost.prices import Item
 from benchmarks.cost.twin import Twin
-from benchmarks.cost.units import indexes_of, item_bytes, write_units
 from benchmarks.cost.usage import Amounts, Part, Usage, by_part, together
+from benchmarks.dynamodb_units import TABLE, indexes_of, item_bytes, write_units
 from inference_results.contract import Service, StackOutput
 from local.asking import StatusApi
 from local.deployment import FAILURE_PREFIX, INPUT_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
@@ -197,7 +197,7 @@ class Stage:
             raise ValueError(f"{-refused} changes come of writes that were not counted")
         self._twin.check(*changes[-1], sum(units[-1].values()))
         written = sum(sum(each.values()) for each in units)
-        written += refused * max(each[""] for each in units)
+        written += refused * max(each[TABLE] for each in units)
         reads = sum(used.calls["dynamodb", each] for each in READS)
         amounts = {Item.WRITE_UNIT: written, Item.READ_UNIT: reads}
         return amounts, max(item_bytes(after or {}) for _, after in changes)

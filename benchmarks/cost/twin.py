@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.cost.units import ItemImage
+from benchmarks.dynamodb_units import Item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -11,7 +11,7 @@ _NAME: Final = "twin"
 
 
 class Twin:
-    """The rule of units.py against ReturnConsumedCapacity, which no function asks for."""
+    """The rule of dynamodb_units.py against ReturnConsumedCapacity, which no function asks for."""
 
     def __init__(self, client: "DynamoDBClient", table: Any) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class Twin:
             GlobalSecondaryIndexes=indexes,
         )
 
-    def check(self, before: ItemImage | None, after: ItemImage | None, units: int) -> None:
+    def check(self, before: Item | None, after: Item | None, units: int) -> None:
         """Raises ValueError if the same change of an item consumes something else here."""
         assert after
         if before:

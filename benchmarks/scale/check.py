@@ -21,11 +21,12 @@ from typing import Any, Final
 
 import boto3
 
+from benchmarks.dynamodb_units import item_bytes
 from benchmarks.scale.calls import PROCESSOR_MS
-from benchmarks.scale.deployed import index_keys
+from benchmarks.scale.deployed import indexes
+from benchmarks.scale.kinds import kinds, written
 from benchmarks.scale.partitions import shares
 from benchmarks.scale.results import Item, completed_event, failed_event, inference_id
-from benchmarks.scale.units import TABLE, entry, item_bytes, kinds, written
 from inference_results.contract import Attribute, Index, Service, StackOutput
 from inference_results.domain.timestamp import timestamp
 from infra.settings import Settings
@@ -197,7 +198,7 @@ def _writes(outputs: dict[str, str]) -> list[Compared]:
         units = Counter[str]()
         for item in some:
             units.update(written([item]))
-        for of in (TABLE, *index_keys()):
+        for of in typical[name].units:
             each = units[of] / len(some)
             model = typical[name].units[of]
             compared.append(Compared(f"write units of a {name} one: {of}", model, each, 0))
@@ -237,12 +238,12 @@ def _keys(table_name: str, items: list[Item]) -> list[Compared]:
     ]
     fullest = max(asked.values()) / len(items)
     found.append(Compared("part of the fullest shard", 1 / shards, fullest, 0.2))
-    for name, index in index_keys().items():
-        entries = [each for item in items if (each := entry(index, item))]
-        stored = _all_items(table_name, IndexName=name)
+    for index in indexes():
+        entries = [each for item in items if (each := index.entry(item))]
+        stored = _all_items(table_name, IndexName=index.name)
         found += [
-            Compared(f"entries of {name}", len(entries), len(stored), 0),
-            Compared(f"bytes of {name}", _bytes(entries), _bytes(stored), 0),
+            Compared(f"entries of {index.name}", len(entries), len(stored), 0),
+            Compared(f"bytes of {index.name}", _bytes(entries), _bytes(stored), 0),
         ]
     return found
 

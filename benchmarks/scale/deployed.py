@@ -6,19 +6,12 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from inference_results.contract import Index, Service
+from benchmarks.dynamodb_units import Index, indexes_of
+from inference_results.contract import Service
 from local.environment import ROOT
 
 _TEMPLATE: Final = ROOT / "infra" / "templates" / "InferenceResults.yaml"
 _TABLE: Final = "AWS::DynamoDB::GlobalTable"
-
-
-@dataclass(frozen=True)
-class IndexKeys:
-    """Of an index or a table: the key attributes, and what else is projected (None: all)."""
-
-    keys: tuple[str, ...]
-    projected: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -58,16 +51,10 @@ def visibility_seconds() -> int:
 
 
 @cache
-def index_keys() -> dict[str, IndexKeys]:
-    """Of the indexes of the table of inferences, by name."""
+def indexes() -> tuple[Index, ...]:
+    """Of the table of inferences."""
     (table,) = [it for it in _of_type(_TABLE) if "GlobalSecondaryIndexes" in it]
-    found = {}
-    for each in table["GlobalSecondaryIndexes"]:
-        keys = tuple(key["AttributeName"] for key in (*table["KeySchema"], *each["KeySchema"]))
-        whole = each["Projection"]["ProjectionType"] == "ALL"
-        projected = None if whole else tuple(each["Projection"]["NonKeyAttributes"])
-        found[str(Index(each["IndexName"]))] = IndexKeys(keys, projected)
-    return found
+    return indexes_of(table)
 
 
 @cache

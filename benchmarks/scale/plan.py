@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from benchmarks.dynamodb_units import TABLE, item_bytes, read_units
 from benchmarks.scale import aws
 from benchmarks.scale.calls import announcing, recording, summarizing
-from benchmarks.scale.deployed import index_keys, reader
+from benchmarks.scale.deployed import indexes, reader
+from benchmarks.scale.kinds import Kind, kinds
 from benchmarks.scale.partitions import Hottest, hottest
 from benchmarks.scale.queue import Hour, Seen, simulate
-from benchmarks.scale.units import TABLE, Kind, entry, item_bytes, kinds, read_units
 from inference_results.contract import Index, Service
 from infra.settings import Settings
 
@@ -278,9 +279,10 @@ def list_units(shards: int, page_size: int = 50) -> float:
     The share is that of adapters/queries.py; entries are those of completed results.
     """
     share = min(page_size, 2 * page_size // shards + 10)
-    index = index_keys()[Index.BY_ENDPOINT]
-    size = item_bytes(entry(index, kinds()["completed"].items[0]))
-    return shards * read_units(share * size)
+    (index,) = [each for each in indexes() if each.name == Index.BY_ENDPOINT]
+    entry = index.entry(kinds()["completed"].items[0])
+    assert entry
+    return shards * read_units(share * item_bytes(entry), consistent=False)
 
 
 def half_hours_to_grow(units: float) -> int:

@@ -1,11 +1,12 @@
 import pytest
 
-from benchmarks.scale.deployed import index_keys
+from benchmarks.dynamodb_units import TABLE
+from benchmarks.scale.deployed import indexes
+from benchmarks.scale.kinds import kinds, written
 from benchmarks.scale.partitions import hottest, shares
 from benchmarks.scale.plan import RECOMMENDED, RECORDERS, Load, Plan, calculate, needed_concurrency
 from benchmarks.scale.queue import Hour, simulate
 from benchmarks.scale.results import completed_item, ended, inference_id, registered_item
-from benchmarks.scale.units import TABLE, item_bytes, kinds, written
 from inference_results.adapters.index_places import Places
 from inference_results.contract import Attribute, Index
 from infra.settings import Settings
@@ -32,12 +33,6 @@ def test_the_hottest_partition_has_no_less_than_its_part_and_than_the_hottest_ke
     assert 2500 < many.partition < 2900
 
 
-def test_sizes_are_counted_by_the_rule_of_dynamodb():
-    item = {"ab": {"S": "\N{EURO SIGN}"}, "n": {"N": "-123"}, "m": {"M": {"b": {"B": b"xyz"}}}}
-
-    assert item_bytes(item) == (2 + 3) + (1 + 3) + (1 + 3 + 1 + 1 + 3)
-
-
 def test_a_result_takes_its_record_out_of_the_sparse_indexes_and_moves_it_in_the_other():
     registered = registered_item()
     both = written([registered, ended(registered, completed_item())])
@@ -45,9 +40,8 @@ def test_a_result_takes_its_record_out_of_the_sparse_indexes_and_moves_it_in_the
 
     assert both[Index.BY_STATUS] - first[Index.BY_STATUS] == first[Index.BY_STATUS]
     assert both[Index.BY_ENDPOINT] == 3
-    assert kinds()["completed"].units == {TABLE: 1, **dict.fromkeys(index_keys(), 0)} | {
-        "by-endpoint": 1
-    }
+    assert {each.name for each in indexes()} == set(Index)
+    assert kinds()["completed"].units == {TABLE: 1, **dict.fromkeys(Index, 0), Index.BY_ENDPOINT: 1}
 
 
 def test_littles_law_holds_in_calm_times():

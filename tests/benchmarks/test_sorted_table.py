@@ -8,8 +8,9 @@ from itertools import cycle
 import pytest
 import yaml
 
+from benchmarks.dynamodb_units import item_bytes
 from benchmarks.lists import keys_of_table, new_client, records_of
-from benchmarks.sorted_table import SortedTable, item_bytes
+from benchmarks.sorted_table import SortedTable
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.contract import Attribute, Index
 from local.environment import ROOT
@@ -111,15 +112,3 @@ def test_a_page_costs_half_a_unit_for_each_4_kb_begun_and_a_consistent_read_twic
     units = sum(math.ceil(each / 4096) / 2 for each in bytes_of_shards.values())
     spent = sorted_table.taken()
     assert (spent.calls, spent.units) == (SHARDS, units)
-
-
-def test_an_item_is_as_large_as_dynamodb_says():
-    item = {
-        "text": {"S": "ü"},
-        "number": {"N": "1700000012"},
-        "map": {"M": {"bytes": {"B": b"12345"}, "flag": {"BOOL": True}}},
-        "list": {"L": [{"S": "ab"}, {"NULL": True}]},
-    }
-    text, number = 4 + 2, 6 + 6
-    members = (5 + 5) + (4 + 1) + 2
-    assert item_bytes(item) == text + number + (3 + 3 + members) + (4 + 3 + 2 + 1 + 2)

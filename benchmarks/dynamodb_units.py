@@ -9,9 +9,12 @@ Items are as boto3's client has them: `{name: {"S": "text"}}`, binary as bytes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-ItemImage: TypeAlias = Mapping[str, Any]
+Item: TypeAlias = Mapping[str, Any]
+
+TABLE: Final = "table"
+"""Under this name are the units of the table itself, besides those of its indexes."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Index:
     keys: tuple[str, ...]
     projected: frozenset[str] | None
 
-    def entry(self, item: ItemImage | None) -> dict[str, Any] | None:
+    def entry(self, item: Item | None) -> dict[str, Any] | None:
         """What it holds of an item; None if the item lacks a key."""
         if item is None or any(key not in item for key in self.keys):
             return None
@@ -31,7 +34,7 @@ class Index:
 
 
 def indexes_of(table: Mapping[str, Any]) -> tuple[Index, ...]:
-    """From what DescribeTable answers as `Table`."""
+    """From what DescribeTable answers as `Table`, or from the properties in a template."""
     own = [key["AttributeName"] for key in table["KeySchema"]]
     indexes = []
     for each in table.get("GlobalSecondaryIndexes", ()):
@@ -45,16 +48,16 @@ def indexes_of(table: Mapping[str, Any]) -> tuple[Index, ...]:
 
 
 def write_units(
-    before: ItemImage | None, after: ItemImage | None, indexes: tuple[Index, ...]
+    before: Item | None, after: Item | None, indexes: tuple[Index, ...]
 ) -> dict[str, int]:
-    """Of one write that changed an item, by index; the table's own are under an empty name."""
-    units = {"": _units_of_write(max(item_bytes(before or {}), item_bytes(after or {})))}
+    """Of one write that changed an item, by table and index."""
+    units = {TABLE: _units_of_write(max(item_bytes(before or {}), item_bytes(after or {})))}
     for index in indexes:
         units[index.name] = _index_units(index, index.entry(before), index.entry(after))
     return units
 
 
-def _index_units(index: Index, before: ItemImage | None, after: ItemImage | None) -> int:
+def _index_units(index: Index, before: Item | None, after: Item | None) -> int:
     """None for an entry that stays; two writes, a deletion and a new one, where a key changes."""
     if before == after:
         return 0
@@ -72,7 +75,8 @@ def read_units(size: int, *, consistent: bool) -> float:
     return max(1, ceil(size / 4096)) / (1 if consistent else 2)
 
 
-def item_bytes(item: ItemImage) -> int:
+def item_bytes(item: Item) -> int:
+    """Of names and values."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
@@ -96,6 +100,9 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def _number_bytes(text: str) -> int:
-    """One byte for two digits that count, and one more."""
+    """One byte for two digits that count, and one more.
+
+    AWS calls that approximate, and does not mention signs: a minus is taken for a byte.
+    """
     digits = text.lstrip("-").replace(".", "").strip("0")
-    return 1 + ceil(len(digits) / 2)
+    return 1 + ceil(len(digits) / 2) + text.startswith("-")
