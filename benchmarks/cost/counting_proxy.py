@@ -20,7 +20,6 @@ LATENCY_MS: Final = {"s3": 25, "dynamodb": 8}
 """Added to each call. Other services get the latency of DynamoDB: it is a rule that counts."""
 
 _ENTRIES: Final = {
-    ("dynamodb", "BatchExecuteStatement"): ("Statements", 25),
     ("events", "PutEvents"): ("Entries", 10),
 }
 """Calls that AWS charges by what is in them: the member, and how many there may be of it."""

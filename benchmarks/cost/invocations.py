@@ -56,8 +56,7 @@ class Invocations:
 
 
 def writes(used: Invocations) -> int:
-    single = sum(used.calls["dynamodb", each] for each in _WRITES)
-    return single + used.entries["dynamodb", "BatchExecuteStatement"]
+    return sum(used.calls["dynamodb", each] for each in _WRITES)
 
 
 def other_calls(used: Invocations) -> Amounts:
@@ -71,7 +70,7 @@ def other_calls(used: Invocations) -> Amounts:
                 amounts.append({Item.S3_PUT: times})
             case ("sqs", _):
                 amounts.append({Item.SQS_REQUEST: times})
-            case ("dynamodb", _) if operation in {*READS, *_WRITES, "BatchExecuteStatement"}:
+            case ("dynamodb", _) if operation in READS | _WRITES:
                 pass
             case ("events", "PutEvents"):
                 pass

@@ -27,6 +27,9 @@ ENDPOINT: Final = "speech-async-endpoint"
 _RECEIVED: Final = datetime(2026, 1, 25, 12, tzinfo=UTC)
 _ENDED: Final = _RECEIVED + timedelta(seconds=60)
 _RETENTION: Final = timedelta(days=DEFAULT_RETENTION_DAYS)
+_OUTPUT_BYTES: Final = 128 * 1024
+"""More than a record takes in."""
+_SHARDS: Final = 4
 
 
 def inference_id(number: int) -> str:
@@ -73,30 +76,30 @@ def failed_event(number: int, endpoint: str = ENDPOINT) -> dict[str, Any]:
     }
 
 
-def completed_item(number: int = 0, *, output_bytes: int = 128 * 1024, shards: int = 4) -> Item:
-    """The record of a success whose output has that many bytes; up to 1 KB are in the record."""
-    return _item(completed_event(number), output_bytes, shards)
+def completed_item(number: int = 0) -> Item:
+    """The record of a success, without the output."""
+    return _item(completed_event(number))
 
 
-def failed_item(number: int = 0, *, shards: int = 4) -> Item:
+def failed_item() -> Item:
     """The record of a failure."""
-    return _item(failed_event(number), 0, shards)
+    return _item(failed_event(0))
 
 
-def registered_item(number: int = 0, *, shards: int = 4) -> Item:
+def registered_item() -> Item:
     """The record of an inference that is in progress."""
     client = _Client()
     given = {
         "endpoint": ENDPOINT,
-        "output_location": _location(number),
-        "failure_location": _location(number).replace("/output/", "/failures/"),
-        "input_location": f"s3://{BUCKET}/input/{number}.json",
+        "output_location": _location(0),
+        "failure_location": _location(0).replace("/output/", "/failures/"),
+        "input_location": f"s3://{BUCKET}/input/0.json",
         "content_type": "application/json",
     }
     submission = submission_from(
-        inference_id(number), given, submitted_at=_RECEIVED, now=_RECEIVED, retention=_RETENTION
+        inference_id(0), given, submitted_at=_RECEIVED, now=_RECEIVED, retention=_RETENTION
     )
-    SubmissionsTable(cast("DynamoDBClient", client), "", shards).register(registered(submission))
+    SubmissionsTable(cast("DynamoDBClient", client), "", _SHARDS).register(registered(submission))
     return client.item
 
 
@@ -106,8 +109,8 @@ def ended(before: Item, after: Item) -> Item:
     return after | {name: before[name] for name in kept}
 
 
-def _item(event: dict[str, Any], output_bytes: int, shards: int) -> Item:
-    kept = _Kept(output_bytes)
+def _item(event: dict[str, Any]) -> Item:
+    kept = _Kept()
     record_result = RecordResult(
         read=ReadResponse(
             objects=kept,
@@ -121,7 +124,7 @@ def _item(event: dict[str, Any], output_bytes: int, shards: int) -> Item:
         now=lambda: _ENDED,
     )
     record_result(Message(message_id="", body=json.dumps(event), receive_count=1, queue_arn=""))
-    return InferencesTable(cast("DynamoDBClient", None), "", shards).item(kept.outcome)
+    return InferencesTable(cast("DynamoDBClient", None), "", _SHARDS).item(kept.outcome)
 
 
 class _Kept:
@@ -129,13 +132,10 @@ class _Kept:
 
     outcome: Outcome
 
-    def __init__(self, output_bytes: int) -> None:
-        self._output_bytes = output_bytes
-
     def read_start(self, location: Location, limit: int) -> ObjectStart:
         return ObjectStart(
-            body=b"x" * min(limit, self._output_bytes),
-            size=self._output_bytes,
+            body=b"x" * limit,
+            size=_OUTPUT_BYTES,
             etag='"9b2cf535f27731c974343645a3985328"',
             version_id="3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY",
             content_type="application/json",
