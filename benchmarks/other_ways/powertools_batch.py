@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, Json
 
-from benchmarks.other_ways.common import is_duplicate, place, update
+from benchmarks.other_ways.conditional_update import is_duplicate, place, update
 
 logger = Logger(service="other")
 metrics = Metrics(namespace="Other", service="other")

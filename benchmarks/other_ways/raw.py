@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 
-from benchmarks.other_ways.common import INLINE_OUTPUT_BYTES, place, update_of
+from benchmarks.other_ways.conditional_update import INLINE_OUTPUT_BYTES, place, update_of
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 HOST = urlsplit(ENDPOINT).netloc

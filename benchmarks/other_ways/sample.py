@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from benchmarks.other_ways.common import is_duplicate, place, update_of
+from benchmarks.other_ways.conditional_update import is_duplicate, place, update_of
 
 s3 = boto3.client("s3")
 dynamodb = boto3.client("dynamodb")

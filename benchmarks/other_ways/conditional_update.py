@@ -1,4 +1,4 @@
-"""What all of them do alike."""
+"""The conditional update that all of them make, of a notification and its output."""
 
 import os
 from typing import Any, Final
