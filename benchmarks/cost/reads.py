@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import boto3
 
+from benchmarks.cost.invocations import other_calls
 from benchmarks.cost.prices import Item
 from benchmarks.cost.runs import ENDPOINT, Stage
 from benchmarks.cost.usage import Usage, by_part, together
@@ -92,7 +93,10 @@ def _over_api(
     path: str,
     query: dict[str, str] | None = None,
 ) -> Usage:
-    """`units` of one question; None: one for each call, a consistent one of an item."""
+    """`units` of one question; None: one for each call, a consistent one of an item.
+
+    Raises ValueError for a call that nothing here knows the price of.
+    """
 
     def ask(_: int) -> None:
         api.ask(path, query=query or {}).raise_for_status()
@@ -104,4 +108,4 @@ def _over_api(
     used = stage.functions[Service.STATUS_API].during(ask_all, times)
     read = used.calls["dynamodb", "Query"] if units is None else times * units
     others = {Item.HTTP_API_REQUEST: times, Item.READ_UNIT: read}
-    return Usage(times, by_part(together([used.amounts(), others])))
+    return Usage(times, by_part(together([used.amounts(), others, other_calls(used)])))

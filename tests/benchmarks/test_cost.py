@@ -1,13 +1,16 @@
 import json
 import re
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.cost.alternatives import Polling
 from benchmarks.cost.invocations import Invocations, other_calls
 from benchmarks.cost.prices import PRICES, Item, read_prices
+from benchmarks.cost.reads import _over_api
 from benchmarks.cost.usage import Part, Usage, by_part, together
+from inference_results.contract import Service
 
 
 def test_every_item_has_a_price_with_its_unit_and_where_it_was_read():
@@ -99,6 +102,20 @@ def test_a_call_without_a_price_is_refused():
 
     with pytest.raises(ValueError, match="TransactWriteItems"):
         other_calls(invocations(calls=Counter({("dynamodb", "TransactWriteItems"): 1})))
+
+
+def test_a_read_over_the_api_costs_its_other_calls_and_none_without_a_price():
+    def usage(*calls):
+        used = invocations(calls=Counter(calls))
+        function = SimpleNamespace(during=lambda work, invocations: used)
+        return _over_api(SimpleNamespace(functions={Service.STATUS_API: function}), None, 2, 1, "")
+
+    of_priced = usage(("dynamodb", "Query"), ("s3", "GetObject"))
+    assert of_priced.parts[Part.S3] == {Item.S3_GET: 1}
+    assert of_priced.parts[Part.TABLE] == {Item.READ_UNIT: 2}
+
+    with pytest.raises(ValueError, match="ssm GetParameter"):
+        usage(("dynamodb", "Query"), ("ssm", "GetParameter"))
 
 
 @pytest.mark.parametrize(("ends_after", "requests"), [(0, 1), (1, 2), (15, 2), (16, 3), (60, 5)])
