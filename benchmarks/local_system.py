@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from local.system import down, up
 def local_system() -> Iterator[LocalFolder]:
     """Makes this process a client of the local system, for as long as the context lasts.
 
-    The first to ask brings it up, for all parts of a run: it is stopped when the process ends.
+    The first to ask brings it up, for all parts of a run: it is stopped when the process ends, of
+    SIGTERM as well.
     Raises StartError or DeployError.
     """
     with environment_restored():
@@ -43,7 +45,8 @@ def environment_restored() -> Iterator[None]:
 
 @cache
 def _brought_up() -> LocalFolder:
-    temporary = TemporaryDirectory(prefix="benchmarks-")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    temporary = TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True)
     folder = LocalFolder(Path(temporary.name))
     atexit.register(temporary.cleanup)
     atexit.register(down, folder)

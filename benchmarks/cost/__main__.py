@@ -2,9 +2,6 @@
 
 import json
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +12,10 @@ from benchmarks.cost.prices import Item, Prices, read_prices
 from benchmarks.cost.reads import WAIT_ON_TABLE, WAIT_OVER_API, WAIT_SECONDS, reads
 from benchmarks.cost.runs import Run, Stage, Variant
 from benchmarks.cost.usage import Part, Usage
+from benchmarks.local_system import local_system
 from benchmarks.machine import about
 from benchmarks.measured import Target
 from local.environment import LocalFolder
-from local.system import down, up
 
 _COST: Final = Path(__file__).with_name("cost.json")
 
@@ -47,7 +44,7 @@ there is no maximum concurrency, which the stack sets."""
 
 def main() -> int:
     prices = read_prices()
-    with _local_system() as folder:
+    with local_system() as folder:
         runs, asked = _measured(folder)
     lines = {PLAIN: [_without(run, Part.ANNOUNCEMENTS) for run in runs[ANNOUNCED]], **runs}
     targets = [_target(name, lines[name], prices) for name in lines if name.startswith(PLAIN)]
@@ -76,17 +73,6 @@ def main() -> int:
     }
     _COST.write_text(json.dumps(found, indent=1) + "\n")
     return 0
-
-
-@contextmanager
-def _local_system() -> Iterator[LocalFolder]:
-    with tempfile.TemporaryDirectory() as path:
-        folder = LocalFolder(Path(path))
-        try:
-            up(folder, tell=_progress)
-            yield folder
-        finally:
-            down(folder)
 
 
 def _measured(folder: LocalFolder) -> tuple[dict[str, list[Run]], dict[str, Usage]]:

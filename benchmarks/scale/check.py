@@ -11,17 +11,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import boto3
 
 from benchmarks.dynamodb_units import item_bytes
+from benchmarks.local_system import local_system
 from benchmarks.scale.calls import PROCESSOR_MS
 from benchmarks.scale.deployed import indexes
 from benchmarks.scale.kinds import kinds, written
@@ -33,7 +32,6 @@ from infra.settings import Settings
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.embedded_aws import NAME
 from local.environment import LocalFolder, host_environment
-from local.system import down, up
 
 _RESULTS: Final = 500
 _BATCHES: Final = (5, 10)
@@ -60,30 +58,16 @@ class Compared:
 
 
 def check() -> list[Compared]:
-    """Brings up a local system of its own, and takes it down again."""
-    with _local_system() as folder:
+    """Against a local system of its own. Raises StartError or DeployError."""
+    processor = _processor()  # while nothing else takes of the machine
+    with local_system() as folder:
         outputs = folder.outputs()
         boto3.client("s3").put_object(
             Bucket=OUTPUT_BUCKET, Key=f"{OUTPUT_PREFIX}scale.out", Body=b"x" * 2048
         )
         compared = _batches(folder, outputs)
         compared += _writes(outputs)
-    return compared + _processor()
-
-
-@contextmanager
-def _local_system() -> Iterator[LocalFolder]:
-    with TemporaryDirectory(prefix="scale-", ignore_cleanup_errors=True) as path:
-        folder = LocalFolder(Path(path))
-        try:
-            up(folder, tell=_tell)
-            yield folder
-        finally:
-            down(folder)
-
-
-def _tell(step: str) -> None:
-    sys.stderr.write(f"{step}\n")
+    return compared + processor
 
 
 def _event(number: int) -> dict[str, Any]:
@@ -271,7 +255,6 @@ def _processor() -> list[Compared]:
     """Wide, since machines differ; beyond it `calls.PROCESSOR_MS` is to be measured anew."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.scale.processor"],
-        # Not that of the local system, which is down.
         env=host_environment(),
         check=True,
         capture_output=True,
