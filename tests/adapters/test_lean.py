@@ -104,6 +104,18 @@ def test_a_read_that_fails_is_tried_once_more_after_a_pause(s3, lean, made, at_o
     assert 0 <= pause <= 1
 
 
+@pytest.mark.parametrize("missing", ["ETag", "Content-Range"])
+def test_a_range_that_does_not_say_of_what_is_asked_for_again(s3, lean, missing):
+    """Or the beginning of an object would be taken for the whole."""
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    headers = {"ETag": "e", "Content-Range": "bytes 0-3/10"}
+    del headers[missing]
+    with instead(HTTPResponse(b"0123", headers, 206)):
+        found = lean.get_object(**RANGE)
+    assert found["ContentRange"] == "bytes 0-3/10"
+    assert found["ETag"] != "e"
+
+
 def test_an_answer_in_pieces_has_no_length_before_it(s3, lean):
     """So do proxies send it on."""
     pieces = HTTPResponse(b"0123", {"ETag": "e", "Content-Range": "bytes 0-3/10"}, 206)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _MAKING: Final = threading.Lock()
 
-
 _BOTOCORES: Final = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_DYNAMODB",
@@ -128,7 +127,7 @@ class _LeanS3(_LeanClient):
             return self._client.get_object(**request)
         path = f"/{request['Bucket']}/{quote(request['Key'], safe='/~')}"
         answer = self._http.send("GET", path, {"range": request["Range"]})
-        if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and "ETag" in answer.headers:
+        if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and _is_whole(answer):
             return _as_client(answer)
         if answer and answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _refusal("InvalidRange", answer, "GetObject")
@@ -136,11 +135,16 @@ class _LeanS3(_LeanClient):
         return self._again(pause=may_pass).get_object(**request)
 
 
+def _is_whole(answer: "BaseHTTPResponse") -> bool:
+    """Whether it says what `_as_client` cannot do without."""
+    return "ETag" in answer.headers and "Content-Range" in answer.headers
+
+
 def _as_client(answer: "BaseHTTPResponse") -> dict[str, Any]:
     return {
         "Body": BytesIO(answer.data),
         "ContentLength": len(answer.data),
-        "ContentRange": answer.headers.get("Content-Range"),
+        "ContentRange": answer.headers["Content-Range"],
         "ContentType": answer.headers.get("Content-Type"),
         "ETag": answer.headers["ETag"],
         "VersionId": answer.headers.get("x-amz-version-id"),

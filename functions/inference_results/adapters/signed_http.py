@@ -1,7 +1,6 @@
 """One endpoint of AWS by plain HTTP, with requests signed by SigV4.
 
-The algorithm is AWS's, "Create a signed AWS API request"; tests hold it against botocore's signer,
-which takes four times as long.
+The algorithm is AWS's, "Create a signed AWS API request"; a test holds it against botocore's.
 """
 
 import hashlib
