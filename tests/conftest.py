@@ -1,10 +1,12 @@
 import signal
+from functools import cache
 from typing import Any
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from moto import mock_aws
 from moto.core.models import botocore_stubber
@@ -15,6 +17,11 @@ from tests.synthesis import synthesised
 # A shell that runs the tests in the background has its children ignore Ctrl-C, and theirs as well;
 # some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Each test has a session of its own, which would read the models of AWS's services anew.
+_load_file = JSONFileLoader.load_file
+_models = cache(lambda path: _load_file(JSONFileLoader(), path))
+JSONFileLoader.load_file = lambda self, path: _models(path)
 
 # No test is judged by its time: machines are noisy.
 settings.register_profile("untimed", deadline=None)
