@@ -40,9 +40,7 @@ def _tell(part: Part) -> None:
         sys.stdout.write(f"\n{markdown(each)}\n")
     sys.stdout.write("\n")
     for target in part.targets:
-        met = "met" if target.met else "NOT MET"
-        measured, limit = f"{target.measured:.3g}", f"{target.limit:g} {target.unit}"
-        sys.stdout.write(f"{target.name}: {measured} of at most {limit}: {met}\n")
+        sys.stdout.write(f"{target}\n")
     sys.stdout.flush()
 
 

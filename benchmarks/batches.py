@@ -1,28 +1,50 @@
 """Batches of notifications as Lambda hands them over, with their outputs in S3."""
 
-import json
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 
+from benchmarks.notifications import completed, message
+from inference_results.contract import Attribute
+
 BUCKET: Final = "benchmark-outputs"
 TABLE: Final = "inferences"
 _WRITERS: Final = 8
+_ENDED: Final = datetime(2026, 11, 25, 12, 3, 21, 456_000, tzinfo=UTC)
+
+
+class Context:
+    """What handlers use of the Lambda context."""
+
+    function_name = "record_result"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:record_result"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
 
 
 def create_resources() -> None:
-    """A bucket for outputs, and a table with the key of ours."""
+    """A bucket for outputs, and a table."""
     boto3.client("s3").create_bucket(Bucket=BUCKET)
-    key = ("inference_id", "HASH"), ("endpoint_name", "RANGE")
+    create_table(TABLE)
+
+
+def create_table(name: str) -> None:
+    """With the key of the table of inferences, and no indexes."""
+    key = {Attribute.INFERENCE_ID: "HASH", Attribute.ENDPOINT_NAME: "RANGE"}
+    described: Any = {
+        "KeySchema": [{"AttributeName": each, "KeyType": kind} for each, kind in key.items()],
+        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in key],
+    }
     boto3.client("dynamodb").create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in key],
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in key],  # type: ignore[typeddict-item]
+        TableName=name, BillingMode="PAY_PER_REQUEST", **described
     )
 
 
@@ -67,30 +89,16 @@ def register(ids: Sequence[str]) -> None:
 
 def _record(inference_id: str, key: str) -> dict[str, Any]:
     """A message of SQS under raw delivery, with all that Lambda tells of one."""
-    notification = {
-        "awsRegion": "us-east-1",
-        "eventTime": "2026-11-25T12:03:21.456Z",
-        "receivedTime": "2026-11-25T12:00:01.123Z",
-        "invocationStatus": "Completed",
-        "requestParameters": {
-            "accept": "application/json",
-            "contentType": "application/json",
-            "endpointName": "speech",
-            "inputLocation": f"s3://{BUCKET}/async-input/{inference_id}.json",
-        },
-        "responseParameters": {
-            "contentType": "application/json",
-            "outputLocation": f"s3://{BUCKET}/{key}",
-        },
-        "inferenceId": inference_id,
-        "eventVersion": "1.0",
-        "eventSource": "aws:sagemaker",
-        "eventName": "InferenceResult",
-    }
+    notification = completed(
+        inference_id,
+        f"s3://{BUCKET}/{key}",
+        input_location=f"s3://{BUCKET}/async-input/{inference_id}.json",
+        ended=_ENDED,
+    )
     return {
         "messageId": inference_id,
         "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
-        "body": json.dumps(notification),
+        "body": message(notification),
         "attributes": {
             "ApproximateReceiveCount": "1",
             "SentTimestamp": "1795608201500",

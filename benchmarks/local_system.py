@@ -1,18 +1,17 @@
 """One local system for the parts that need one, in a temporary folder."""
 
 import atexit
-import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import boto3
-
-from local.environment import LocalFolder
+from local.environment import LocalFolder, environment_restored
 from local.system import down, up
 
 
@@ -30,19 +29,6 @@ def local_system() -> Iterator[LocalFolder]:
         yield folder
 
 
-@contextmanager
-def environment_restored() -> Iterator[None]:
-    """Variables and boto3's session, which keeps what it read of them."""
-    before = dict(os.environ)
-    boto3.DEFAULT_SESSION = None
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        boto3.DEFAULT_SESSION = None
-
-
 @cache
 def _brought_up() -> LocalFolder:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -52,3 +38,13 @@ def _brought_up() -> LocalFolder:
     atexit.register(down, folder)
     up(folder, tell=lambda step: print(step, file=sys.stderr))
     return folder
+
+
+def eventually(found: Callable[[], Any], seconds: float = 120) -> Any:
+    """What `found` returns, as soon as it is true. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not (it := found()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing after {seconds} s")
+        time.sleep(0.1)
+    return it

@@ -61,6 +61,10 @@ class Target:
     def met(self) -> bool:
         return self.measured <= self.limit
 
+    def __str__(self) -> str:
+        met = "met" if self.met else "NOT MET"
+        return f"{self.name}: {self.measured:.3g} of at most {self.limit:g} {self.unit}: {met}"
+
 
 @dataclass(frozen=True)
 class Part:

@@ -17,12 +17,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from benchmarks.batches import BUCKET, TABLE, batch, create_resources, new_ids, put_output, register
-from benchmarks.local_system import environment_restored
+from benchmarks.assumed import DYNAMODB_MS, S3_MS
+from benchmarks.batches import (
+    BUCKET,
+    TABLE,
+    Context,
+    batch,
+    create_resources,
+    new_ids,
+    put_output,
+    register,
+)
 from benchmarks.measured import Part, Rounds, Table, Target, table
 from inference_results.contract import Variable
 from local.embedded_aws import start_embedded_aws
-from local.environment import LocalFolder
+from local.environment import LocalFolder, environment_restored
 from local.processes import Processes
 
 Handler = Callable[[dict[str, Any], Any], Any]
@@ -30,7 +39,6 @@ Handler = Callable[[dict[str, Any], Any], Any]
 OURS: Final = "record_result"
 BASE: Final = "Powertools BatchProcessor, pydantic"
 SMALL, LARGE = 1_000, 128 * 1024
-S3_MS, DYNAMODB_MS = 25, 8
 
 
 _READ_THE_ENVIRONMENT: Final = ("benchmarks.other_ways", "inference_results.handlers")
@@ -64,18 +72,6 @@ CASES: Final = (
     Case("waiting_10", "with latencies, batches of 10", 10, 10, 9, latencies=True),
     Case("waiting_100", "with latencies, batches of 100", 100, 100, 2, latencies=True),
 )
-
-
-class Context:
-    """What handlers use of the Lambda context."""
-
-    function_name = "record_result"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:record_result"
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
 
 
 def measure() -> Part:

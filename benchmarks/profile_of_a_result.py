@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.batches import batch, new_ids, put_output
-from benchmarks.local_system import environment_restored
 from benchmarks.per_result import OURS, SMALL, embedded_aws, imported_handlers, run
+from local.environment import environment_restored
 
 _BATCHES: Final = 50
 _LINES: Final = 40

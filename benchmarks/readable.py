@@ -9,7 +9,6 @@ of the first GetItem that was sent after it was invoked: as if what it did were 
 Whoever is measured, such reads go on meanwhile, one after the other.
 """
 
-import base64
 import json
 import time
 import uuid
@@ -18,16 +17,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Final
+from typing import Final
 
 import boto3
 
+from benchmarks.batches import create_table
 from benchmarks.local_system import local_system
 from benchmarks.measured import Part, Rounds, Target, table
+from benchmarks.notifications import ENDPOINT, completed, message
 from benchmarks.paths import create_path
 from inference_results.contract import Attribute, StackOutput
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
-from local.environment import REGION, LocalFolder
+from local.environment import LocalFolder
 
 ROUNDS: Final = 60
 ROUNDS_OF_TEN: Final = 20
@@ -43,8 +44,7 @@ OURS_INLINE: Final = "record_result, response in the notification"
 _TEN: Final = (EMPTY, EMPTY_ENDED, TWO_CALLS, OURS)
 _LIMIT: Final = 1.3
 _TABLE: Final = "benchmark"
-_ENDPOINT: Final = "speech"
-_OUTPUT: Final = "x" * 1000
+_OUTPUT: Final = b"x" * 1000
 _OUTPUT_KEY: Final = f"{OUTPUT_PREFIX}benchmark.out"
 _PATIENCE_SECONDS: Final = 30.0
 
@@ -90,7 +90,7 @@ def measure() -> Part:
 def _contestants(folder: LocalFolder) -> dict[str, Contestant]:
     outputs = folder.outputs()
     table_name = outputs[StackOutput.TABLE_NAME]
-    _create_table()
+    create_table(_TABLE)
     notes = folder.path / "invocations"
     empty = create_path("do_nothing", {"NOTES": str(notes)})
     bare = {"TABLE": _TABLE}
@@ -111,17 +111,6 @@ def _contestants(folder: LocalFolder) -> dict[str, Contestant]:
     }
 
 
-def _create_table() -> None:
-    key = {Attribute.INFERENCE_ID: "HASH", Attribute.ENDPOINT_NAME: "RANGE"}
-    request: dict[str, Any] = {
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in key.items()],
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in key],
-    }
-    boto3.client("dynamodb").create_table(
-        TableName=_TABLE, BillingMode="PAY_PER_REQUEST", **request
-    )
-
-
 class _Read:
     def __init__(self, table_name: str) -> None:
         self._dynamodb = boto3.client("dynamodb")
@@ -136,7 +125,7 @@ class _Read:
             TableName=self._table_name,
             Key={
                 str(Attribute.INFERENCE_ID): {"S": inference_id},
-                str(Attribute.ENDPOINT_NAME): {"S": _ENDPOINT},
+                str(Attribute.ENDPOINT_NAME): {"S": ENDPOINT},
             },
             ConsistentRead=True,
         )
@@ -197,13 +186,18 @@ class _Publisher:
     def __init__(self) -> None:
         self._sns = boto3.client("sns")
         boto3.client("s3").put_object(
-            Bucket=OUTPUT_BUCKET, Key=_OUTPUT_KEY, Body=_OUTPUT.encode(), ContentType="text/plain"
+            Bucket=OUTPUT_BUCKET, Key=_OUTPUT_KEY, Body=_OUTPUT, ContentType="text/plain"
         )
 
     def __call__(self, contestant: Contestant, count: int) -> float:
         """Seconds until all have arrived. Raises TimeoutError."""
         ids = [str(uuid.uuid4()) for _ in range(count)]
-        messages = [_notification(each, contestant.inline) for each in ids]
+        response = _OUTPUT if contestant.inline else None
+        place, now = f"s3://{OUTPUT_BUCKET}/{_OUTPUT_KEY}", datetime.now(UTC)
+        messages = [
+            message(completed(each, place, input_location=place, ended=now), response)
+            for each in ids
+        ]
         began = time.monotonic()
         if count == 1:
             self._sns.publish(TopicArn=contestant.topic_arn, Message=messages[0])
@@ -211,8 +205,7 @@ class _Publisher:
             self._sns.publish_batch(
                 TopicArn=contestant.topic_arn,
                 PublishBatchRequestEntries=[
-                    {"Id": each, "Message": message}
-                    for each, message in zip(ids, messages, strict=True)
+                    {"Id": each, "Message": text} for each, text in zip(ids, messages, strict=True)
                 ],
             )
         while not contestant.is_there(ids):
@@ -221,29 +214,6 @@ class _Publisher:
         taken = time.monotonic() - began
         time.sleep(contestant.rest_seconds)
         return taken
-
-
-def _notification(inference_id: str, inline: bool) -> str:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    event: dict[str, Any] = {
-        "awsRegion": REGION,
-        "eventTime": now,
-        "receivedTime": now,
-        "requestParameters": {"endpointName": _ENDPOINT},
-        "inferenceId": inference_id,
-        "eventVersion": "1.0",
-        "eventSource": "aws:sagemaker",
-        "eventName": "InferenceResult",
-        "invocationStatus": "Completed",
-        "responseParameters": {
-            "contentType": "text/plain",
-            "outputLocation": f"s3://{OUTPUT_BUCKET}/{_OUTPUT_KEY}",
-        },
-    }
-    if inline:
-        content = base64.b64encode(_OUTPUT.encode()).decode()
-        event["responseBody"] = {"content": content, "encoding": "BASE64"}
-    return json.dumps(event)
 
 
 def _p99(rounds: Rounds) -> Rounds:

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 from sagemaker.async_inference import AsyncInferenceResponse, WaiterConfig  # type: ignore[import-not-found]
+from sagemaker.exceptions import AsyncInferenceError  # type: ignore[import-not-found]
 from sagemaker.predictor import Predictor  # type: ignore[import-not-found]
 from sagemaker.predictor_async import AsyncPredictor  # type: ignore[import-not-found]
 from sagemaker.session import Session  # type: ignore[import-not-found]
@@ -33,7 +34,7 @@ def main() -> None:
         try:
             response.get_result(WaiterConfig())
             outcome = "output"
-        except Exception as error:
+        except AsyncInferenceError as error:
             outcome = type(error).__name__
         ends[at] = (time.time(), outcome)
 

@@ -4,9 +4,13 @@ import json
 import os
 import shlex
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import boto3
 
 from inference_results.contract import StackOutput
 
@@ -37,6 +41,19 @@ def _free_port() -> int:
 def host_environment() -> dict[str, str]:
     """This process's environment without AWS's variables: no real account is ever reached."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+@contextmanager
+def environment_restored() -> Iterator[None]:
+    """This process's variables, and boto3's session, which keeps what it read of them."""
+    before = dict(os.environ)
+    boto3.DEFAULT_SESSION = None
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        boto3.DEFAULT_SESSION = None
 
 
 @dataclass(frozen=True)

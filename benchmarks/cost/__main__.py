@@ -53,10 +53,7 @@ def main() -> int:
     _tell(lines, asked, waits, prices)
     sys.stdout.write(f"\npollers of two queues: {idle:.2f} USD a month, with or without results\n")
     for target in targets:
-        met = "met" if target.met else "NOT MET"
-        sys.stdout.write(
-            f"{target.name}: {target.measured:.2f} of at most {target.limit:g}: {met}\n"
-        )
+        sys.stdout.write(f"{target}\n")
     found = {
         "about": about(),
         "prices": {"date": prices.read_on.isoformat(), "region": prices.region},

@@ -12,6 +12,7 @@ import psutil
 
 from benchmarks.cost.counting_proxy import CountingProxy, plain_http
 from benchmarks.cost.invocations import Invocations
+from benchmarks.local_system import eventually
 from inference_results.contract import Service, StackOutput
 from local.embedded_aws import NAME
 from local.environment import LocalFolder
@@ -131,13 +132,3 @@ def deployed_functions(folder: LocalFolder, proxy: CountingProxy) -> dict[Servic
                 if mapping:
                     function.run(False)
     return functions
-
-
-def eventually(found: Callable[[], Any], seconds: float = 120) -> Any:
-    """What `found` returns, as soon as it is true. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not (it := found()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing after {seconds} s")
-        time.sleep(0.1)
-    return it

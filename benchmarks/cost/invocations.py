@@ -5,14 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.assumed import MEGABYTES_OF_A_PROCESSOR
 from benchmarks.cost.prices import Item
 from benchmarks.cost.usage import Amounts, together
 
 READS: Final = {"GetItem", "Query", "BatchGetItem"}
 _WRITES: Final = {"UpdateItem", "PutItem", "DeleteItem"}
-
-_FULL_PROCESSOR_MB: Final = 1769
-"""docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 _EVENT_OVERHEAD_BYTES: Final = 26
 """Of each event of a log, by docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
@@ -37,7 +35,7 @@ class Invocations:
         What was measured has a whole processor; of Lambda's a function has a share by its memory,
         so what its process worked takes that much longer.
         """
-        share = min(1, self.memory_mb / _FULL_PROCESSOR_MB)
+        share = min(1, self.memory_mb / MEGABYTES_OF_A_PROCESSOR)
         started_ms = sum(math.floor(each) + 1 for each in self.durations_ms)
         return started_ms / 1000 + self.processor_seconds * (1 / share - 1)
 

@@ -10,9 +10,10 @@ import boto3
 
 from benchmarks.cost.invocations import other_calls
 from benchmarks.cost.prices import Item
-from benchmarks.cost.runs import ENDPOINT, Stage
+from benchmarks.cost.runs import Stage
 from benchmarks.cost.usage import Usage, by_part, together
 from benchmarks.dynamodb_units import item_bytes, read_units
+from benchmarks.notifications import ENDPOINT
 from inference_results.client import Client, WaitTimeout
 from inference_results.contract import Service, StackOutput
 from local.asking import StatusApi

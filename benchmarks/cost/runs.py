@@ -1,6 +1,5 @@
 """Results sent through the deployed system, in every variant, and what they used."""
 
-import base64
 import json
 import math
 import uuid
@@ -20,12 +19,11 @@ from benchmarks.cost.prices import Item
 from benchmarks.cost.twin import Twin
 from benchmarks.cost.usage import Amounts, Part, Usage, by_part, together
 from benchmarks.dynamodb_units import TABLE, indexes_of, item_bytes, write_units
+from benchmarks.notifications import ENDPOINT, completed, message
 from inference_results.contract import Service, StackOutput
 from local.asking import StatusApi
 from local.deployment import FAILURE_PREFIX, INPUT_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import SUBMITTER_ROLE, LocalFolder
-
-ENDPOINT: Final = "speech"
 
 _REQUESTS_AT_A_TIME: Final = 2
 """As many as the machine has processors, or more."""
@@ -107,8 +105,14 @@ class Stage:
             inference_id = str(uuid.uuid4())
             # From a second to ten minutes: each takes a counter of its own in the summary.
             took = timedelta(seconds=600 ** (at / number))
-            notice = _notice(inference_id, location, took, response)
-            results.append(Result(inference_id, location, notice))
+            notice = completed(
+                inference_id,
+                location,
+                input_location=f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}{uuid.uuid4()}",
+                ended=datetime.now(UTC),
+                took=took,
+            )
+            results.append(Result(inference_id, location, message(notice, response)))
         return results
 
     def registered_id(self) -> str:
@@ -218,34 +222,3 @@ def _stream_from_the_beginning(arn: str) -> Iterator[list[Any]]:
         answer = client.get_records(ShardIterator=iterator)
         iterator = answer["NextShardIterator"]
         yield answer["Records"]
-
-
-def _notice(inference_id: str, location: str, took: timedelta, response: bytes | None) -> str:
-    ended = datetime.now(UTC)
-    event: dict[str, Any] = {
-        "awsRegion": "us-east-1",
-        "eventTime": _moment(ended),
-        "receivedTime": _moment(ended - took),
-        "invocationStatus": "Completed",
-        "requestParameters": {
-            "contentType": "application/json",
-            "endpointName": ENDPOINT,
-            "inputLocation": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}{uuid.uuid4()}",
-        },
-        "responseParameters": {
-            "contentType": "application/json",
-            "outputLocation": location,
-        },
-        "inferenceId": inference_id,
-        "eventVersion": "1.0",
-        "eventSource": "aws:sagemaker",
-        "eventName": "InferenceResult",
-    }
-    if response is not None:
-        content = base64.b64encode(response).decode()
-        event["responseBody"] = {"content": content, "message": "", "encoding": "BASE64"}
-    return json.dumps(event)
-
-
-def _moment(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, Final
 
 from benchmarks.machine import about
+from benchmarks.measured import short
 from benchmarks.scale.check import Compared, check
 from benchmarks.scale.plan import (
     RECOMMENDED,
@@ -82,7 +83,7 @@ def _print_uses(name: str, default: Result, recommended: Result) -> None:
 
 
 def _cells(use: Use) -> str:
-    return f"{_short(use.used)} of {_short(use.limit)} | {use.share:.0%}"
+    return f"{short(use.used)} of {short(use.limit)} | {use.share:.0%}"
 
 
 def _print_hour(*results: Result) -> None:
@@ -102,7 +103,7 @@ def _print_hour(*results: Result) -> None:
     }
     for name, field in rows.items():
         values = [getattr(result.seen, field) for result in results]
-        texts = ("never" if value is None else _short(value) for value in values)
+        texts = ("never" if value is None else short(value) for value in values)
         _print(f"| {name} | {' | '.join(texts)} |")
 
 
@@ -140,7 +141,7 @@ def _registered() -> list[dict[str, Any]]:
         of = {str(index): index_heat(index, load, plan).partition for index in Index}
         found.append({"warm_writes": warm_writes, "endpoints": endpoints, **of})
         texts = (of[Index.BY_ENDPOINT], of[Index.BY_STATUS], of[Index.BY_ENDPOINT_AND_STATUS])
-        _print(f"| {warm_writes:,} | {endpoints} | {' | '.join(map(_short, texts))} |")
+        _print(f"| {warm_writes:,} | {endpoints} | {' | '.join(map(short, texts))} |")
     return found
 
 
@@ -180,11 +181,6 @@ def _write(part: str, content: Any) -> None:
 
 def _print(text: str, end: str = "\n") -> None:
     sys.stdout.write(text + end)
-
-
-def _short(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

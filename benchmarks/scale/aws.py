@@ -40,8 +40,6 @@ CONCURRENCY: Final = Limit(
     True,
     f"{_DOCS}/lambda/latest/dg/gettingstarted-limits.html",
 )
-MEGABYTES_OF_A_PROCESSOR: Final = 1769
-"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 S3_GET: Final = Limit(
     "S3: GET below one prefix",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from benchmarks.scale.aws import EVENTS_A_CALL, MEGABYTES_OF_A_PROCESSOR
+from benchmarks.assumed import DYNAMODB_MS, MEGABYTES_OF_A_PROCESSOR, S3_MS
+from benchmarks.scale.aws import EVENTS_A_CALL
 from benchmarks.scale.deployed import memory_megabytes
 from inference_results.contract import Service
 
@@ -17,10 +18,8 @@ PROCESSOR_MS: Final = {
 """Of one result, on a whole processor: by `make bench PARTS=per_result`, with HTTP and TLS; of the
 others by `benchmarks.scale.processor`, without."""
 
-S3_MS: Final = 25.0
-DYNAMODB_MS: Final = 8.0
 PUT_EVENTS_MS: Final = 20.0
-"""Means of a call. Assumed: no account was measured."""
+"""Of a call. Assumed, too."""
 SPREAD: Final = 0.4
 """Sigma of their logarithm: a hundredth takes 2.5 times the median."""
 OVERHEAD_MS: Final = 5.0

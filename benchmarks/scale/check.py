@@ -9,25 +9,23 @@ import math
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
 
 from benchmarks.dynamodb_units import item_bytes
-from benchmarks.local_system import local_system
+from benchmarks.local_system import eventually, local_system
+from benchmarks.notifications import ENDPOINT
 from benchmarks.scale.calls import PROCESSOR_MS
 from benchmarks.scale.deployed import indexes
 from benchmarks.scale.kinds import kinds, written
 from benchmarks.scale.partitions import shares
 from benchmarks.scale.results import Item, completed_event, failed_event, inference_id
 from inference_results.contract import Attribute, Index, Service, StackOutput
-from inference_results.domain.timestamp import timestamp
 from infra.settings import Settings
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.embedded_aws import NAME
@@ -37,10 +35,8 @@ _RESULTS: Final = 500
 _BATCHES: Final = (5, 10)
 """Sizes; each takes half of the results. The embedded Lambda gathers no more than ten."""
 _FAILED_EVERY: Final = 20
-_ENDPOINT: Final = "speech"
 _OUTPUT: Final = f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}scale.out"
 _HANDED_OVER: Final = re.compile(r"ESM: Lambda (\S+) processed (\d+) SQS messages")
-_PATIENCE_SECONDS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,9 @@ def check() -> list[Compared]:
 def _event(number: int) -> dict[str, Any]:
     """Of today: summaries of long ago have expired."""
     ended = datetime.now(UTC)
-    times = {
-        "receivedTime": timestamp(ended - timedelta(seconds=60)),
-        "eventTime": timestamp(ended),
-    }
     if number % _FAILED_EVERY == 0:
-        return failed_event(number, _ENDPOINT) | times
-    event = completed_event(number, _ENDPOINT) | times
+        return failed_event(number, ENDPOINT, ended)
+    event = completed_event(number, ENDPOINT, ended)
     event["responseParameters"]["outputLocation"] = _OUTPUT
     return event
 
@@ -104,7 +96,7 @@ def _batches(folder: LocalFolder, outputs: dict[str, str]) -> list[Compared]:
             Enabled=False,
         )
         _publish(outputs[StackOutput.SUCCESS_TOPIC_ARN], range(at * each, (at + 1) * each))
-        _until(lambda: _waiting(queue_url) == each)
+        eventually(lambda: _waiting(queue_url) == each)
         seen = len(log.read_text())
         _change(mapping, Enabled=True)
         batches = _all_handed_over(log, seen, function, each)
@@ -118,7 +110,7 @@ def _batches(folder: LocalFolder, outputs: dict[str, str]) -> list[Compared]:
 
 
 def _all_handed_over(log: Path, seen: int, function: str, messages: int) -> list[int]:
-    _until(lambda: sum(_handed_over(log, seen, function)) >= messages)
+    eventually(lambda: sum(_handed_over(log, seen, function)) >= messages)
     return _handed_over(log, seen, function)
 
 
@@ -162,14 +154,6 @@ def _waiting(queue_url: str) -> int:
     return int(answer["Attributes"][name])
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {_PATIENCE_SECONDS} s")
-        time.sleep(0.1)
-
-
 def _writes(outputs: dict[str, str]) -> list[Compared]:
     """What was written, and under which keys."""
     table_name = outputs[StackOutput.TABLE_NAME]
@@ -202,12 +186,12 @@ def _changes(outputs: dict[str, str], number: int) -> Compared:
         return sum(
             int(value["N"])
             for item in found
-            if item[Attribute.ENDPOINT_NAME]["S"] == _ENDPOINT
+            if item[Attribute.ENDPOINT_NAME]["S"] == ENDPOINT
             for counter, value in item.items()
             if counter.startswith("status#")
         )
 
-    _until(lambda: counted() >= number)
+    eventually(lambda: counted() >= number)
     return Compared("results in the summaries", number, counted(), 0)
 
 
@@ -215,7 +199,7 @@ def _keys(table_name: str, items: list[Item]) -> list[Compared]:
     """How many entries each key of an index has: asked of the index, and counted over the ids."""
     shards = Settings.model_fields["shards"].default
     model = shares((inference_id(at) for at in range(_RESULTS)), shards)
-    asked = {shard: _entries(table_name, f"{shard}#{_ENDPOINT}") for shard in range(shards)}
+    asked = {shard: _entries(table_name, f"{shard}#{ENDPOINT}") for shard in range(shards)}
     found = [
         Compared(f"entries of by-endpoint, shard {shard}", model[shard], asked[shard], 0)
         for shard in range(shards)

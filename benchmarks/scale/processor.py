@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from io import BytesIO, StringIO
-from types import SimpleNamespace
 from typing import Any
 
 from urllib3 import HTTPResponse, HTTPSConnectionPool
 
+from benchmarks.batches import Context
 from benchmarks.scale.results import completed_item
 from inference_results.contract import Service, Variable
 
@@ -72,18 +72,11 @@ def _as_streamed(item: Mapping[str, Any]) -> Any:
 
 
 def _milliseconds(handle: Callable[[Any, Any], Any], event: dict[str, Any]) -> float:
-    context = SimpleNamespace(
-        function_name="benchmark",
-        memory_limit_in_mb=512,
-        invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:benchmark",
-        aws_request_id="benchmark",
-        get_remaining_time_in_millis=lambda: 30_000,
-    )
     took = []
     with redirect_stdout(StringIO()):
         for _ in range(_ROUNDS):
             began = time.process_time()
-            handle(event, context)
+            handle(event, Context())
             took.append(time.process_time() - began)
     return sorted(took)[_ROUNDS // 2] * 1000 / len(event["Records"])
 

@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from benchmarks.notifications import completed
 from inference_results.adapters.dynamodb import InferencesTable
 from inference_results.adapters.submissions import SubmissionsTable
 from inference_results.contract import DEFAULT_RETENTION_DAYS, Attribute
@@ -41,33 +42,22 @@ def _location(number: int) -> str:
     return f"s3://{BUCKET}/output/{uuid.uuid5(uuid.NAMESPACE_URL, str(number))}.out"
 
 
-def completed_event(number: int, endpoint: str = ENDPOINT) -> dict[str, Any]:
+def completed_event(
+    number: int, endpoint: str = ENDPOINT, ended: datetime = _ENDED
+) -> dict[str, Any]:
     """The notification of a success, without the response."""
-    return {
-        "awsRegion": "us-east-1",
-        "eventTime": _ENDED.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "receivedTime": _RECEIVED.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "invocationStatus": "Completed",
-        "requestParameters": {
-            "accept": "application/json",
-            "contentType": "application/json",
-            "endpointName": endpoint,
-            "inputLocation": f"s3://{BUCKET}/input/{number}.json",
-        },
-        "responseParameters": {
-            "contentType": "application/json",
-            "outputLocation": _location(number),
-        },
-        "inferenceId": inference_id(number),
-        "eventVersion": "1.0",
-        "eventSource": "aws:sagemaker",
-        "eventName": "InferenceResult",
-    }
+    return completed(
+        inference_id(number),
+        _location(number),
+        input_location=f"s3://{BUCKET}/input/{number}.json",
+        ended=ended,
+        endpoint=endpoint,
+    )
 
 
-def failed_event(number: int, endpoint: str = ENDPOINT) -> dict[str, Any]:
+def failed_event(number: int, endpoint: str = ENDPOINT, ended: datetime = _ENDED) -> dict[str, Any]:
     """That of a failure, as AWS sends most of them: without a location."""
-    event = completed_event(number, endpoint)
+    event = completed_event(number, endpoint, ended)
     del event["responseParameters"]
     return event | {
         "invocationStatus": "Failed",

@@ -8,8 +8,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from inference_results.contract import StackOutput
 from local.asking import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder
+from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder, environment_restored
 from local.system import down, up
 from tests.deploy.listener import Listener, listening_queue
 
@@ -43,18 +42,6 @@ def folder(system):
     with environment_restored():
         system.enter()
         yield system
-
-
-@contextmanager
-def environment_restored() -> Iterator[None]:
-    before = dict(os.environ)
-    boto3.DEFAULT_SESSION = None  # it keeps what it read of the environment
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture
