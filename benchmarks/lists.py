@@ -19,20 +19,19 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import boto3
-import yaml  # type: ignore[import-untyped]
 
 from benchmarks.dynamodb_units import Item
 from benchmarks.measured import Part, Table, Target, table
-from benchmarks.sorted_table import Keys, SortedTable, Spent
+from benchmarks.reviewed_template import indexes
+from benchmarks.sorted_table import SortedTable, Spent
 from inference_results.adapters.aws import client_config
-from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.dynamodb import KEY, InferencesTable
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.domain.failure import classify
 from inference_results.domain.inference import Outcome, Output, Status
 from inference_results.domain.listing import ListInferences
 from inference_results.domain.lookup import FindInference, FindInferences
 from inference_results.domain.timestamp import timestamp
-from local.environment import ROOT
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -64,7 +63,7 @@ class Asked:
 
 
 def measure() -> Part:
-    stores = {size: SortedTable(keys_of_table()) for size in SIZES}
+    stores = {size: SortedTable(KEY, indexes()) for size in SIZES}
     ids = []
     for number, (inference_id, item) in enumerate(records_of(max(SIZES))):
         ids.append(inference_id)
@@ -78,26 +77,6 @@ def measure() -> Part:
         taken = _rounds(stores, questions)
     gc.unfreeze()
     return _part(taken)
-
-
-def keys_of_table() -> dict[str | None, Keys]:
-    """Those of the reviewed template."""
-    template = yaml.safe_load((ROOT / "infra/templates/InferenceResults.yaml").read_text())
-    (properties,) = [
-        each["Properties"]
-        for name, each in template["Resources"].items()
-        if each["Type"] == "AWS::DynamoDB::GlobalTable" and "InferencesTable" in name
-    ]
-    return {
-        None: _keys(properties),
-        **{each["IndexName"]: _keys(each) for each in properties["GlobalSecondaryIndexes"]},
-    }
-
-
-def _keys(described: dict[str, Any]) -> Keys:
-    partition, sort = (each["AttributeName"] for each in described["KeySchema"])
-    projected = described.get("Projection", {}).get("NonKeyAttributes")
-    return Keys(partition, sort, None if projected is None else frozenset(projected))
 
 
 def records_of(count: int) -> Iterator[tuple[str, Item]]:
@@ -154,7 +133,7 @@ def _questions(store: SortedTable, pool: Executor, ids: Sequence[str]) -> dict[s
     list_inferences = ListInferences(inferences=queries, now=now, cursor_key=b"key")
     find = FindInference(inferences=queries, now=now)
     find_many = FindInferences(inferences=queries, now=now)
-    some = random.Random(2).sample(ids, 100)  # noqa: S311 - likewise
+    some = random.Random(2).sample(ids, 100)  # noqa: S311 - the same ones in every run
     return {
         "50 newest of an endpoint": partial(list_inferences, endpoint_name=_ENDPOINT, limit=50),
         "50 newest that failed": partial(list_inferences, status="Failed", limit=50),

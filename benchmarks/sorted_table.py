@@ -11,7 +11,7 @@ import re
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from threading import Lock
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from benchmarks.dynamodb_units import Item, item_bytes, read_units
+from benchmarks.dynamodb_units import Index, Item, item_bytes, read_units
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -31,15 +31,6 @@ _KEY_CONDITION: Final = re.compile(
     r"(?: AND #\w+ (?P<comparison>=|>=|<|BETWEEN) (?P<low>:\w+)(?: AND (?P<high>:\w+))?)?"
 )
 """What this project asks; names are those of the keys of what is queried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Of the table, or of an index: `kept` are the attributes that are projected, None for all."""
-
-    partition: str
-    sort: str
-    kept: frozenset[str] | None = None
 
 
 class _Row(NamedTuple):
@@ -63,10 +54,11 @@ class Spent:
 class SortedTable:
     """Answers Query and BatchGetItem of clients that it is put behind.
 
-    Whatever table they name: there is one. `indexes` by name; the name None is the table itself.
+    Whatever table they name: there is one, with this key and these indexes.
     """
 
-    indexes: Mapping[str | None, Keys]
+    key: tuple[str, str]
+    indexes: tuple[Index, ...]
     _partitions: dict[tuple[str | None, str], list[_Row]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -75,21 +67,20 @@ class SortedTable:
 
     def add(self, item: Item) -> None:
         """In the table, and in each index that its attributes place it in."""
-        of_table = self.indexes[None]
-        own_key = {of_table.partition, of_table.sort}
-        for name, keys in self.indexes.items():
-            if keys.partition not in item or keys.sort not in item:
-                continue
-            key = {*own_key, keys.partition, keys.sort}
-            kept = item.keys() if keys.kept is None else (keys.kept | key)
-            projected = {each: value for each, value in item.items() if each in kept}
-            row = _Row(
-                item[keys.sort]["S"],
-                _json({each: item[each] for each in sorted(key)}),
-                _json(projected),
-                item_bytes(projected),
-            )
-            insort(self._partitions[name, item[keys.partition]["S"]], row)
+        self._add(None, self.key, item)
+        for index in self.indexes:
+            if entry := index.entry(item):
+                self._add(index.name, index.keys, entry)
+
+    def _add(self, index_name: str | None, keys: Sequence[str], entry: Item) -> None:
+        partition, sort = keys
+        row = _Row(
+            entry[sort]["S"],
+            _json({each: entry[each] for each in sorted({*self.key, *keys})}),
+            _json(entry),
+            item_bytes(entry),
+        )
+        insort(self._partitions[index_name, entry[partition]["S"]], row)
 
     def behind(self, client: "DynamoDBClient") -> None:
         """The client's requests are answered here, and never sent."""
@@ -113,7 +104,7 @@ class SortedTable:
             case "BatchGetItem":
                 body, units = self._batch_get(asked)
             case _:
-                raise NotImplementedError(operation)
+                raise LookupError(f"nothing here answers {operation}")
         with self._lock:
             self._spent.calls += 1
             self._spent.units += units
@@ -123,14 +114,14 @@ class SortedTable:
     def _query(self, asked: dict[str, Any]) -> tuple[bytes, float]:
         condition = _KEY_CONDITION.fullmatch(asked["KeyConditionExpression"])
         if condition is None:
-            raise NotImplementedError(asked["KeyConditionExpression"])
+            raise ValueError(f"no condition of this project: {asked['KeyConditionExpression']}")
         values = {name: each["S"] for name, each in asked["ExpressionAttributeValues"].items()}
         name = asked.get("IndexName")
         rows = self._partitions.get((name, values[condition["partition"]]), [])
         first, end = _range(rows, condition, values)
         forward = asked.get("ScanIndexForward", True)
         if start := asked.get("ExclusiveStartKey"):
-            sort = start[self.indexes[name].sort]["S"]
+            sort = start[self._sort_key(name)]["S"]
             first, end = (
                 (bisect_right(rows, sort, key=_sort), end)
                 if forward
@@ -139,13 +130,17 @@ class SortedTable:
         places = range(first, end) if forward else range(end - 1, first - 1, -1)
         return _page([rows[at] for at in places[: asked.get("Limit")]], asked)
 
+    def _sort_key(self, index_name: str | None) -> str:
+        keys = {each.name: each.keys for each in self.indexes}
+        return keys[index_name][1] if index_name else self.key[1]
+
     def _batch_get(self, asked: dict[str, Any]) -> tuple[bytes, float]:
         ((table_name, request),) = asked["RequestItems"].items()
-        of_table = self.indexes[None]
+        partition_key, sort_key = self.key
         found = []
         for key in request["Keys"]:
-            sort = key[of_table.sort]["S"]
-            rows = self._partitions.get((None, key[of_table.partition]["S"]), [])
+            sort = key[sort_key]["S"]
+            rows = self._partitions.get((None, key[partition_key]["S"]), [])
             found += [each for each in rows if each.sort == sort]
         documents = b",".join(each.document for each in found)
         body = b'{"Responses":{%s:[%s]},"UnprocessedKeys":{}}' % (_json(table_name), documents)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import boto3
 import psutil
 
-from benchmarks.cost.counting_proxy import CountingProxy, plain_http
+from benchmarks.cost.counting_proxy import CountingProxy
 from benchmarks.cost.invocations import Invocations
 from benchmarks.local_system import eventually
 from inference_results.contract import Service, StackOutput
@@ -44,10 +44,8 @@ class Function:
         self._lambda = boto3.client("lambda")
         self._logs = boto3.client("logs")
         variables = configuration["Environment"]["Variables"]
-        routed = {"AWS_ENDPOINT_URL": plain_http(), "HTTP_PROXY": proxy.url}
-        routed |= {"NO_PROXY": "", "no_proxy": ""}
         self._lambda.update_function_configuration(
-            FunctionName=self._name, Environment={"Variables": variables | routed}
+            FunctionName=self._name, Environment={"Variables": variables | proxy.variables}
         )
 
     def run(self, enabled: bool, **options: Any) -> None:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Final
 
 from benchmarks.assumed import DYNAMODB_MS, MEGABYTES_OF_A_PROCESSOR, S3_MS
+from benchmarks.reviewed_template import memory_megabytes
 from benchmarks.scale.aws import EVENTS_A_CALL
-from benchmarks.scale.deployed import memory_megabytes
 from inference_results.contract import Service
 
 PROCESSOR_MS: Final = {

@@ -20,8 +20,8 @@ import boto3
 from benchmarks.dynamodb_units import item_bytes
 from benchmarks.local_system import eventually, local_system
 from benchmarks.notifications import ENDPOINT
+from benchmarks.reviewed_template import indexes
 from benchmarks.scale.calls import PROCESSOR_MS
-from benchmarks.scale.deployed import indexes
 from benchmarks.scale.kinds import kinds, written
 from benchmarks.scale.partitions import shares
 from benchmarks.scale.results import Item, completed_event, failed_event, inference_id

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from itertools import pairwise
 
 from benchmarks.dynamodb_units import write_units
-from benchmarks.scale.deployed import indexes
+from benchmarks.reviewed_template import indexes
 from benchmarks.scale.results import Item, completed_item, ended, failed_item, registered_item
 
 

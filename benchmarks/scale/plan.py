@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from benchmarks.dynamodb_units import TABLE, item_bytes, read_units
+from benchmarks.reviewed_template import indexes, reader
 from benchmarks.scale import aws
 from benchmarks.scale.calls import announcing, recording, summarizing
-from benchmarks.scale.deployed import indexes, reader
 from benchmarks.scale.kinds import Kind, kinds
 from benchmarks.scale.partitions import Hottest, hottest
 from benchmarks.scale.queue import Hour, Seen, simulate

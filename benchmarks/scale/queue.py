@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from benchmarks.reviewed_template import visibility_seconds
 from benchmarks.scale.aws import FIRST_POLLERS, POLLERS_A_MINUTE, SQS_IN_FLIGHT
 from benchmarks.scale.calls import recording
-from benchmarks.scale.deployed import visibility_seconds
 from infra.settings import Settings
 
 STEP_SECONDS: Final = 0.05

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.dynamodb_units import TABLE
-from benchmarks.scale.deployed import indexes
+from benchmarks.reviewed_template import indexes
 from benchmarks.scale.kinds import kinds, written
 from benchmarks.scale.partitions import hottest, shares
 from benchmarks.scale.plan import RECOMMENDED, RECORDERS, Load, Plan, calculate, needed_concurrency

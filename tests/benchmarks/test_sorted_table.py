@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from benchmarks.dynamodb_units import item_bytes
-from benchmarks.lists import keys_of_table, new_client, records_of
+from benchmarks.lists import new_client, records_of
+from benchmarks.reviewed_template import indexes
 from benchmarks.sorted_table import SortedTable
+from inference_results.adapters.dynamodb import KEY
 from inference_results.adapters.queries import InferenceQueries
 from inference_results.contract import Attribute, Index
 from local.environment import ROOT
@@ -33,7 +35,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def sorted_table():
-    table = SortedTable(keys_of_table())
+    table = SortedTable(KEY, indexes())
     for _, item in RECORDS:
         table.add(item)
     return table

@@ -1,17 +1,8 @@
 """microburst in front of the embedded AWS: faults, and how many of them were injected."""
 
-import os
-import socket
 from collections import Counter
 
-import boto3
-import httpx
-from botocore.config import Config
-
-from local.environment import ROOT, host_environment
-from local.processes import Processes
-
-COMMAND = ROOT / ".venv-microburst" / "bin" / "microburst"
+from local.microburst import Microburst
 
 _THROTTLED = {
     "s3": {"code": "SlowDown", "status": 503},
@@ -19,14 +10,6 @@ _THROTTLED = {
     "sqs": {"code": "RequestThrottled", "status": 403},
 }
 _BROKEN = {"s3": "InternalError", "dynamodb": "InternalServerError", "sqs": "InternalFailure"}
-
-_QUESTIONS = {
-    "s3": "list_buckets",
-    "dynamodb": "list_tables",
-    "sqs": "list_queues",
-    "events": "list_event_buses",
-}
-"""Of the services that functions call, one that changes nothing."""
 
 KINDS = ("throttling", "500", "503", "latency", "reset", "truncated", "cut off", "time-out")
 
@@ -53,41 +36,13 @@ def faults_of(service):
     }
 
 
-class FaultProxy:
-    """The process of microburst; it ends with the local system of the folder."""
+class FaultProxy(Microburst):
+    """Lets everything pass until faults are injected."""
 
     def __init__(self, folder):
-        self._folder = folder
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(folder)
         self._names = {}
         self._before = Counter()
-
-    def start(self):
-        upstream = f"https://127.0.0.1:{self._folder.ports()['aws']}"
-        Processes(self._folder.path).start(
-            "microburst",
-            [str(COMMAND), "--upstream", upstream, "--port", str(self.port)],
-            env=host_environment() | {"SSL_CERT_FILE": str(self._folder.ca_bundle)},
-            is_up=self._healthy,
-        )
-        # Before its first answer it reads what services AWS has, for seconds.
-        for service, ask in _QUESTIONS.items():
-            config = Config(proxies={"http": self.url}, read_timeout=60)
-            endpoint = os.environ["AWS_ENDPOINT_URL"].replace("https:", "http:")
-            getattr(boto3.client(service, config=config, endpoint_url=endpoint), ask)()
-
-    def _healthy(self):
-        try:
-            return self._control("GET", "health").is_success
-        except httpx.TransportError:
-            return False
-
-    def _control(self, method, path, **options):
-        url = f"{self.url}/_microburst/{path}"
-        return httpx.request(method, url, trust_env=False, **options)
 
     def inject(self):
         """Faults from now on, for S3, DynamoDB and SQS."""
@@ -97,11 +52,11 @@ class FaultProxy:
             for service in _THROTTLED
             for kind, rule in faults_of(service).items()
         }
-        answer = self._control("POST", "rules", json=list(rules.values())).raise_for_status()
+        answer = self.control("POST", "rules", json=list(rules.values()))
         self._names = {rule["id"]: name for rule, name in zip(answer.json(), rules, strict=True)}
 
     def stop_injecting(self):
-        self._control("POST", "rules", json=[]).raise_for_status()
+        self.control("POST", "rules", json=[])
 
     def fired(self):
         """How often, by service and kind. From the totals: the log keeps 2,000 events only."""
@@ -116,4 +71,4 @@ class FaultProxy:
         return Counter({it["service"]: it["requests"] for it in self._stats()["by_service"]})
 
     def _stats(self):
-        return self._control("GET", "stats").raise_for_status().json()
+        return self.control("GET", "stats").json()

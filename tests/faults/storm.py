@@ -1,7 +1,6 @@
 """Publishes to the deployed system while AWS fails and processes die, and collects what is left."""
 
 import itertools
-import os
 import signal
 import threading
 import time
@@ -62,13 +61,10 @@ class DeployedFunctions:
     def names(self):
         return set(self._variables)
 
-    def send_through(self, proxy_url):
-        """As HTTP proxy, so that what is signed stays as it is, the name of the host included."""
-        aws = os.environ["AWS_ENDPOINT_URL"].replace("https:", "http:")
-        routed = {"AWS_ENDPOINT_URL": aws, "HTTP_PROXY": proxy_url, "NO_PROXY": "", "no_proxy": ""}
+    def send_through(self, proxy):
         for name, variables in self._variables.items():
             self._lambda.update_function_configuration(
-                FunctionName=name, Environment={"Variables": variables | routed}
+                FunctionName=name, Environment={"Variables": variables | proxy.variables}
             )
 
     def limit_batches(self, at_a_time):

@@ -127,7 +127,7 @@ def _prepare(folder, listener):
     # Endpoints that came into being were notified of: nothing of that is to fail.
     eventually(partial(_nothing_in_flight, queues), 60)
     functions = DeployedFunctions()
-    functions.send_through(proxy.url)
+    functions.send_through(proxy)
     functions.limit_batches(BATCHES_AT_A_TIME)
     for each in queues:
         each.set_visibility_timeout(VISIBILITY_SECONDS)
