@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import boto3
@@ -12,8 +13,8 @@ from moto.core.botocore_stubber import MockRawResponse
 from urllib3 import HTTPResponse
 
 from inference_results.adapters import clients
-from inference_results.adapters.aws import condition_failed
-from inference_results.adapters.lean import SecondAttempts, lazy_sqs, lean_dynamodb, lean_s3
+from inference_results.adapters.aws import client_config, condition_failed
+from inference_results.adapters.lean import SecondAttempts, lean_dynamodb, lean_s3
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.signed_http import SignedHttp
 from inference_results.domain.location import Location
@@ -245,8 +246,17 @@ def test_a_write_that_fails_is_tried_once_more_after_a_pause(table_name, at_once
 
 
 def test_a_client_that_is_never_asked_is_never_made(aws, made):
-    lazy_sqs(connections=1)
+    sqs = clients.client_when_asked("sqs", client_config(1))
     assert made == []
+    sqs.list_queues()
+    assert made == ["sqs"]
+
+
+def test_threads_that_ask_at_once_share_one_client(s3, lean, made):
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"0123456789")
+    with instead(None), ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: lean.get_object(**RANGE), range(8)))
+    assert made == ["s3"]
 
 
 def test_a_function_that_records_starts_without_what_makes_clients():

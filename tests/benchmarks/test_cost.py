@@ -25,12 +25,10 @@ def test_every_item_has_a_price_with_its_unit_and_where_it_was_read():
     )
 
 
-def test_every_price_is_used():
-    """In the program, besides where it is named."""
-    package = PRICES.parent.glob("*.py")
-    text = "\n".join(each.read_text() for each in package if each.name not in {"usage.py"})
+def test_what_is_priced_stands_in_a_part_of_the_table():
+    parts = by_part(dict.fromkeys(Item, 1.0))
 
-    assert [item.name for item in Item if f"Item.{item.name}" not in text] == []
+    assert {item for amounts in parts.values() for item in amounts} == set(Item)
 
 
 def test_a_price_of_nothing_that_is_counted_is_refused(tmp_path):

@@ -20,17 +20,15 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from inference_results.adapters.aws import CONDITION_FAILED, LONGEST_PAUSE_SECONDS, client_config
+from inference_results.adapters.clients import LazyClient
 from inference_results.adapters.signed_http import SignedHttp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
-    from types_boto3_sqs import SQSClient
     from urllib3 import BaseHTTPResponse
 
-_MAKING: Final = threading.Lock()
-
-_BOTOCORES: Final = (
+_HEEDED_BY_BOTOCORE: Final = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -68,48 +66,21 @@ def lean_dynamodb(connections: int, second_attempts: SecondAttempts) -> "DynamoD
     return cast("DynamoDBClient", _lean(_LeanDynamoDB, "dynamodb", connections, second_attempts))
 
 
-def lazy_sqs(connections: int) -> "SQSClient":
-    """SQS, made when it is first asked: most functions never park a message."""
-    return cast("SQSClient", _LazyClient("sqs", connections))
-
-
 def _lean(
     kind: "type[_LeanClient]", service: str, connections: int, second_attempts: SecondAttempts
-) -> "_LazyClient":
-    if any(os.environ.get(name) for name in _BOTOCORES):
-        return _LazyClient(service, connections)
+) -> LazyClient:
+    if any(os.environ.get(name) for name in _HEEDED_BY_BOTOCORE):
+        return LazyClient(service, client_config(connections))
     return kind(service, connections, second_attempts)
 
 
-class _LazyClient:
-    """botocore's client of a service, made when it is first asked."""
-
-    def __init__(self, service: str, connections: int, attempts: int = 2) -> None:
-        self._service = service
-        self._config = client_config(connections, attempts)
-        self._made: Any = None
-
-    def __getattr__(self, operation: str) -> Any:
-        return getattr(self._client, operation)
-
-    @property
-    def _client(self) -> Any:
-        with _MAKING:  # a session makes no two clients at a time
-            if self._made is None:
-                # Half of a cold start, which most functions never need.
-                from inference_results.adapters import clients
-
-                self._made = clients.client(self._service, self._config)
-        return self._made
-
-
-class _LeanClient(_LazyClient):
+class _LeanClient(LazyClient):
     """Makes one operation by itself; botocore's client has the others."""
 
     def __init__(self, service: str, connections: int, second_attempts: SecondAttempts) -> None:
-        super().__init__(service, connections)
+        super().__init__(service, client_config(connections))
         self._http = SignedHttp(service, connections)
-        self._once = _LazyClient(service, connections, attempts=1)
+        self._once = LazyClient(service, client_config(connections, attempts=1))
         self._second_attempts = second_attempts
 
     def _again(self, pause: bool) -> Any:
@@ -128,7 +99,7 @@ class _LeanS3(_LeanClient):
         path = f"/{request['Bucket']}/{quote(request['Key'], safe='/~')}"
         answer = self._http.send("GET", path, {"range": request["Range"]})
         if answer and answer.status == HTTPStatus.PARTIAL_CONTENT and _is_whole(answer):
-            return _as_client(answer)
+            return _as_botocore(answer)
         if answer and answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise _refusal("InvalidRange", answer, "GetObject")
         may_pass = answer is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -136,11 +107,11 @@ class _LeanS3(_LeanClient):
 
 
 def _is_whole(answer: "BaseHTTPResponse") -> bool:
-    """Whether it says what `_as_client` cannot do without."""
+    """Whether it says what `_as_botocore` cannot do without."""
     return "ETag" in answer.headers and "Content-Range" in answer.headers
 
 
-def _as_client(answer: "BaseHTTPResponse") -> dict[str, Any]:
+def _as_botocore(answer: "BaseHTTPResponse") -> dict[str, Any]:
     return {
         "Body": BytesIO(answer.data),
         "ContentLength": len(answer.data),

@@ -144,14 +144,13 @@ class Submitted:
 class SubmitInference:
     """`endpoint_names`: those that may be invoked; None leaves that to AWS.
 
-    `input_prefix`: `s3://bucket/prefix/` for inputs that are too large for the request itself; with
-    None, `inputs` are not needed.
+    `input_prefix`: `s3://bucket/prefix/` for inputs that are too large for the request itself.
     `answers_tasks`: whether somebody answers task tokens.
     """
 
     attempts: Attempts
     endpoints: Endpoints
-    inputs: Inputs | None
+    inputs: Inputs
     input_prefix: str | None
     endpoint_names: frozenset[str] | None
     answers_tasks: bool
@@ -254,7 +253,6 @@ class SubmitInference:
 
     def _upload(self, attempt: Submission, body: bytes) -> None:
         assert attempt.input_location
-        assert self.inputs
         self.inputs.put(parse_location(attempt.input_location), body, attempt.content_type)
 
     def _invoke(self, attempt: Submission, given: dict[str, Any], body: bytes | None) -> Submitted:

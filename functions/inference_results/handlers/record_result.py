@@ -12,8 +12,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from inference_results.adapters.aws import client_config
+from inference_results.adapters.clients import client_when_asked
 from inference_results.adapters.dynamodb import InferencesTable
-from inference_results.adapters.lean import SecondAttempts, lazy_sqs, lean_dynamodb, lean_s3
+from inference_results.adapters.lean import SecondAttempts, lean_dynamodb, lean_s3
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sqs import UnprocessableQueue
 from inference_results.contract import Dimension, Metric, Variable
@@ -42,7 +44,10 @@ _record_result = RecordResult(
         inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
     ),
     records=_records,
-    parking=UnprocessableQueue(lazy_sqs(_workers), os.environ[Variable.UNPROCESSABLE_QUEUE_URL]),
+    parking=UnprocessableQueue(
+        client_when_asked("sqs", client_config(_workers)),
+        os.environ[Variable.UNPROCESSABLE_QUEUE_URL],
+    ),
     retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
     now=partial(datetime.now, UTC),
 )

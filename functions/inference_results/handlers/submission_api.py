@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference_results.adapters.aws import client_config
-from inference_results.adapters.clients import client
+from inference_results.adapters.clients import client, client_when_asked
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints
 from inference_results.adapters.submissions import SubmissionsTable
@@ -47,12 +47,12 @@ _register_invocation = RegisterInvocation(
     retention=_retention,
     now=_now,
 )
-_input_prefix: Final = os.environ[Variable.INPUT_PREFIX] or None
 _submit_inference = SubmitInference(
     attempts=_submissions,
     endpoints=AsyncEndpoints(client("sagemaker-runtime", config=INVOKING)),
-    inputs=S3Objects(client("s3", config=_config)) if _input_prefix else None,
-    input_prefix=_input_prefix,
+    # Only inputs that a request cannot hold go there.
+    inputs=S3Objects(client_when_asked("s3", _config)),
+    input_prefix=os.environ[Variable.INPUT_PREFIX] or None,
     endpoint_names=frozenset(json.loads(os.environ[Variable.SUBMIT_ENDPOINTS])),
     answers_tasks=_answers_tasks,
     retention=_retention,
