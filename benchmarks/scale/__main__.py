@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     loads = [_load(rate, registered) for rate in RECOMMENDED for registered in (False, True)]
     found = {
         "loads": loads,
-        "list_read_units_by_shards": _lists(),
+        "by_shards": _by_shards(),
         "summarize_by_endpoints": _many_endpoints(),
         "registered_by_warm_writes": _registered(),
     }
@@ -107,11 +107,23 @@ def _print_hour(*results: Result) -> None:
         _print(f"| {name} | {' | '.join(texts)} |")
 
 
-def _lists() -> dict[str, float]:
-    _print("\n| shards | queries of a list of 50 | read units |\n|---|---:|---:|")
-    found = {str(shards): list_units(shards) for shards in _SHARDS}
-    for shards, units in found.items():
-        _print(f"| {shards} | {shards} | {units:g} |")
+def _by_shards() -> dict[str, dict[str, float]]:
+    """What they spread, at the highest load with the other settings that are recommended for it,
+    and what they cost."""
+    rate = max(RECOMMENDED)
+    _print(f"\n| shards | by-endpoint at {rate:,}/s: hottest key, write units a second |", end="")
+    _print(" hottest partition | read units of a list of 50 |\n|---|---:|---:|---:|")
+    found = {}
+    for shards in _SHARDS:
+        plan = RECOMMENDED[rate]
+        plan = replace(plan, settings={**plan.settings, "shards": shards})
+        heat = index_heat(Index.BY_ENDPOINT, Load(rate), plan)
+        found[str(shards)] = {
+            "hottest_key": heat.key,
+            "hottest_partition": heat.partition,
+            "list_read_units": list_units(shards),
+        }
+        _print(f"| {shards} | {' | '.join(map(short, found[str(shards)].values()))} |")
     return found
 
 
