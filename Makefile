@@ -3,7 +3,7 @@
 PYTHON ?= python3
 RESULTS ?= 10000
 BIN := .venv/bin
-export PYTHONPATH := functions:.
+export PYTHONPATH := src:.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 # Nothing here reaches an account: the variables of one are hidden from every command.
@@ -11,7 +11,7 @@ unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
-.PHONY: help demo test faults fuzz bench cost scale figures up down check scan unit openapi template install sdks lock clean
+.PHONY: help demo test faults fuzz bench cost scale figures up down check scan unit schemas template install sdks lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,8 +54,7 @@ check: install  ## formatting, lint, types, layers, generated documents, and eve
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m inference_results.handlers.openapi | diff docs/openapi.json -
-	$(BIN)/python -m inference_results.handlers.event_schema | diff docs/events/inference.schema.json -
+	$(BIN)/python -m schemas --check
 	$(BIN)/python -m tests.templates
 
 scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other packs find against tests/scan/accepted.yaml
@@ -64,9 +63,8 @@ scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other 
 unit: install  ## the tests that deploy nothing
 	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
 
-openapi: install  ## write docs/openapi.json and docs/events anew, after a change of API or events
-	$(BIN)/python -m inference_results.handlers.openapi > docs/openapi.json
-	$(BIN)/python -m inference_results.handlers.event_schema > docs/events/inference.schema.json
+schemas: install  ## generate openapi.json, the event schema and the table in docs/record.md
+	$(BIN)/python -m schemas
 
 template: install  ## write infra/templates anew, after a change of the infrastructure
 	$(BIN)/python -m tests.reviewed

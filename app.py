@@ -1,10 +1,15 @@
-"""The CDK app: settings from the context, one stack, and a second for an endpoint if asked."""
+"""The CDK app: settings from the context, one stack, and a second one for an endpoint if set."""
 
-import aws_cdk as cdk
-from cdk_nag import AwsSolutionsChecks
+import sys
+from pathlib import Path
 
-from infra.app import add_stacks
-from infra.settings import SettingsError
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+import aws_cdk as cdk  # noqa: E402 - after the path
+from cdk_nag import AwsSolutionsChecks  # noqa: E402
+
+from infra.app import add_stacks  # noqa: E402
+from infra.settings import SettingsError  # noqa: E402
 
 app = cdk.App()
 try:

@@ -72,7 +72,7 @@ def _other(module: str) -> Function:
 
 
 def _ours(name: Service, folder: Path, environments: Mapping[str, Mapping[str, str]]) -> Function:
-    handler = f"inference_results.handlers.{name}.handler"
+    handler = f"functions.{name}.handler"
     return Function(handler, folder, environments[handler])
 
 

@@ -24,14 +24,15 @@ from benchmarks.dynamodb_units import Item
 from benchmarks.measured import Part, Table, Target, table
 from benchmarks.reviewed_template import indexes
 from benchmarks.sorted_table import SortedTable, Spent
-from inference_results.adapters.aws import client_config
-from inference_results.adapters.dynamodb import KEY, InferencesTable
-from inference_results.adapters.queries import InferenceQueries
-from inference_results.domain.failure import classify
-from inference_results.domain.inference import Outcome, Output, Status
-from inference_results.domain.listing import ListInferences
-from inference_results.domain.lookup import FindInference, FindInferences
-from inference_results.domain.timestamp import timestamp
+from inference_results.adapters.aws.calls import client_config
+from inference_results.adapters.table.queries import InferenceQueries
+from inference_results.adapters.table.results import KEY, ResultStore
+from inference_results.contract import Status
+from inference_results.domain.queries.find import FindInference, FindInferences
+from inference_results.domain.queries.listing import ListInferences
+from inference_results.domain.record.failure import classify
+from inference_results.domain.record.result import Output, Result
+from inference_results.domain.record.timestamps import timestamp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -82,14 +83,14 @@ def measure() -> Part:
 def records_of(count: int) -> Iterator[tuple[str, Item]]:
     """Ids and items, all of one endpoint, one a second: every fifth failed, the others have an
     output of 1,000 bytes, which stands in the record."""
-    table_of = InferencesTable(new_client(), "inferences", _SHARDS)
+    table_of = ResultStore(new_client(), "inferences", _SHARDS)
     chance = random.Random(1)  # noqa: S311 - the same ids in every run
     for number in range(count):
         inference_id = str(uuid.UUID(int=chance.getrandbits(128)))
         yield inference_id, table_of.item(_outcome(inference_id, number))
 
 
-def _outcome(inference_id: str, number: int) -> Outcome:
+def _outcome(inference_id: str, number: int) -> Result:
     moment = timestamp(_START + timedelta(seconds=number))
     failed = number % 5 == 0
     key = f"async-output/{inference_id}.out"
@@ -103,7 +104,7 @@ def _outcome(inference_id: str, number: int) -> Outcome:
         content_type="application/json",
         inline=b"x" * 1000,
     )
-    return Outcome(
+    return Result(
         inference_id=inference_id,
         endpoint_name=_ENDPOINT,
         status=Status.FAILED if failed else Status.COMPLETED,

@@ -5,7 +5,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from inference_results.domain.timestamp import timestamp
+from inference_results.domain.record.timestamps import timestamp
 from local.environment import REGION
 
 ENDPOINT: Final = "speech"

@@ -41,7 +41,7 @@ BASE: Final = "Powertools BatchProcessor, pydantic"
 SMALL, LARGE = 1_000, 128 * 1024
 
 
-_READ_THE_ENVIRONMENT: Final = ("benchmarks.other_ways", "inference_results.handlers")
+_READ_THE_ENVIRONMENT: Final = ("benchmarks.baselines", "inference_results.handlers")
 
 
 _NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115
@@ -133,8 +133,8 @@ def imported_handlers() -> dict[str, Handler]:
         "POWERTOOLS_METRICS_NAMESPACE": "InferenceResults",
     }
     with redirect_stdout(_NOWHERE):
-        from benchmarks.other_ways import bare, powertools_async, powertools_batch, raw, sample
-        from inference_results.handlers import record_result
+        from benchmarks.baselines import bare, powertools_async, powertools_batch, raw, sample
+        from functions import record_result
 
     return {
         BASE: powertools_batch.handler,

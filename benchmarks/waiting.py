@@ -25,16 +25,11 @@ from botocore.exceptions import ClientError
 
 from benchmarks.local_system import local_system
 from benchmarks.measured import Part, Target, table
-from inference_results.client import (
-    AsyncClient,
-    Client,
-    InferenceResultsError,
-    asynchronous,
-    sync,
-)
-from inference_results.client.access import Signature, trust
-from inference_results.client.api import Api
-from inference_results.client.table import TableBackend
+from inference_results.client import AsyncClient, Client, InferenceResultsError
+from inference_results.client.transports import async_driver, sync_driver
+from inference_results.client.transports.auth import Signature, tls_context
+from inference_results.client.transports.http_api import Api
+from inference_results.client.transports.table import TableBackend
 from inference_results.contract import StackOutput
 from local.environment import REGION, ROOT
 
@@ -48,8 +43,8 @@ OUTPUT: Final = "output"
 STILL_WAITING: Final = "waits"
 
 SECONDS: Final = (54, 57, 60, 63, 66)
-_FAILING: Final = "pretend-delay=60 pretend-failure=400"
-_EXPIRING: Final = "pretend-delay=60 pretend-expiry"
+_FAILING: Final = "simulate-delay=60 simulate-failure=400"
+_EXPIRING: Final = "simulate-delay=60 simulate-expiry"
 _WATCHED_SECONDS: Final = 80
 _POLLING_SECONDS: Final = 2
 _BODY: Final = b"x" * 2000
@@ -125,7 +120,7 @@ def _told(
 
 def _run(outputs: Outputs) -> tuple[dict[str, list[Waited]], list[float]]:
     """By contestant what became of each invocation, and when these ended (epoch seconds)."""
-    wishes = [*(f"pretend-delay={seconds}" for seconds in SECONDS), _FAILING, _EXPIRING]
+    wishes = [*(f"simulate-delay={seconds}" for seconds in SECONDS), _FAILING, _EXPIRING]
     over = threading.Event()
     with _sdk() as sdk, ThreadPoolExecutor(4 * len(wishes)) as pool:
         invocations = [_invoke(each) for each in wishes]
@@ -200,10 +195,10 @@ def _over_http(outputs: Outputs) -> tuple[Client, _Calls]:
     calls = _Calls()
     hooks: Hooks = {"request": [calls]}
     auth = Signature(boto3.Session(), REGION)
-    http = httpx.Client(auth=auth, verify=trust(None), event_hooks=hooks)
-    storage = httpx.Client(verify=trust(None), event_hooks=hooks)
-    backend = sync.HttpBackend(Api.at(outputs[StackOutput.API_URL]), http)
-    return Client.driven_by(sync.Driver(backend, storage)), calls
+    http = httpx.Client(auth=auth, verify=tls_context(None), event_hooks=hooks)
+    storage = httpx.Client(verify=tls_context(None), event_hooks=hooks)
+    backend = sync_driver.HttpBackend(Api.at(outputs[StackOutput.API_URL]), http)
+    return Client.driven_by(sync_driver.Driver(backend, storage)), calls
 
 
 def _on_table(outputs: Outputs) -> tuple[Client, _Calls]:
@@ -212,11 +207,11 @@ def _on_table(outputs: Outputs) -> tuple[Client, _Calls]:
     session = boto3.Session()
     session.events.register("before-send", calls)
     hooks: Hooks = {"request": [calls]}
-    storage = httpx.Client(verify=trust(None), event_hooks=hooks)
+    storage = httpx.Client(verify=tls_context(None), event_hooks=hooks)
     backend = TableBackend(
         outputs[StackOutput.TABLE_NAME], shards=int(outputs[StackOutput.SHARDS]), session=session
     )
-    return Client.driven_by(sync.Driver(backend, storage)), calls
+    return Client.driven_by(sync_driver.Driver(backend, storage)), calls
 
 
 def _wait(counted: tuple[Client, _Calls], invocation: Invocation) -> Waited:
@@ -236,15 +231,15 @@ async def _wait_in_loop(outputs: Outputs, invocations: Sequence[Invocation]) -> 
         auth = Signature(session, REGION)
         http = httpx.AsyncClient(auth=auth, verify=trusted, event_hooks=hooks)
         storage = httpx.AsyncClient(verify=trusted, event_hooks=hooks)
-        backend = asynchronous.HttpBackend(Api.at(outputs[StackOutput.API_URL]), http)
-        async with AsyncClient.driven_by(asynchronous.Driver(backend, storage)) as client:
+        backend = async_driver.HttpBackend(Api.at(outputs[StackOutput.API_URL]), http)
+        async with AsyncClient.driven_by(async_driver.Driver(backend, storage)) as client:
             try:
                 await client.get_output(invocation, timeout=_WATCHED_SECONDS)
             except InferenceResultsError as error:
                 return Waited(len(calls), time.time(), type(error).__name__)
             return Waited(len(calls), time.time(), OUTPUT)
 
-    session, trusted = boto3.Session(), trust(None)
+    session, trusted = boto3.Session(), tls_context(None)
     return await asyncio.gather(*map(wait, invocations))
 
 

@@ -23,7 +23,7 @@ class Runbook(StrEnum):
     UNDELIVERED_NOTIFICATIONS = "undelivered-notifications"
     UNPROCESSABLE = "unprocessable"
     SUMMARY_DEAD_LETTERS = "summary-dead-letters"
-    ANNOUNCEMENT_DEAD_LETTERS = "announcement-dead-letters"
+    EVENT_DEAD_LETTERS = "event-dead-letters"
     RESULTS_WAITING = "results-waiting"
     FAILURE_RATE = "failure-rate"
     LOST_RESULTS = "lost-results"
@@ -33,8 +33,8 @@ class Runbook(StrEnum):
     STREAM_LAG = "stream-lag"
     TABLE_THROTTLES = "table-throttles"
     API_ERRORS = "api-errors"
-    SWEEP_STOPPED = "sweep-stopped"
-    REFUSED_ANNOUNCEMENTS = "refused-announcements"
+    RECONCILE_STOPPED = "reconcile-stopped"
+    REJECTED_EVENTS = "rejected-events"
     DENIED_TASKS = "denied-tasks"
     NOTIFICATION_FAILURES = "notification-failures"
     EXPIRED_REQUESTS = "expired-requests"
@@ -135,4 +135,4 @@ class AlarmTopic(Construct):
 
 
 def _described(says: str, runbook: Runbook) -> str:
-    return f"{says} Runbook: docs/operations/{runbook}.md"
+    return f"{says} Runbook: docs/operations/runbooks/{runbook}.md"

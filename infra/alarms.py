@@ -10,7 +10,7 @@ from inference_results.contract import Index, Metric, Service
 
 from .alarm_topic import AlarmTopic, Runbook
 from .endpoint_alarms import EndpointAlarms
-from .function_alarms import FunctionAlarms, SweepAlarms
+from .function_alarms import FunctionAlarms, ReconcileAlarms
 from .metrics import of_api, of_service, throttled, total
 from .parts import Parts
 from .queue_alarms import QueueAlarms
@@ -34,7 +34,7 @@ class Alarms(Construct):
             oldest_message_seconds=settings.oldest_message_seconds,
         )
         FunctionAlarms(
-            self, "Functions", told=told, parts=parts, sweep_minutes=settings.sweep_minutes
+            self, "Functions", told=told, parts=parts, reconcile_minutes=settings.reconcile_minutes
         )
         told.tell(
             self,
@@ -47,15 +47,15 @@ class Alarms(Construct):
             ),
             runbook=Runbook.UNREAD_OUTPUTS,
         )
-        SweepAlarms(
+        ReconcileAlarms(
             self,
-            "Sweep",
+            "Reconcile",
             told=told,
-            function=parts.handlers["Sweeper"].function,
-            sweep_minutes=settings.sweep_minutes,
+            function=parts.handlers["Reconciler"].function,
+            reconcile_minutes=settings.reconcile_minutes,
         )
-        if parts.announcement_dead_letters:
-            AnnouncementAlarms(self, "Announcements", told=told)
+        if parts.event_dead_letters:
+            EventAlarms(self, "Events", told=told)
         TableAlarms(self, "Tables", told=told, parts=parts)
         if parts.api:
             told.tell(
@@ -69,7 +69,7 @@ class Alarms(Construct):
         EndpointAlarms(self, "Endpoints", told=told, settings=settings)
 
 
-class AnnouncementAlarms(Construct):
+class EventAlarms(Construct):
     """What is never told, however often it is tried."""
 
     def __init__(self, scope: Construct, id: str, *, told: AlarmTopic) -> None:
@@ -77,25 +77,25 @@ class AnnouncementAlarms(Construct):
         tell = partial(told.tell, self)
         tell(
             "Refused",
-            metric=of_service(Metric.REFUSED, Service.ANNOUNCE),
+            metric=of_service(Metric.EVENTS_REJECTED, Service.PUBLISH_EVENTS),
             says=(
                 "The event bus refuses events for what they are. Who waits for an event of these "
                 "inferences is not told; their records are right."
             ),
-            runbook=Runbook.REFUSED_ANNOUNCEMENTS,
+            runbook=Runbook.REJECTED_EVENTS,
         )
         tell(
             "Malformed",
-            metric=of_service(Metric.MALFORMED, Service.ANNOUNCE),
+            metric=of_service(Metric.MALFORMED_RECORDS, Service.PUBLISH_EVENTS),
             says=(
                 "Items in the table are none of this service's records, and are not announced. "
                 "Something else writes to the table, or a version did that is gone."
             ),
-            runbook=Runbook.REFUSED_ANNOUNCEMENTS,
+            runbook=Runbook.REJECTED_EVENTS,
         )
         tell(
             "TasksDenied",
-            metric=of_service(Metric.TASKS_DENIED, Service.ANNOUNCE),
+            metric=of_service(Metric.TASKS_DENIED, Service.PUBLISH_EVENTS),
             says=(
                 "This service may not answer the tasks of a state machine. Its executions wait "
                 "until their own time-outs."

@@ -43,18 +43,20 @@ class InferenceResultsStack(cdk.Stack):
             StackOutput.FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL: (
                 failed.subscription_dead_letter_queue.queue_url
             ),
-            StackOutput.SWEEP_FUNCTION_NAME: results.sweeper.function.function_name,
+            StackOutput.RECONCILE_FUNCTION_NAME: results.reconciler.function.function_name,
             StackOutput.SUMMARIZE_FUNCTION_NAME: results.summarizer.function.function_name,
             StackOutput.UNPROCESSABLE_QUEUE_URL: results.unprocessable_queue.queue_url,
         }
         if results.alarms:
             outputs[StackOutput.ALARM_TOPIC_ARN] = results.alarms.topic.topic_arn
-        if results.announcer:
-            outputs[StackOutput.EVENT_BUS_ARN] = results.announcer.bus.event_bus_arn
-            outputs[StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL] = (
-                results.announcer.dead_letter_queue.queue_url
+        if results.event_publisher:
+            outputs[StackOutput.EVENT_BUS_ARN] = results.event_publisher.bus.event_bus_arn
+            outputs[StackOutput.EVENT_DEAD_LETTER_QUEUE_URL] = (
+                results.event_publisher.dead_letter_queue.queue_url
             )
-            outputs[StackOutput.ANNOUNCE_FUNCTION_NAME] = results.announcer.function.function_name
+            outputs[StackOutput.PUBLISH_EVENTS_FUNCTION_NAME] = (
+                results.event_publisher.function.function_name
+            )
         if results.api:
             outputs[StackOutput.API_URL] = results.api.api.api_endpoint
         for name, value in outputs.items():

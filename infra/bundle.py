@@ -12,7 +12,7 @@ import jsii
 from aws_cdk import aws_lambda as lambda_
 from uv import find_uv_bin
 
-from . import FUNCTIONS
+from .sources import FUNCTIONS, function_sources
 
 _PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 _LEFT_OUT = (
@@ -74,12 +74,9 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
         check=True,
     )
     # fmt: on
-    shutil.copytree(
-        FUNCTIONS / "inference_results",
-        output / "inference_results",
-        # What services install to ask is not asked for here: a change of it deploys nothing.
-        ignore=shutil.ignore_patterns("__pycache__", "client", "cli", "operations"),
-    )
+    for name, source in function_sources().items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, output / name)
     for pattern in _LEFT_OUT:
         for path in output.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -39,9 +39,9 @@ class CustomerKeys(Construct):
     def allow_writing(self, role: iam.IRole) -> None:
         self.table.grant(role, *_READ_ACTIONS, *_WRITE_ACTIONS)
 
-    def allow_announcing(self, role: iam.IRole) -> None:
+    def allow_publishing_events(self, role: iam.IRole) -> None:
         self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
         self.table.grant(role, *_READ_ACTIONS)
 
-    def allow_asking(self, role: iam.IRole) -> None:
+    def allow_reading(self, role: iam.IRole) -> None:
         self.table.grant(role, *_READ_ACTIONS)

@@ -8,7 +8,7 @@ from constructs import Construct
 
 from inference_results.contract import (
     OTHER,
-    WRITING_ROUTES,
+    SUBMISSION_ROUTES,
     Index,
     Metric,
     Route,
@@ -35,7 +35,12 @@ from .settings import WatchedEndpoint
 _HOUR = cdk.Duration.hours(1)
 _PERCENTILES = ("p50", "p90", "p99")
 _OUTCOMES = (Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.LOST)
-_PUT_ON_BUS = (Metric.ANNOUNCED, Metric.RETRIED, Metric.LEFT_FOR_REDELIVERY, Metric.REFUSED)
+_PUT_ON_BUS = (
+    Metric.EVENTS_PUBLISHED,
+    Metric.EVENTS_RETRIED,
+    Metric.CHANGES_RETURNED,
+    Metric.EVENTS_REJECTED,
+)
 _RECORDED = (
     Metric.RECORDED,
     Metric.RECORDED_WITH_OUTPUT_ERROR,
@@ -43,7 +48,7 @@ _RECORDED = (
     Metric.SUPERSEDED,
     Metric.IGNORED,
     Metric.UNPROCESSABLE,
-    Metric.DELIVERED_AGAIN,
+    Metric.MESSAGES_RETURNED,
 )
 _SWEPT = (
     Metric.RECOVERED_COMPLETED,
@@ -51,7 +56,7 @@ _SWEPT = (
     Metric.LOST,
     Metric.OUTPUT_READ,
     Metric.OUTPUT_STILL_UNREADABLE,
-    Metric.LEFT_FOR_NEXT_SWEEP,
+    Metric.LEFT_FOR_NEXT_RUN,
 )
 _Metrics = Iterable[cloudwatch.IMetric]
 
@@ -102,9 +107,9 @@ def _path(parts: Parts) -> dict[str, _Metrics]:
             of_service(metric, Service.RECORD_RESULT, label=metric) for metric in _RECORDED
         ],
     }
-    if parts.announcement_dead_letters:
+    if parts.event_dead_letters:
         graphs["Announced"] = [
-            of_service(each, Service.ANNOUNCE, label=each) for each in _PUT_ON_BUS
+            of_service(each, Service.PUBLISH_EVENTS, label=each) for each in _PUT_ON_BUS
         ]
     return graphs
 
@@ -142,11 +147,11 @@ def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
         ]
         for metric in (Metric.INFERENCE_TIME, Metric.PIPELINE_LAG)
     }
-    if parts.announcement_dead_letters:
-        graphs["AnnouncementLag (ms)"] = [
+    if parts.event_dead_letters:
+        graphs["PublishLag (ms)"] = [
             of_service(
-                Metric.ANNOUNCEMENT_LAG,
-                Service.ANNOUNCE,
+                Metric.PUBLISH_LAG,
+                Service.PUBLISH_EVENTS,
                 statistic=percentile,
                 label=percentile,
             )
@@ -156,7 +161,7 @@ def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
         graphs["API latency, p90 (ms)"] = [
             of_service(
                 Metric.LATENCY,
-                Service.SUBMISSION_API if route in WRITING_ROUTES else Service.STATUS_API,
+                Service.SUBMISSION_API if route in SUBMISSION_ROUTES else Service.STATUS_API,
                 statistic="p90",
                 label=route,
                 route=route.value,
@@ -172,7 +177,7 @@ def _left_over(parts: Parts, endpoints: Sequence[str]) -> dict[str, _Metrics]:
             of_queue(queue, "ApproximateNumberOfMessagesVisible", label=name)
             for name, queue in parts.dead_letters.items()
         ],
-        "Swept": [of_service(metric, Service.SWEEP_OVERDUE, label=metric) for metric in _SWEPT],
+        "Swept": [of_service(metric, Service.RECONCILE, label=metric) for metric in _SWEPT],
     }
     if endpoints:
         graphs["Requests that wait at SageMaker"] = [

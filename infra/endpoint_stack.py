@@ -7,8 +7,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from .acknowledged import acknowledge
 from .inference_results import InferenceResults, inline_policy_name
+from .nag import acknowledge
 from .settings import DEFAULT_VARIANT, EndpointSettings
 
 

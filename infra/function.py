@@ -10,14 +10,14 @@ from constructs import Construct
 
 from inference_results.contract import METRICS_NAMESPACE, Service
 
-from .acknowledged import acknowledge
+from .nag import acknowledge
 from .settings import NEWEST_RUNTIME, Settings
 
 TIMEOUT = cdk.Duration.seconds(30)
 
 
 class HandlerFunction(Construct):
-    """Runs `inference_results.handlers.<service>`; may do what `statements` allow, and log."""
+    """Runs `functions.<service>`; may do what `statements` allow, and log."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class HandlerFunction(Construct):
             self,
             "Function",
             code=code,
-            handler=f"inference_results.handlers.{service}.handler",
+            handler=f"functions.{service}.handler",
             runtime=lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
             architecture=lambda_.Architecture.custom(settings.architecture),
             role=self.role,

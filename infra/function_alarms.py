@@ -18,13 +18,13 @@ _LAG_MINUTES = 15
 
 _AFFECTED = {
     Service.RECORD_RESULT: "Results are recorded late, and end in the dead letters after a while.",
-    Service.SWEEP_OVERDUE: "Inferences whose notification was lost stay in progress.",
-    Service.ANNOUNCE: "Who waits for an event is told late; after twelve hours, never.",
+    Service.RECONCILE: "Inferences whose notification was lost stay in progress.",
+    Service.PUBLISH_EVENTS: "Who waits for an event is told late; after twelve hours, never.",
     Service.SUMMARIZE: "Summaries lag behind; after twelve hours they lack what was not counted.",
     Service.STATUS_API: "Services that ask get 5xx.",
     Service.SUBMISSION_API: "Services that submit or register get 5xx.",
 }
-_READERS = (Service.ANNOUNCE, Service.SUMMARIZE)
+_READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
 """Of the table's stream."""
 
 
@@ -41,13 +41,15 @@ class FunctionAlarms(Construct):
         *,
         told: AlarmTopic,
         parts: Parts,
-        sweep_minutes: int,
+        reconcile_minutes: int,
     ) -> None:
         super().__init__(scope, id)
         self._told = told
         for name, handler in parts.handlers.items():
-            sweeps = handler.service is Service.SWEEP_OVERDUE
-            self._watch(name, handler, sweep_period(sweep_minutes) if sweeps else FIVE_MINUTES)
+            sweeps = handler.service is Service.RECONCILE
+            self._watch(
+                name, handler, reconcile_period(reconcile_minutes) if sweeps else FIVE_MINUTES
+            )
             if handler.service in _READERS:
                 self._watch_reader(name, handler)
 
@@ -80,7 +82,7 @@ class FunctionAlarms(Construct):
         )
 
 
-class SweepAlarms(Construct):
+class ReconcileAlarms(Construct):
     """Whether the sweep runs, and what it could not find."""
 
     def __init__(
@@ -90,31 +92,31 @@ class SweepAlarms(Construct):
         *,
         told: AlarmTopic,
         function: lambda_.IFunction,
-        sweep_minutes: int,
+        reconcile_minutes: int,
     ) -> None:
         super().__init__(scope, id)
         told.tell_of_silence(
             self,
             "Stopped",
-            metric=of_function(function, "Invocations", period=sweep_period(sweep_minutes)),
+            metric=of_function(function, "Invocations", period=reconcile_period(reconcile_minutes)),
             periods=3,
             says="The sweep was not called three times in a row. Inferences whose notification was "
             "lost stay in progress.",
-            runbook=Runbook.SWEEP_STOPPED,
+            runbook=Runbook.RECONCILE_STOPPED,
         )
         told.tell(
             self,
             "Lost",
-            metric=of_service(Metric.LOST, Service.SWEEP_OVERDUE),
+            metric=of_service(Metric.LOST, Service.RECONCILE),
             says="Inferences ended as Lost: past their deadline there was neither a notification "
             "nor an output nor a failure object. Who submitted them has no result.",
             runbook=Runbook.LOST_RESULTS,
         )
 
 
-def sweep_period(sweep_minutes: int) -> cdk.Duration:
+def reconcile_period(reconcile_minutes: int) -> cdk.Duration:
     """That of the schedule, but no shorter than Lambda's metrics may be late.
 
     Three of them keep CloudWatch's limits: a day in all, or a week for periods of an hour or more.
     """
-    return cdk.Duration.minutes(max(sweep_minutes, 5))
+    return cdk.Duration.minutes(max(reconcile_minutes, 5))

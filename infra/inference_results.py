@@ -6,23 +6,23 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from inference_results.contract import WRITING_ROUTES
+from inference_results.contract import SUBMISSION_ROUTES
 
-from .acknowledged import acknowledge
 from .alarms import Alarms
-from .announcer import Announcer
 from .bundle import bundled_code
 from .customer_keys import CustomerKeys
 from .dashboard import Dashboard
+from .event_publisher import EventPublisher
 from .inferences_table import InferencesTable
+from .nag import acknowledge
 from .parts import Parts
+from .reconciler import Reconciler
 from .result_channel import ResultChannel, encrypted_queue
 from .result_recorder import ResultRecorder, queue_visibility_timeout
 from .settings import Settings
 from .status_api import StatusApi
 from .submitter import Submitter
 from .summaries import SummariesTable, Summarizer
-from .sweeper import Sweeper
 
 _KEPT = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
 """What outlives the stack besides the tables, which see to it themselves; see decision 0020."""
@@ -75,7 +75,7 @@ class InferenceResults(Construct):
             key=self._keys.table if self._keys else None,
         ).table
         self.summarizer = self._summarizer()
-        self.announcer = self._announcer() if settings.announcements else None
+        self.event_publisher = self._event_publisher() if settings.publish_events else None
         self.unprocessable_queue = encrypted_queue(
             self, "UnprocessableQueue", key=self._keys.queues if self._keys else None
         )
@@ -98,7 +98,7 @@ class InferenceResults(Construct):
         ]
         for number, role_arn in enumerate(dict.fromkeys(role_arns)):
             self.allow_publishing(iam.Role.from_role_arn(self, f"ExecutionRole{number}", role_arn))
-        self.sweeper = self._sweeper()
+        self.reconciler = self._reconciler()
         self.submitter = self._submitter() if settings.api else None
         self.api = self._api(self.submitter) if self.submitter else None
         self.alarms = self._alarms() if settings.alarms else None
@@ -145,18 +145,18 @@ class InferenceResults(Construct):
             self._keys.allow_recording(summarizer.role)
         return summarizer
 
-    def _announcer(self) -> Announcer:
-        announcer = Announcer(
+    def _event_publisher(self) -> EventPublisher:
+        event_publisher = EventPublisher(
             self,
-            "Announcer",
+            "EventPublisher",
             table=self.table,
             key=self._keys.queues if self._keys else None,
             code=self._code,
             settings=self._settings,
         )
         if self._keys:
-            self._keys.allow_announcing(announcer.role)
-        return announcer
+            self._keys.allow_publishing_events(event_publisher.role)
+        return event_publisher
 
     def _channel(self, id: str, topic_arn: str | None) -> ResultChannel:
         channel = ResultChannel(
@@ -189,13 +189,13 @@ class InferenceResults(Construct):
             for email in dict.fromkeys(emails):
                 channel.topic.add_subscription(subscriptions.EmailSubscription(email))
 
-    def _sweeper(self) -> Sweeper:
-        sweeper = Sweeper(
-            self, "Sweeper", table=self.table, code=self._code, settings=self._settings
+    def _reconciler(self) -> Reconciler:
+        reconciler = Reconciler(
+            self, "Reconciler", table=self.table, code=self._code, settings=self._settings
         )
         if self._keys:
-            self._keys.allow_writing(sweeper.role)
-        return sweeper
+            self._keys.allow_writing(reconciler.role)
+        return reconciler
 
     def _submitter(self) -> Submitter:
         submitter = Submitter(
@@ -214,9 +214,9 @@ class InferenceResults(Construct):
             code=self._code,
             settings=self._settings,
         )
-        api.answer(WRITING_ROUTES, submitter.handler)
+        api.answer(SUBMISSION_ROUTES, submitter.handler)
         if self._keys:
-            self._keys.allow_asking(api.role)
+            self._keys.allow_reading(api.role)
         return api
 
     def _alarms(self) -> Alarms:
@@ -231,9 +231,9 @@ class InferenceResults(Construct):
     @property
     def _parts(self) -> Parts:
         others = {
-            "Sweeper": self.sweeper,
+            "Reconciler": self.reconciler,
             "Summarizer": self.summarizer,
-            "Announcer": self.announcer,
+            "EventPublisher": self.event_publisher,
             "StatusApi": self.api,
             "Submitter": self.submitter,
         }
@@ -244,8 +244,8 @@ class InferenceResults(Construct):
             },
             unprocessable=self.unprocessable_queue,
             summary_dead_letters=self.summarizer.dead_letter_queue,
-            announcement_dead_letters=(
-                self.announcer.dead_letter_queue if self.announcer else None
+            event_dead_letters=(
+                self.event_publisher.dead_letter_queue if self.event_publisher else None
             ),
             table=self.table,
             summaries_table=self.summaries_table,

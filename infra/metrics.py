@@ -32,7 +32,7 @@ MAXIMUM = cloudwatch.Stats.MAXIMUM
 
 _WRITTEN_BY = {
     Service.RECORD_RESULT: (Status.COMPLETED, Status.FAILED, Status.EXPIRED, OTHER),
-    Service.SWEEP_OVERDUE: (Status.COMPLETED, Status.FAILED, Status.LOST),
+    Service.RECONCILE: (Status.COMPLETED, Status.FAILED, Status.LOST),
 }
 """Which outcomes a function writes, and so counts as Results."""
 
@@ -45,7 +45,7 @@ def of_service(
     label: str | None = None,
     **dimensions: str,
 ) -> cloudwatch.Metric:
-    """What the functions emit; docs/metrics.md says which metric has which `dimensions`."""
+    """What the functions emit; docs/operations/metrics.md says which metric has which `dimensions`."""
     mapped = {Dimension.SERVICE.value: service.value, **dimensions}
     return _metric(METRICS_NAMESPACE, metric.value, mapped, statistic, period, label)
 

@@ -19,7 +19,7 @@ class Parts:
     handlers: Mapping[str, HandlerFunction]
     unprocessable: sqs.IQueue
     summary_dead_letters: sqs.IQueue
-    announcement_dead_letters: sqs.IQueue | None
+    event_dead_letters: sqs.IQueue | None
     table: dynamodb.ITableV2
     summaries_table: dynamodb.ITableV2
     api: apigateway.IHttpApi | None
@@ -35,6 +35,6 @@ class Parts:
             },
             "Unprocessable": self.unprocessable,
             "SummaryDeadLetters": self.summary_dead_letters,
-            "AnnouncementDeadLetters": self.announcement_dead_letters,
+            "EventDeadLetters": self.event_dead_letters,
         }
         return {name: queue for name, queue in queues.items() if queue}

@@ -39,13 +39,13 @@ class QueueAlarms(Construct):
             "the records are right.",
             Runbook.SUMMARY_DEAD_LETTERS,
         )
-        if parts.announcement_dead_letters:
+        if parts.event_dead_letters:
             self._should_be_empty(
-                "AnnouncementDeadLetters",
-                parts.announcement_dead_letters,
+                "EventDeadLetters",
+                parts.event_dead_letters,
                 "Changes of a status could not be announced for twelve hours. Who waits for an "
                 "event is not told; the records are right.",
-                Runbook.ANNOUNCEMENT_DEAD_LETTERS,
+                Runbook.EVENT_DEAD_LETTERS,
             )
 
     def _watch_channel(self, channel: ResultChannel, oldest_message_seconds: int) -> None:

@@ -8,7 +8,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from .acknowledged import acknowledge
+from .nag import acknowledge
 
 RETENTION = cdk.Duration.days(14)
 _RECEIVES_BEFORE_DEAD_LETTER = 5

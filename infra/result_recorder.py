@@ -13,7 +13,7 @@ from constructs import Construct
 from inference_results.contract import Service, Variable
 
 from .function import TIMEOUT, HandlerFunction
-from .outputs import allow_reading
+from .output_access import allow_reading
 from .settings import Settings
 
 

@@ -188,7 +188,7 @@ class Settings(_Group):
     batch_window_seconds: int = Field(0, ge=0, le=300)
     maximum_concurrency: int = Field(10, ge=2, le=1000)
     workers: int = Field(10, ge=1, le=64)
-    sweep_minutes: int = Field(5, ge=1, le=1440)
+    reconcile_minutes: int = Field(5, ge=1, le=1440)
     overdue_slack_seconds: int = Field(600, ge=0, le=86_400)
     submit_endpoints: EndpointNames = ()
     input_prefix: S3Prefix | None = None
@@ -202,9 +202,9 @@ class Settings(_Group):
     oldest_request_seconds: int = Field(3600, ge=60, le=21_600)
     failure_percent: int = Field(20, ge=0, le=99)
     dashboard: bool = True
-    announcements: bool = True
+    publish_events: bool = True
     event_bus_arn: BusArn | None = None
-    announce_custom_attributes: bool = False
+    publish_custom_attributes: bool = False
     state_machine_arns: StateMachineArns = ()
     api: bool = True
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
@@ -233,13 +233,13 @@ class Settings(_Group):
 
     @model_validator(mode="after")
     def _what_is_announced_has_a_bus(self) -> Self:
-        if self.event_bus_arn and not self.announcements:
+        if self.event_bus_arn and not self.publish_events:
             raise ValueError("event_bus_arn: expected none, since nothing is announced")
         return self
 
     @model_validator(mode="after")
     def _tasks_are_answered_by_what_announces(self) -> Self:
-        if self.state_machine_arns and not self.announcements:
+        if self.state_machine_arns and not self.publish_events:
             raise ValueError("state_machine_arns: expected none, since nothing is announced")
         return self
 

@@ -14,10 +14,10 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer, HttpJwtAutho
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from inference_results.contract import WRITING_ROUTES, Index, Route, Service, Variable
+from inference_results.contract import SUBMISSION_ROUTES, Index, Route, Service, Variable
 
 from .function import HandlerFunction
-from .outputs import allow_reading
+from .output_access import allow_reading
 from .settings import Settings
 
 _ACCESS_LOG = {
@@ -84,7 +84,7 @@ class StatusApi(Construct):
             self, "Api", default_authorizer=_authorizer(settings), create_default_stage=False
         )
         self._settings = settings
-        self.answer(frozenset(Route) - WRITING_ROUTES, handler)
+        self.answer(frozenset(Route) - SUBMISSION_ROUTES, handler)
         access_log = logs.LogGroup(
             self,
             "AccessLog",
@@ -106,7 +106,7 @@ class StatusApi(Construct):
                 path=path,
                 methods=[apigateway.HttpMethod[method]],
                 integration=integration,
-                **(self._writing if route in WRITING_ROUTES else {}),
+                **(self._writing if route in SUBMISSION_ROUTES else {}),
             )
 
     @property

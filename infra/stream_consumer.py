@@ -10,11 +10,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
-from inference_results.contract import STREAM_GIVE_UP_HOURS
+from inference_results.contract import STREAM_RETRY_HOURS
 
 from .function import HandlerFunction
 
-_GIVE_UP_AFTER = cdk.Duration.hours(STREAM_GIVE_UP_HOURS)
+_GIVE_UP_AFTER = cdk.Duration.hours(STREAM_RETRY_HOURS)
 """The stream keeps a change for 24 hours: what is given up can still be read for half of them."""
 
 

@@ -10,8 +10,8 @@ from constructs import Construct
 
 from inference_results.contract import Service, Variable
 
-from .acknowledged import acknowledge
 from .function import HandlerFunction
+from .nag import acknowledge
 from .settings import Settings
 
 
@@ -41,7 +41,7 @@ class Submitter(Construct):
                 Variable.RETENTION_DAYS: str(settings.retention_days),
                 Variable.SUBMIT_ENDPOINTS: json.dumps(settings.submit_endpoints),
                 Variable.INPUT_PREFIX: settings.input_prefix or "",
-                Variable.ANSWERS_TASKS: str(bool(settings.state_machine_arns)).lower(),
+                Variable.COMPLETES_TASKS: str(bool(settings.state_machine_arns)).lower(),
             },
             statements=[
                 iam.PolicyStatement(

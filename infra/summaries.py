@@ -9,8 +9,8 @@ from constructs import Construct
 
 from inference_results.contract import Service, SummaryAttribute, Variable
 
-from .acknowledged import acknowledge
 from .function import HandlerFunction
+from .nag import acknowledge
 from .result_channel import encrypted_queue
 from .settings import Settings
 from .stream_consumer import consume_stream, stream_statements

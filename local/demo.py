@@ -46,15 +46,15 @@ def plan(run: str) -> list[Sent]:
     small, large = b'{"text": "good morning"}', b"\xff\x00 not text " * 400
     kinds = [
         *[("small", small, "", "Completed", None)] * 14,
-        *[("delayed", small, "pretend-delay=1.5", "Completed", None)] * 3,
+        *[("delayed", small, "simulate-delay=1.5", "Completed", None)] * 3,
         *[("large", large, "", "Completed", None)] * 4,
         ("empty", b"", "", "Completed", None),
-        *[("in notice", small, "pretend-inline", "Completed", None)] * 3,
-        ("twice", small, "pretend-duplicate", "Completed", None),
-        *[("bad input", small, "pretend-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
-        *[("crash", small, "pretend-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
-        *[("time-out", small, "pretend-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
-        *[("expired", small, "pretend-expiry", "Expired", "EXPIRED")] * 2,
+        *[("in notice", small, "simulate-inline", "Completed", None)] * 3,
+        ("twice", small, "simulate-duplicate", "Completed", None),
+        *[("bad input", small, "simulate-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
+        *[("crash", small, "simulate-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
+        *[("time-out", small, "simulate-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
+        *[("expired", small, "simulate-expiry", "Expired", "EXPIRED")] * 2,
     ]
     return [
         Sent(
@@ -116,7 +116,7 @@ def _awaited(client: Client, sent: list[Sent], console: Console) -> dict[str, In
 
 def _questions(sent: list[Sent]) -> list[list[str]]:
     """What a person would ask at a terminal, as arguments of the command."""
-    completed = next(each for each in sent if each.wishes == "pretend-inline")
+    completed = next(each for each in sent if each.wishes == "simulate-inline")
     return [
         ["wait", sent[0].inference_id],
         ["output", completed.inference_id],

@@ -100,7 +100,7 @@ def deploy(folder: LocalFolder) -> None:
         "state_machine_arns": STATE_MACHINE,
         "watched_endpoints": ",".join(ENDPOINTS),
         "input_prefix": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}",
-        "sweep_minutes": "1",
+        "reconcile_minutes": "1",
         "overdue_slack_seconds": "0",
     }
     outputs_file = folder.path / "cdk-outputs.json"
@@ -124,10 +124,10 @@ def deploy(folder: LocalFolder) -> None:
 def create_endpoints(outputs: Mapping[str, str]) -> None:
     """What an account has that uses the stack: a model, and endpoints that notify it."""
     sagemaker = boto3.client("sagemaker")
-    sagemaker.create_model(ModelName="pretend", ExecutionRoleArn=EXECUTION_ROLE_ARN)
+    sagemaker.create_model(ModelName="simulated", ExecutionRoleArn=EXECUTION_ROLE_ARN)
     sagemaker.create_endpoint_config(
-        EndpointConfigName="pretend",
-        ProductionVariants=[{"VariantName": DEFAULT_VARIANT, "ModelName": "pretend"}],
+        EndpointConfigName="simulated",
+        ProductionVariants=[{"VariantName": DEFAULT_VARIANT, "ModelName": "simulated"}],
         AsyncInferenceConfig={
             "OutputConfig": {
                 "S3OutputPath": f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}",
@@ -140,7 +140,7 @@ def create_endpoints(outputs: Mapping[str, str]) -> None:
         },
     )
     for name in ENDPOINTS:
-        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="pretend")
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="simulated")
     for name in ENDPOINTS:
         sagemaker.get_waiter("endpoint_in_service").wait(
             EndpointName=name, WaiterConfig={"Delay": 1}
@@ -168,7 +168,8 @@ def _let_tasks_be_answered() -> None:
     (role,) = [
         each["PhysicalResourceId"]
         for each in found["StackResources"]
-        if each["ResourceType"] == "AWS::IAM::Role" and "Announcer" in each["LogicalResourceId"]
+        if each["ResourceType"] == "AWS::IAM::Role"
+        and "EventPublisher" in each["LogicalResourceId"]
     ]
     answer = _allow(["states:SendTaskFailure", "states:SendTaskSuccess"], "*")
     boto3.client("iam").put_role_policy(

@@ -38,7 +38,7 @@ def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             # Functions inherit it: the API invokes the pretend endpoint.
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['simulated-endpoint']}",
             "AUTH": "true",
             # The bucket of `cdk bootstrap` admits TLS only, which AUTH enforces too.
             "USE_SSL": "1",

@@ -17,7 +17,7 @@ from inference_results.contract import StackOutput
 ROOT: Final = Path(__file__).resolve().parent.parent
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
-EXECUTION_ROLE: Final = "pretend-sagemaker-execution"
+EXECUTION_ROLE: Final = "sagemaker-execution"
 EXECUTION_ROLE_ARN: Final = f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}"
 """Of the pretend endpoint's model."""
 READER_ROLE: Final = "inference-reader"
@@ -81,7 +81,7 @@ class LocalFolder:
 
     def choose_ports(self) -> None:
         """Free ones, for a start; `ports` tells them from then on."""
-        ports = {"aws": _free_port(), "pretend-endpoint": _free_port()}
+        ports = {"aws": _free_port(), "simulated-endpoint": _free_port()}
         (self.path / "ports.json").write_text(json.dumps(ports))
 
     def ports(self) -> dict[str, int]:
@@ -97,8 +97,8 @@ class LocalFolder:
         api_url = self.outputs()[StackOutput.API_URL] if self.outputs_file.exists() else ""
         return {
             "AWS_ENDPOINT_URL": f"https://127.0.0.1:{ports['aws']}",
-            "AWS_ENDPOINT_URL_SAGEMAKER": f"http://127.0.0.1:{ports['pretend-endpoint']}",
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['pretend-endpoint']}",
+            "AWS_ENDPOINT_URL_SAGEMAKER": f"http://127.0.0.1:{ports['simulated-endpoint']}",
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['simulated-endpoint']}",
             "INFERENCE_RESULTS_API_URL": api_url,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
             "SSL_CERT_FILE": str(self.ca_bundle),

@@ -42,7 +42,7 @@ def _submit_twice(client: Client, console: Console) -> bool:
 
 def _lose_a_notification(client: Client, outputs: dict[str, str], console: Console) -> bool:
     response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
-        EndpointName="speech", Body=b"unheard of", CustomAttributes="pretend-silence"
+        EndpointName="speech", Body=b"unheard of", CustomAttributes="simulate-silence"
     )
     _await_object(response["OutputLocation"])
     # As of an hour ago, so that its deadline has passed.
@@ -53,7 +53,7 @@ def _lose_a_notification(client: Client, outputs: dict[str, str], console: Conso
         request_ttl_seconds=60,
         invocation_timeout_seconds=60,
     )
-    function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+    function_name = outputs[StackOutput.RECONCILE_FUNCTION_NAME]
     answer = boto3.client("lambda").invoke(FunctionName=function_name)["Payload"].read()
     found = client.get(registered.inference_id)
     console.print(
@@ -62,7 +62,7 @@ def _lose_a_notification(client: Client, outputs: dict[str, str], console: Conso
         highlight=False,
     )
     output = client.output(found.inference_id)
-    return (found.status, found.source, output) == ("Completed", "sweep", b"unheard of")
+    return (found.status, found.source, output) == ("Completed", "reconciliation", b"unheard of")
 
 
 def _await_object(location: str) -> None:

@@ -18,10 +18,10 @@ from local.deployment import (
 )
 from local.embedded_aws import start_embedded_aws
 from local.environment import EXECUTION_ROLE, ROOT, LocalFolder
-from local.pretend_endpoint import AsyncInferenceConfig
 from local.processes import Processes
+from local.simulated_endpoint import AsyncInferenceConfig
 
-_ENDPOINT = "pretend-endpoint"
+_ENDPOINT = "simulated-endpoint"
 
 
 def up(folder: LocalFolder, tell: Callable[[str], None]) -> None:
@@ -73,7 +73,7 @@ def _start_endpoint(folder: LocalFolder, processes: Processes) -> None:
         [
             sys.executable,
             "-m",
-            "local.pretend_endpoint",
+            "local.simulated_endpoint",
             f"--port={port}",
             f"--config={config_file}",
         ],

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from inference_results.domain.errors import ObjectMissing, Unprocessable
-from inference_results.domain.inference import Outcome
-from inference_results.domain.location import Location
-from inference_results.domain.ports import Disposition, Message, ObjectStart
-from inference_results.domain.reading import ReadResponse
-from inference_results.domain.recording import RecordResult
+from inference_results.domain.record.errors import ObjectMissing, Unprocessable
+from inference_results.domain.record.location import Location
+from inference_results.domain.record.result import Result
+from inference_results.domain.results.ports import Disposition, Message, ObjectStart
+from inference_results.domain.results.record_result import RecordResult
+from inference_results.domain.results.response import ReadResponse
 
 NOW = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 FAILURES = "s3://customer-outputs/failures/"
@@ -41,11 +41,11 @@ class FakeObjects:
 class FakeRecords:
     """A table with one outcome for each id and endpoint: the one of the highest order."""
 
-    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    outcomes: dict[tuple[str, str], Result] = field(default_factory=dict)
     submitted: dict[tuple[str, str], str] = field(default_factory=dict)
     error: Exception | None = None
 
-    def record(self, outcome: Outcome) -> Disposition:
+    def record(self, outcome: Result) -> Disposition:
         if self.error:
             raise self.error
         key = (outcome.inference_id, outcome.endpoint_name)
@@ -102,7 +102,7 @@ class World:
         )
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Result:
         """The only one that was recorded."""
         (outcome,) = self.records.outcomes.values()
         return outcome

@@ -1,4 +1,4 @@
-"""The CDK app that docs/announcements.md shows, and the parts of it."""
+"""The CDK app that docs/guides/events.md shows, and the parts of it."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.synthesis import ROOT
 
-_DOCUMENT = ROOT / "docs" / "announcements.md"
+_DOCUMENT = ROOT / "docs" / "guides" / "events.md"
 
 
 def template_of(kinds: Iterable[str], bus_arn: str, folder: Path) -> dict[str, Any]:
@@ -27,5 +27,7 @@ def template_of(kinds: Iterable[str], bus_arn: str, folder: Path) -> dict[str, A
         env={**os.environ, "EVENT_BUS_ARN": bus_arn, "CDK_OUTDIR": str(folder / "out")},
         check=True,
     )
-    template: dict[str, Any] = json.loads((folder / "out" / "Told.template.json").read_text())
+    template: dict[str, Any] = json.loads(
+        (folder / "out" / "InferenceEvents.template.json").read_text()
+    )
     return template

@@ -7,9 +7,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from inference_results.adapters.submissions import SubmissionsTable
-from inference_results.domain.location import Location
-from inference_results.domain.submitting import Invocation, Invoked, SubmitInference, Submitted
+from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.domain.record.location import Location
+from inference_results.domain.submissions.submit import (
+    Invocation,
+    InvocationResponse,
+    SubmitInference,
+    Submitted,
+)
 
 START = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 INPUTS = "s3://customer-inputs/async/"
@@ -31,14 +36,14 @@ class FakeEndpoints:
     lost_answer: BaseException | None = None
     max_body_bytes: int = 128_000
 
-    def invoke(self, invocation: Invocation) -> Invoked:
+    def invoke(self, invocation: Invocation) -> InvocationResponse:
         if self.error:
             raise self.error
         self.invocations.append(invocation)
         if self.lost_answer:
             raise self.lost_answer
         name = f"{invocation.inference_id}-{len(self.invocations)}"
-        return Invoked(
+        return InvocationResponse(
             invoked_at=self.now().replace(microsecond=0),
             output_location=f"{OUTPUTS}{name}.out",
             failure_location=f"s3://customer-outputs/failures/{name}.out",
@@ -57,7 +62,7 @@ class FakeInputs:
 class Submitters:
     """Callers that share a table, an endpoint and a clock."""
 
-    table: SubmissionsTable
+    table: SubmissionStore
     clock: datetime = START
     endpoints: Any = None
     inputs: Any = field(default_factory=FakeInputs)
@@ -99,7 +104,7 @@ class Submitters:
             inputs=outside or self.inputs,
             input_prefix=self.input_prefix,
             endpoint_names=None,
-            answers_tasks=True,
+            completes_tasks=True,
             retention=timedelta(days=90),
             now=self.now,
             sleep=self.sleep,

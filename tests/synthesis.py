@@ -46,19 +46,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "failure_percent": "35",
         "oldest_message_seconds": "1200",
         "oldest_request_seconds": "7200",
-        "sweep_minutes": "1440",
+        "reconcile_minutes": "1440",
     },
     "no alarms": {"alarms": "false", "dashboard": "false"},
-    "no announcements": {"announcements": "false"},
+    "no events": {"publish_events": "false"},
     "existing bus": {
         "event_bus_arn": "arn:aws:events:eu-west-1:123456789012:event-bus/shared",
-        "announce_custom_attributes": "true",
+        "publish_custom_attributes": "true",
     },
     "submission": {
         "submit_endpoints": "speech,OCR-2",
         "input_prefix": "s3://customer-inputs/async",
         "input_key_arns": "arn:aws:kms:eu-west-1:123456789012:key/0f3a-12",
-        "sweep_minutes": "1",
+        "reconcile_minutes": "1",
         "overdue_slack_seconds": "60",
     },
     "observed": {

@@ -25,7 +25,7 @@ _ACCEPTED = {
 
 _UNREVIEWED = """
 The infrastructure differs from infra/templates, as shown. `replace`, `destroy` and `orphan` of what
-holds data lose it, or part with it: see docs/deploying.md. If all of it is meant: make template
+holds data lose it, or part with it: see docs/operations/deploying.md. If all of it is meant: make template
 """
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from inference_results.adapters.dynamodb import InferencesTable
-from inference_results.adapters.overdue import OverdueRecords
-from inference_results.adapters.submissions import SubmissionsTable
-from inference_results.domain.inference import Source
-from inference_results.domain.registering import RegisterInvocation
-from inference_results.domain.sweeping import SweepOverdue
-from inference_results.domain.timestamp import timestamp
+from inference_results.adapters.table.overdue import OverdueQueries
+from inference_results.adapters.table.results import ResultStore
+from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.domain.reconciliation.reconcile import ReconcileRecords
+from inference_results.domain.record.result import Source
+from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.submissions.register import RegisterInvocation
 from tests.fakes import NOW, FakeObjects, World
 from tests.pools import InlinePool
 from tests.samples import PREFIX, body, completed, failed
@@ -138,7 +138,9 @@ def swept(record: dict[str, Any], sweep: Sweep = Sweep()) -> dict[str, Any]:
 def found(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": item.get("status"),
-        "event_time": item.get("event_time") if item.get("source") != Source.SWEEP else None,
+        "event_time": item.get("event_time")
+        if item.get("source") != Source.RECONCILIATION
+        else None,
         "output": item.get("output", {}).get("location"),
         "unread": "output_error" in item,
         "note": item.get("caller_metadata", {}).get("note"),
@@ -152,16 +154,16 @@ class Writer:
 
     def __init__(self, client: Any, table_name: str, shards: int) -> None:
         table = (client, table_name, shards)
-        self._records = InferencesTable(*table)
+        self._records = ResultStore(*table)
         self._register = RegisterInvocation(
-            registrations=SubmissionsTable(*table),
-            answers_tasks=True,
+            registrations=SubmissionStore(*table),
+            completes_tasks=True,
             retention=RETENTION,
             now=lambda: NOW,
         )
         self._outputs = FakeObjects()
-        self._sweep = SweepOverdue(
-            overdue=OverdueRecords(*table),
+        self._sweep = ReconcileRecords(
+            overdue=OverdueQueries(*table),
             records=self._records,
             read=World(records=self._records, objects=self._outputs).read,
             retention=RETENTION,

@@ -26,7 +26,7 @@ _WARMING_UP: Final = 20
 _IN_S3, _IN_RECORD = 4096, 1024
 """Bytes of an output that stays in S3, and of one that its record holds too, by the defaults."""
 
-PLAIN, ANNOUNCED = "plain", "with announcements"
+PLAIN, ANNOUNCED = "plain", "with events"
 _VARIANTS: Final = {
     ANNOUNCED: Variant(_IN_S3, announced=True),
     "plain, 1 KB outputs kept in the record": Variant(_IN_RECORD),
@@ -46,7 +46,7 @@ def main() -> int:
     prices = read_prices()
     with local_system() as folder:
         runs, asked = _measured(folder)
-    lines = {PLAIN: [_without(run, Part.ANNOUNCEMENTS) for run in runs[ANNOUNCED]], **runs}
+    lines = {PLAIN: [_without(run, Part.EVENTS) for run in runs[ANNOUNCED]], **runs}
     targets = [_target(name, lines[name], prices) for name in lines if name.startswith(PLAIN)]
     waits = _waits(asked)
     idle = _idle_usd(prices)

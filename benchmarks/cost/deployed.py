@@ -21,7 +21,7 @@ from local.processes import Processes
 SERVICES: Final = (
     Service.RECORD_RESULT,
     Service.SUMMARIZE,
-    Service.ANNOUNCE,
+    Service.PUBLISH_EVENTS,
     Service.STATUS_API,
     Service.SUBMISSION_API,
 )

@@ -16,7 +16,7 @@ from benchmarks.dynamodb_units import item_bytes, read_units
 from benchmarks.notifications import ENDPOINT
 from inference_results.client import Client, WaitTimeout
 from inference_results.contract import Service, StackOutput
-from local.asking import StatusApi
+from local.api_client import StatusApi
 from local.environment import READER_ROLE
 
 PAGE: Final = 50

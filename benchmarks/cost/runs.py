@@ -21,7 +21,7 @@ from benchmarks.cost.usage import Amounts, Part, Usage, by_part, together
 from benchmarks.dynamodb_units import TABLE, indexes_of, item_bytes, write_units
 from benchmarks.notifications import ENDPOINT, completed, message
 from inference_results.contract import Service, StackOutput
-from local.asking import StatusApi
+from local.api_client import StatusApi
 from local.deployment import FAILURE_PREFIX, INPUT_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import SUBMITTER_ROLE, LocalFolder
 
@@ -88,7 +88,7 @@ class Stage:
         changes = number * (2 if variant.registered else 1)
         parts[Part.SUMMARIES] = self._summarize(changes, batch)
         if variant.announced:
-            parts[Part.ANNOUNCEMENTS] = self._announce(changes, batch)
+            parts[Part.EVENTS] = self._announce(changes, batch)
         return Run(batch, Usage(number, parts), record_bytes)
 
     def _results(self, variant: Variant, number: int) -> list[Result]:
@@ -176,7 +176,7 @@ class Stage:
         return together([used.amounts(), {Item.WRITE_UNIT: units}, other_calls(used)])
 
     def _announce(self, changes: int, batch: int) -> Amounts:
-        used = self._read_stream(Service.ANNOUNCE, changes, batch)
+        used = self._read_stream(Service.PUBLISH_EVENTS, changes, batch)
         events = {Item.EVENT: used.entries["events", "PutEvents"]}
         return together([used.amounts(), events, other_calls(used)])
 

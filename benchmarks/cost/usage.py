@@ -22,7 +22,7 @@ class Part(StrEnum):
     TABLE = "table"
     LOGS = "logs"
     SUMMARIES = "summaries"
-    ANNOUNCEMENTS = "announcements"
+    EVENTS = "events"
     REGISTRATION = "registration"
     API = "API"
 
@@ -37,7 +37,7 @@ _PARTS = {
     Item.WRITE_UNIT: Part.TABLE,
     Item.READ_UNIT: Part.TABLE,
     Item.LOGS_GB: Part.LOGS,
-    Item.EVENT: Part.ANNOUNCEMENTS,
+    Item.EVENT: Part.EVENTS,
     Item.HTTP_API_REQUEST: Part.API,
 }
 

@@ -12,7 +12,7 @@ from inference_results.contract import Service
 
 PROCESSOR_MS: Final = {
     Service.RECORD_RESULT: 1.2,
-    Service.ANNOUNCE: 0.21,
+    Service.PUBLISH_EVENTS: 0.21,
     Service.SUMMARIZE: 0.022,
 }
 """Of one result, on a whole processor: by `make bench PARTS=per_result`, with HTTP and TLS; of the
@@ -26,7 +26,7 @@ OVERHEAD_MS: Final = 5.0
 """Of a call of Lambda, whatever is in it. Assumed."""
 
 _CALLS_AT_A_TIME: Final = 4
-"""Of PutEvents, as handlers/announce.py has it."""
+"""Of PutEvents, as functions/publish_events.py has it."""
 _SAMPLES: Final = 64
 
 
@@ -56,7 +56,7 @@ def recording(messages: int, workers: int) -> Stretch:
 def announcing(changes: int) -> float:
     """Seconds of announce, for so many changes."""
     rounds = -(-changes // (EVENTS_A_CALL * _CALLS_AT_A_TIME))
-    processor = changes * _processor_ms(Service.ANNOUNCE)
+    processor = changes * _processor_ms(Service.PUBLISH_EVENTS)
     return (OVERHEAD_MS + rounds * PUT_EVENTS_MS + processor) / 1000
 
 

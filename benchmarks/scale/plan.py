@@ -243,7 +243,7 @@ def reading_the_stream(load: Load, plan: Plan) -> Sequence[Use]:
     """What announce and summarize take; a partition of the table has one shard of the stream."""
     each = load.changes / plan.partitions
     unit = "of a shard's time"
-    announce, summarize = reader(Service.ANNOUNCE), reader(Service.SUMMARIZE)
+    announce, summarize = reader(Service.PUBLISH_EVENTS), reader(Service.SUMMARIZE)
     most = announce.batch_size
     busy = each / most * announcing(most) / announce.batches_at_a_time
     batch = _batch(each, summarize.window_seconds, summarize.batch_size)
@@ -252,7 +252,7 @@ def reading_the_stream(load: Load, plan: Plan) -> Sequence[Use]:
     gathered = _batch(each, announcing(10), most)
     calls = load.changes / gathered * math.ceil(gathered / aws.EVENTS_A_CALL)
     return (
-        Use("announce: one call at a time in each shard", busy, 1, unit, "warm throughput"),
+        Use("publish_events: one call at a time in each shard", busy, 1, unit, "warm throughput"),
         Use("summarize: likewise", counting, 1, unit, "warm throughput"),
         _quota(aws.PUT_EVENTS.name, calls, plan, aws.PUT_EVENTS),
         _quota(f"{aws.EVENT_TARGETS.name}, one rule", load.changes, plan, aws.EVENT_TARGETS),

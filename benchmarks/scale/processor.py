@@ -21,7 +21,7 @@ from benchmarks.scale.results import completed_item
 from inference_results.contract import Service, Variable
 
 _ROUNDS = 9
-_BATCH = {Service.ANNOUNCE: 100, Service.SUMMARIZE: 1000}
+_BATCH = {Service.PUBLISH_EVENTS: 100, Service.SUMMARIZE: 1000}
 """As many as the default settings give to a call."""
 _VARIABLES = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -34,7 +34,7 @@ _VARIABLES = {
     Variable.SUMMARIES_TABLE_NAME: "summaries",
     Variable.EVENT_BUS_ARN: "arn:aws:events:us-east-1:123456789012:event-bus/bus",
     Variable.RETENTION_DAYS: "90",
-    Variable.ANNOUNCE_CUSTOM_ATTRIBUTES: "false",
+    Variable.PUBLISH_CUSTOM_ATTRIBUTES: "false",
 }
 
 
@@ -86,7 +86,7 @@ def main() -> None:
     HTTPSConnectionPool.urlopen = _answer  # type: ignore[assignment, method-assign]
     took = {}
     for service, number in _BATCH.items():
-        handler = import_module(f"inference_results.handlers.{service}").handler
+        handler = import_module(f"functions.{service}").handler
         took[str(service)] = round(_milliseconds(handler, _changes(number)), 3)
     sys.stdout.write(json.dumps(took) + "\n")
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from benchmarks.notifications import completed
-from inference_results.adapters.dynamodb import InferencesTable
-from inference_results.adapters.submissions import SubmissionsTable
+from inference_results.adapters.table.results import ResultStore
+from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.contract import DEFAULT_RETENTION_DAYS, Attribute
-from inference_results.domain.errors import Unprocessable
-from inference_results.domain.inference import Outcome
-from inference_results.domain.location import Location
-from inference_results.domain.ports import Disposition, Message, ObjectStart
-from inference_results.domain.reading import ReadResponse
-from inference_results.domain.recording import RecordResult
-from inference_results.domain.submission import registered, submission_from
+from inference_results.domain.record.errors import Unprocessable
+from inference_results.domain.record.location import Location
+from inference_results.domain.record.result import Result
+from inference_results.domain.results.ports import Disposition, Message, ObjectStart
+from inference_results.domain.results.record_result import RecordResult
+from inference_results.domain.results.response import ReadResponse
+from inference_results.domain.submissions.submission import as_registration, build_submission
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -86,15 +86,17 @@ def registered_item() -> Item:
         "input_location": f"s3://{BUCKET}/input/0.json",
         "content_type": "application/json",
     }
-    submission = submission_from(
+    submission = build_submission(
         inference_id(0), given, submitted_at=_RECEIVED, now=_RECEIVED, retention=_RETENTION
     )
-    SubmissionsTable(cast("DynamoDBClient", client), "", _SHARDS).register(registered(submission))
+    SubmissionStore(cast("DynamoDBClient", client), "", _SHARDS).register(
+        as_registration(submission)
+    )
     return client.item
 
 
 def ended(before: Item, after: Item) -> Item:
-    """The record of a result that was registered: what the submitter wrote stays."""
+    """The record of a result that was as_registration: what the submitter wrote stays."""
     kept = (Attribute.SUBMITTED_AT, Attribute.DEADLINE, Attribute.SUBMISSION)
     return after | {name: before[name] for name in kept}
 
@@ -114,13 +116,13 @@ def _item(event: dict[str, Any]) -> Item:
         now=lambda: _ENDED,
     )
     record_result(Message(message_id="", body=json.dumps(event), receive_count=1, queue_arn=""))
-    return InferencesTable(cast("DynamoDBClient", None), "", _SHARDS).item(kept.outcome)
+    return ResultStore(cast("DynamoDBClient", None), "", _SHARDS).item(kept.outcome)
 
 
 class _Kept:
     """S3 with one object, and a table that keeps the outcome it is given."""
 
-    outcome: Outcome
+    outcome: Result
 
     def read_start(self, location: Location, limit: int) -> ObjectStart:
         return ObjectStart(
@@ -131,7 +133,7 @@ class _Kept:
             content_type="application/json",
         )
 
-    def record(self, outcome: Outcome) -> Disposition:
+    def record(self, outcome: Result) -> Disposition:
         self.outcome = outcome
         return Disposition.RECORDED
 

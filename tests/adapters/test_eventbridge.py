@@ -9,11 +9,11 @@ from botocore.stub import ANY, Stubber
 
 from inference_results.adapters.eventbridge import EventBus, entry_bytes
 from inference_results.contract import DetailType
-from inference_results.domain.announcement import MAX_EVENT_BYTES, Announcement
-from inference_results.domain.announcing import Reply
+from inference_results.domain.changes.events import MAX_EVENT_BYTES, InferenceEvent
+from inference_results.domain.changes.publish import PutResult
 from tests.pools import InlinePool
 
-BUS = "arn:aws:events:us-east-1:123456789012:event-bus/announcements"
+BUS = "arn:aws:events:us-east-1:123456789012:event-bus/inference-events"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/inferences"
 
 
@@ -22,8 +22,8 @@ def in_time():
 
 
 def announcement(detail="{}", time="2026-01-25T12:00:00.500Z"):
-    return Announcement(
-        announcement_id="0" * 32,
+    return InferenceEvent(
+        event_id="0" * 32,
         inference_id="one",
         endpoint_name="here",
         recorded_at=None,
@@ -71,7 +71,7 @@ def answer(*codes):
 
 def test_an_event_names_its_bus_source_type_table_and_time(bus, stub, sent):
     stub.add_response("put_events", answer(None), {"Entries": ANY})
-    assert bus.put([announcement('{"status":"Completed"}')], in_time) == [Reply.TAKEN]
+    assert bus.put([announcement('{"status":"Completed"}')], in_time) == [PutResult.TAKEN]
     (entry,) = sent[0]
     assert entry.pop("Time").isoformat() == "2026-01-25T12:00:00.500000+00:00"
     assert entry == {
@@ -116,7 +116,7 @@ def test_a_call_has_ten_entries_at_most(bus, stub, sent):
     for size in (10, 10, 3):
         stub.add_response("put_events", answer(*[None] * size), {"Entries": ANY})
     events = [announcement(f'{{"number":{number}}}') for number in range(23)]
-    assert bus.put(events, in_time) == [Reply.TAKEN] * 23
+    assert bus.put(events, in_time) == [PutResult.TAKEN] * 23
     assert [len(entries) for entries in sent] == [10, 10, 3]
     in_order = [entry["Detail"] for entries in sent for entry in entries]
     assert in_order == [each.detail for each in events]
@@ -147,7 +147,7 @@ def test_no_call_is_begun_when_the_time_is_up(bus, stub, sent):
     stub.add_response("put_events", answer(*[None] * 10), {"Entries": ANY})
     once = iter([True])
     replies = bus.put([announcement()] * 12, lambda: next(once, False))
-    assert replies == [Reply.TAKEN] * 10 + [Reply.NOT_NOW] * 2
+    assert replies == [PutResult.TAKEN] * 10 + [PutResult.NOT_NOW] * 2
     assert len(sent) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_call_that_fails_for_now_leaves_its_entries_and_no_others(bus, stub, c
     stub.add_response("put_events", answer(*[None] * 10), {"Entries": ANY})
     stub.add_client_error("put_events", code, http_status_code=status)
     replies = bus.put([announcement()] * 12, in_time)
-    assert replies == [Reply.TAKEN] * 10 + [Reply.NOT_NOW] * 2
+    assert replies == [PutResult.TAKEN] * 10 + [PutResult.NOT_NOW] * 2
 
 
 def test_what_aws_forbids_is_raised(bus, stub):
@@ -179,4 +179,4 @@ def test_calls_go_side_by_side_and_are_answered_in_order(client, monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         events = [announcement(f"{number}{' ' * 200_000}") for number in range(4)]
         replies = EventBus(client, BUS, TABLE, pool).put(events, in_time)
-    assert replies == [Reply.TAKEN, Reply.NOT_NOW, Reply.TAKEN, Reply.TAKEN]
+    assert replies == [PutResult.TAKEN, PutResult.NOT_NOW, PutResult.TAKEN, PutResult.TAKEN]

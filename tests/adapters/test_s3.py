@@ -11,10 +11,10 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError
 
-from inference_results.adapters.aws import PRESIGNING
+from inference_results.adapters.aws.calls import PRESIGN_CONFIG
 from inference_results.adapters.s3 import S3Objects
-from inference_results.domain.errors import ObjectDenied, ObjectMissing, Unavailable
-from inference_results.domain.location import Location
+from inference_results.domain.record.errors import ObjectDenied, ObjectMissing, Unavailable
+from inference_results.domain.record.location import Location
 
 BUCKET = "customer-outputs"
 
@@ -185,7 +185,7 @@ def test_without_a_version_the_present_one_is_looked_up(s3):
 @pytest.mark.parametrize("region", ["eu-west-1", "eu-south-1", "me-central-1"])
 def test_a_link_leads_to_the_host_of_the_buckets_region(aws, region):
     """Newer regions do not serve the host without one."""
-    client = boto3.client("s3", region_name=region, config=PRESIGNING)
+    client = boto3.client("s3", region_name=region, config=PRESIGN_CONFIG)
     link = urlsplit(S3Objects(client).link(Location("bucket", "a b#1.out"), "v1", 300))
     assert (link.hostname, link.path) == (f"bucket.s3.{region}.amazonaws.com", "/a%20b%231.out")
     query = parse_qs(link.query)

@@ -12,13 +12,13 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
-from inference_results.adapters.sagemaker import INVOKING, AsyncEndpoints, answered_at
-from inference_results.domain.errors import (
-    InvocationRefused,
+from inference_results.adapters.sagemaker import INVOKE_CONFIG, AsyncEndpoints, response_time
+from inference_results.domain.record.errors import (
+    InvocationRejected,
     InvocationUnconfirmed,
     Unavailable,
 )
-from inference_results.domain.submitting import Invocation
+from inference_results.domain.submissions.submit import Invocation
 
 ANSWER = {"InferenceId": "one", "OutputLocation": "s3://bucket/out"}
 DATE = {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}
@@ -26,7 +26,7 @@ DATE = {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}
 
 @pytest.fixture
 def client(aws):
-    return boto3.client("sagemaker-runtime", config=INVOKING)
+    return boto3.client("sagemaker-runtime", config=INVOKE_CONFIG)
 
 
 def invocation(**changes):
@@ -96,14 +96,14 @@ def test_without_a_date_the_time_is_that_of_this_clock(client, headers):
     with stubbed(client, headers=headers):
         invoked = AsyncEndpoints(client).invoke(invocation())
     assert before <= invoked.invoked_at <= datetime.now(UTC)
-    assert answered_at({"HTTPHeaders": headers}) is None
+    assert response_time({"HTTPHeaders": headers}) is None
 
 
 @pytest.mark.parametrize(
     ("code", "status", "error"),
     [
-        ("ValidationError", 400, InvocationRefused),
-        ("AccessDeniedException", 403, InvocationRefused),
+        ("ValidationError", 400, InvocationRejected),
+        ("AccessDeniedException", 403, InvocationRejected),
         ("ThrottlingException", 400, Unavailable),
         ("TooManyRequestsException", 429, Unavailable),
         ("ServiceUnavailable", 503, Unavailable),
@@ -131,7 +131,7 @@ URL = {"endpoint_url": "https://runtime.sagemaker"}
         (ReadTimeoutError(**URL), InvocationUnconfirmed),
         (ConnectionClosedError(**URL), InvocationUnconfirmed),
         (ResponseParserError("cut off"), InvocationUnconfirmed),
-        (NoCredentialsError(), InvocationRefused),
+        (NoCredentialsError(), InvocationRejected),
     ],
 )
 def test_sagemaker_is_called_once_and_silence_is_no_answer(client, raised, error):

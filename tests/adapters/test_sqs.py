@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from inference_results.adapters.sqs import UnprocessableQueue
-from inference_results.domain.errors import Reason, Unavailable, Unprocessable
+from inference_results.domain.record.errors import Reason, Unavailable, Unprocessable
 from tests.fakes import message
 
 WHY = Unprocessable(Reason.MISSING_FIELD, "inferenceId", "a value")

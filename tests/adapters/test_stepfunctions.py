@@ -3,9 +3,13 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from inference_results.adapters.stepfunctions import WaitingTasks
-from inference_results.domain.answering import Reply
-from inference_results.domain.task_answer import Failure, Success, TaskAnswer
+from inference_results.adapters.stepfunctions import StepFunctionsTasks
+from inference_results.domain.changes.complete_tasks import CompletionResult
+from inference_results.domain.changes.task_completions import (
+    TaskCompletion,
+    TaskFailure,
+    TaskSuccess,
+)
 from tests.pools import InlinePool
 
 
@@ -22,39 +26,39 @@ def stub(client):
 
 
 def answer(outcome, name="the-token"):
-    return TaskAnswer(inference_id="one", endpoint_name="here", token=name, outcome=outcome)
+    return TaskCompletion(inference_id="one", endpoint_name="here", token=name, outcome=outcome)
 
 
-SUCCESS = answer(Success("{}"))
+SUCCESS = answer(TaskSuccess("{}"))
 
 
 def answered(client, *answers, may_begin=lambda: True):
-    return WaitingTasks(client, InlinePool()).answer(answers, may_begin)
+    return StepFunctionsTasks(client, InlinePool()).answer(answers, may_begin)
 
 
 def test_a_success_is_told_with_its_output_and_a_failure_with_its_error(client, stub):
     stub.add_response("send_task_success", {}, {"taskToken": "one", "output": "{}"})
     failed = {"taskToken": "two", "error": "LOST", "cause": "why"}
     stub.add_response("send_task_failure", {}, failed)
-    answers = [answer(Success("{}"), "one"), answer(Failure("LOST", "why"), "two")]
-    assert answered(client, *answers) == [Reply.TAKEN, Reply.TAKEN]
+    answers = [answer(TaskSuccess("{}"), "one"), answer(TaskFailure("LOST", "why"), "two")]
+    assert answered(client, *answers) == [CompletionResult.TAKEN, CompletionResult.TAKEN]
 
 
 @pytest.mark.parametrize(
     ("code", "status", "reply"),
     [
-        ("TaskTimedOut", 400, Reply.GONE),
-        ("TaskDoesNotExist", 400, Reply.GONE),
-        ("InvalidToken", 400, Reply.GONE),
-        ("AccessDeniedException", 400, Reply.DENIED),
-        ("KmsAccessDeniedException", 400, Reply.DENIED),
-        ("KmsInvalidStateException", 400, Reply.DENIED),
-        ("InvalidOutput", 400, Reply.DENIED),
-        ("ValidationException", 400, Reply.DENIED),
-        ("ThrottlingException", 400, Reply.NOT_NOW),
-        ("KmsThrottlingException", 400, Reply.NOT_NOW),
-        ("ServiceUnavailable", 503, Reply.NOT_NOW),
-        ("ExpiredTokenException", 400, Reply.NOT_NOW),
+        ("TaskTimedOut", 400, CompletionResult.GONE),
+        ("TaskDoesNotExist", 400, CompletionResult.GONE),
+        ("InvalidToken", 400, CompletionResult.GONE),
+        ("AccessDeniedException", 400, CompletionResult.DENIED),
+        ("KmsAccessDeniedException", 400, CompletionResult.DENIED),
+        ("KmsInvalidStateException", 400, CompletionResult.DENIED),
+        ("InvalidOutput", 400, CompletionResult.DENIED),
+        ("ValidationException", 400, CompletionResult.DENIED),
+        ("ThrottlingException", 400, CompletionResult.NOT_NOW),
+        ("KmsThrottlingException", 400, CompletionResult.NOT_NOW),
+        ("ServiceUnavailable", 503, CompletionResult.NOT_NOW),
+        ("ExpiredTokenException", 400, CompletionResult.NOT_NOW),
     ],
 )
 def test_an_error_tells_whether_the_task_may_be_answered_later(client, stub, code, status, reply):
@@ -67,8 +71,8 @@ def test_a_task_that_step_functions_did_not_confirm_may_be_answered_later(client
         raise ReadTimeoutError(endpoint_url="https://states")
 
     monkeypatch.setattr(client, "send_task_success", silent)
-    assert answered(client, SUCCESS) == [Reply.NOT_NOW]
+    assert answered(client, SUCCESS) == [CompletionResult.NOT_NOW]
 
 
 def test_nothing_is_begun_when_the_time_is_up(client, stub):
-    assert answered(client, SUCCESS, may_begin=lambda: False) == [Reply.NOT_NOW]
+    assert answered(client, SUCCESS, may_begin=lambda: False) == [CompletionResult.NOT_NOW]

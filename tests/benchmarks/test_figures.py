@@ -20,7 +20,7 @@ COLD_START = (
     "an empty handler",
     BASE_OF_COLD_START,
     "record_result",
-    "announce",
+    "publish_events",
     "record_result, not compiled",
 )
 WAITING = (waiting.POLLING, waiting.SDK, waiting.API, waiting.ASYNC_API, waiting.TABLE)
@@ -228,8 +228,8 @@ def test_the_bases_of_a_cold_start_are_lines_across_the_bars(found):
     (panel,) = chart.panels
 
     assert panel.marks == {"an empty handler": 400, BASE_OF_COLD_START: 399}
-    assert list(panel.bars) == ["record_result", "announce", "record_result, not compiled"]
-    assert chart.ours == {"record_result", "announce"}
+    assert list(panel.bars) == ["record_result", "publish_events", "record_result, not compiled"]
+    assert chart.ours == {"record_result", "publish_events"}
 
 
 def test_every_other_plot_has_bars_of_ours_and_of_others(found):

@@ -7,7 +7,7 @@ from benchmarks.scale.partitions import hottest, shares
 from benchmarks.scale.plan import RECOMMENDED, RECORDERS, Load, Plan, calculate, needed_concurrency
 from benchmarks.scale.queue import Hour, simulate
 from benchmarks.scale.results import completed_item, ended, inference_id, registered_item
-from inference_results.adapters.index_places import Places
+from inference_results.adapters.table.index_keys import IndexKeys
 from inference_results.contract import Attribute, Index
 from infra.settings import Settings
 from local.environment import ROOT
@@ -20,7 +20,7 @@ def test_ids_are_spread_over_the_shards_as_the_product_spreads_them():
 
     counted = shares(ids, 16)
 
-    place = Places(inference_id=ids[0], endpoint_name="e", shards=16).by_endpoint("")
+    place = IndexKeys(inference_id=ids[0], endpoint_name="e", shards=16).by_endpoint("")
     assert place[Attribute.ENDPOINT_SHARD] == f"{shares(ids[:1], 16).popitem()[0]}#e"
     assert max(counted.values()) / len(ids) == pytest.approx(1 / 16, rel=0.1)
 

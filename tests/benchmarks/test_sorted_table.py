@@ -12,8 +12,8 @@ from benchmarks.dynamodb_units import item_bytes
 from benchmarks.lists import new_client, records_of
 from benchmarks.reviewed_template import indexes
 from benchmarks.sorted_table import SortedTable
-from inference_results.adapters.dynamodb import KEY
-from inference_results.adapters.queries import InferenceQueries
+from inference_results.adapters.table.queries import InferenceQueries
+from inference_results.adapters.table.results import KEY
 from inference_results.contract import Attribute, Index
 from local.environment import ROOT
 

@@ -1,7 +1,5 @@
-import boto3
 import pytest
 
-from tests.client.pretend_aws import PretendAws
 from tests.client.service import (
     Clock,
     FakeService,
@@ -10,24 +8,6 @@ from tests.client.service import (
     blocking_client,
     no_storage,
 )
-
-
-@pytest.fixture(scope="session")
-def session():
-    """One for all, for reading the model of SageMaker takes a while."""
-    return boto3.Session("key", "secret", region_name="us-east-1")
-
-
-@pytest.fixture
-def cloud(session):
-    cloud = PretendAws()
-    with cloud.behind(session):
-        yield cloud
-
-
-@pytest.fixture
-def sagemaker(cloud, session):
-    return session.client("sagemaker")
 
 
 @pytest.fixture

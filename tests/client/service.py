@@ -11,15 +11,16 @@ from typing import Any
 
 import httpx
 
-from inference_results.client import AsyncClient, Client, asynchronous, sync
-from inference_results.client.api import Api, understood
-from inference_results.client.pace import Pace
-from inference_results.client.steps import Ask, Found, Pause
-from inference_results.client.waiting import MAX_IN_FLIGHT
+from functions.http_api.requests import parse_input
+from inference_results.client import AsyncClient, Client
+from inference_results.client.flows.backoff import Backoff
+from inference_results.client.flows.steps import Item, Send, Sleep
+from inference_results.client.flows.waits import MAX_IN_FLIGHT
+from inference_results.client.transports import async_driver, sync_driver
+from inference_results.client.transports.http_api import Api, parse_response
 from inference_results.contract import Problem
-from inference_results.domain.parameters import REGISTRATION, SUBMISSION
-from inference_results.domain.submitting import inference_id_of
-from inference_results.handlers.questions import read_input
+from inference_results.domain.record.parameters import REGISTRATION, SUBMISSION
+from inference_results.domain.submissions.submit import inference_id_for
 
 API_URL = "https://api.test"
 OUTPUT_URL = "https://storage.test/output"
@@ -115,7 +116,7 @@ class FakeService:
             case "PUT", "/inference":
                 answer = self._register(request.url.params["id"], REGISTRATION.check(members))
             case "POST", "/inferences":
-                others, body = read_input(members)
+                others, body = parse_input(members)
                 answer = self._submit(SUBMISSION.check(others), body)
             case _:
                 raise AssertionError(request.url.path)
@@ -132,7 +133,7 @@ class FakeService:
         return httpx.Response(200, json=record | {"submission": told})
 
     def _submit(self, members: dict[str, Any], body: bytes | None) -> httpx.Response:
-        inference_id = inference_id_of(members["endpoint"], members["idempotency_key"])
+        inference_id = inference_id_for(members["endpoint"], members["idempotency_key"])
         record = {"inference_id": inference_id, "endpoint_name": members["endpoint"]}
         record["status"] = "InProgress"
         for known, known_body in self.invoked:
@@ -232,10 +233,10 @@ def blocking_client(
 ) -> Client:
     clock = clock or Clock()
     http = httpx.Client(transport=httpx.MockTransport(service), trust_env=False)
-    api = sync.HttpBackend(Api(API_URL), http)
+    api = sync_driver.HttpBackend(Api(API_URL), http)
     store = httpx.Client(transport=httpx.MockTransport(storage), trust_env=False)
-    pace = Pace(clock, lambda: 0.5)
-    return Client.driven_by(sync.Driver(api, store, pace=pace, sleep=clock.sleep))
+    pace = Backoff(clock, lambda: 0.5)
+    return Client.driven_by(sync_driver.Driver(api, store, pace=pace, sleep=clock.sleep))
 
 
 def asyncio_client(
@@ -243,10 +244,10 @@ def asyncio_client(
 ) -> AsyncClient:
     clock = clock or Clock()
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    api = asynchronous.HttpBackend(Api(API_URL), http)
+    api = async_driver.HttpBackend(Api(API_URL), http)
     store = httpx.AsyncClient(transport=httpx.MockTransport(storage), trust_env=False)
-    pace = Pace(clock, lambda: 0.5)
-    driver = asynchronous.Driver(api, store, pace=pace, sleep=clock.sleep_in_loop)
+    pace = Backoff(clock, lambda: 0.5)
+    driver = async_driver.Driver(api, store, pace=pace, sleep=clock.sleep_in_loop)
     return AsyncClient.driven_by(driver)
 
 
@@ -298,16 +299,16 @@ class SimulatedDriver:
 
     def _do(self, step: Any) -> Any:
         match step:
-            case Ask():
+            case Send():
                 return self._ask(step)
-            case Pause(seconds):
+            case Sleep(seconds):
                 self.pauses.append(seconds)
                 self._clock.sleep(seconds)
-            case Found(value):
+            case Item(value):
                 self.found.append((self._clock.now, value))
         return None
 
-    def _ask(self, step: Ask) -> list[Any]:
+    def _ask(self, step: Send) -> list[Any]:
         lanes = [self._clock.now] * MAX_IN_FLIGHT
         replies = []
         for question in step.questions:
@@ -317,7 +318,7 @@ class SimulatedDriver:
                 replies.append(None)
             else:
                 response = self._service(Api(API_URL).request(asked))
-                replies.append(understood(asked, response))
+                replies.append(parse_response(asked, response))
             heapq.heappush(lanes, self._clock.now)
         self._clock.now = max(lanes)
         return replies

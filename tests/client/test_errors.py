@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from inference_results.client import Inference, errors
-from inference_results.client.sagemaker import NothingArrived
+from inference_results.client.sagemaker_sdk import NothingArrived
 
 FAILED = Inference(inference_id="one", endpoint_name="speech", status="Failed")
 
@@ -21,10 +21,10 @@ RAISED = [
     errors.AmbiguousInference("one", ["a", "b"]),
     errors.InvalidRequest("expected less", "ids"),
     errors.IdempotencyKeyReused("key-1"),
-    errors.InvocationRefused("ValidationError", "no such endpoint"),
+    errors.InvocationRejected("ValidationError", "no such endpoint"),
     errors.NotAuthorized("no", 401),
     errors.ServiceUnavailable("no", 503, 7.0),
-    errors.UnexpectedAnswer("what?", 418),
+    errors.UnexpectedResponse("what?", 418),
     errors.WaitTimeout(60, pending=["two"], done={"one": FAILED}),
     NothingArrived(60, pending=["s3://bucket/key"]),
     errors.InferenceFailed(FAILED),
@@ -35,12 +35,6 @@ RAISED = [
     errors.OutputRemoved("one"),
     errors.OutputTooLarge("one", 4, 5),
     errors.OutputMalformed("one", "application/json", b"{"),
-    errors.UnknownEndpoint("speech"),
-    errors.UnknownMessage(["one", "two"]),
-    errors.EndpointUnfit("speech", "it is Updating"),
-    errors.RightsMissing("speech", ["arn:aws:iam::123456789012:role/model"]),
-    errors.UpdateFailed("speech", "InService", "speech-1", "no capacity"),
-    errors.UpdateTimeout("speech", "Updating", 60),
 ]
 
 

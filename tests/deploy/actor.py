@@ -10,11 +10,11 @@ import boto3
 import httpx
 from botocore.exceptions import ClientError
 
-from inference_results.client.access import Signature
+from inference_results.client.transports.auth import Signature
 from inference_results.contract import StackOutput
 from local.deployment import ANSWERING_POLICY
 from local.environment import ACCOUNT, REGION
-from tests.deploy.deeds import Call, Deed, Request, Simulated
+from tests.deploy.permission_matrix import Call, Deed, Request, Simulated
 
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 ANYTHING = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'

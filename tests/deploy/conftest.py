@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from inference_results.contract import StackOutput
-from local.asking import StatusApi
+from local.api_client import StatusApi
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder, environment_restored
 from local.system import down, up
@@ -115,7 +115,7 @@ def sweep(outputs):
     """Calls the sweep, as the schedule does; answers with how many records became what."""
 
     def sweep() -> dict[str, int]:
-        function_name = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+        function_name = outputs[StackOutput.RECONCILE_FUNCTION_NAME]
         answer = boto3.client("lambda").invoke(FunctionName=function_name, Payload=b"{}")
         assert "FunctionError" not in answer
         return json.loads(answer["Payload"].read())

@@ -1,4 +1,4 @@
-"""The command backfill, run as its users do, by a role that may do what docs/backfill.md says."""
+"""The command backfill, run as its users do, by a role that may do what docs/operations/backfill.md says."""
 
 import json
 import os
@@ -16,8 +16,8 @@ import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
-from inference_results.domain.backfilling import backfill_id
-from inference_results.domain.location import Location
+from inference_results.domain.reconciliation.backfill import backfill_id
+from inference_results.domain.record.location import Location
 from local.deployment import OUTPUT_BUCKET
 from local.environment import ACCOUNT, REGION
 from tests.deploy.conftest import eventually
@@ -30,7 +30,7 @@ FRESH = ("--since", "1h", "--until", "2100-01-01T00:00:00Z")
 
 
 def blocks(language):
-    document = (ROOT / "docs" / "backfill.md").read_text()
+    document = (ROOT / "docs" / "operations" / "backfill.md").read_text()
     return re.findall(rf"^```{language}\n(.*?)^```", document, re.M | re.S)
 
 

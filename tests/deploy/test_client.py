@@ -50,9 +50,9 @@ def test_the_output_of_an_invocation_replaces_the_polling_loop(client, invoke):
 @pytest.mark.parametrize(
     ("wishes", "error", "code", "retryable"),
     [
-        ("pretend-failure=400", InferenceFailed, "MODEL_ERROR_4XX", False),
-        ("pretend-failure=0", InferenceFailed, "MODEL_TIMEOUT", True),
-        ("pretend-expiry", InferenceExpired, "EXPIRED", True),
+        ("simulate-failure=400", InferenceFailed, "MODEL_ERROR_4XX", False),
+        ("simulate-failure=0", InferenceFailed, "MODEL_TIMEOUT", True),
+        ("simulate-expiry", InferenceExpired, "EXPIRED", True),
     ],
 )
 def test_a_wait_for_an_output_ends_with_the_failure(client, invoke, wishes, error, code, retryable):
@@ -64,7 +64,7 @@ def test_a_wait_for_an_output_ends_with_the_failure(client, invoke, wishes, erro
 def test_a_wait_for_what_never_comes_ends_with_the_timeout(client, invoke):
     begun = time.monotonic()
     with pytest.raises(WaitTimeout):
-        client.get_output(invoke(wishes="pretend-silence"), timeout=2)
+        client.get_output(invoke(wishes="simulate-silence"), timeout=2)
     assert time.monotonic() - begun < 10
 
 
@@ -107,7 +107,7 @@ def test_what_is_wrong_with_a_question_is_told(client, invoke):
         list(client.list(status="Preempted"))
     with pytest.raises(InvalidRequest, match="inference_id: expected|id: expected"):
         client.get("x" * 65)
-    failed = client.wait(invoke(wishes="pretend-failure=500")["InferenceId"], 30)
+    failed = client.wait(invoke(wishes="simulate-failure=500")["InferenceId"], 30)
     with pytest.raises(InferenceFailed):
         client.output(failed.inference_id)
 
@@ -125,7 +125,7 @@ def test_an_id_on_two_endpoints_needs_one(client, invoke):
 
 def test_many_are_waited_for_and_listed_and_counted(client, invoke):
     endpoint = f"many-{uuid.uuid4().hex[:8]}"
-    wishes = ["", "pretend-delay=1", "pretend-failure=500", "pretend-expiry"] * 5
+    wishes = ["", "simulate-delay=1", "simulate-failure=500", "simulate-expiry"] * 5
     ids = [invoke(wishes=each, EndpointName=endpoint)["InferenceId"] for each in wishes]
     seen = [each.inference_id for each in client.as_completed(ids, 60)]
     assert sorted(seen) == sorted(ids)
@@ -172,7 +172,7 @@ def test_killing_the_function_in_the_middle_of_a_wait_leaves_it_to_end_in_time(
     folder, outputs, invoke
 ):
     """All functions are killed, those that record among them."""
-    inference_id = invoke(b"hello", "pretend-delay=4")["InferenceId"]
+    inference_id = invoke(b"hello", "simulate-delay=4")["InferenceId"]
     killed = []
 
     def kill_functions():

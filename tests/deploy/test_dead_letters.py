@@ -14,9 +14,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from inference_results.adapters.summaries import SummariesTable
+from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import StackOutput
-from inference_results.domain.summary import SummarizeEndpoint
+from inference_results.domain.summaries.summarize import SummarizeEndpoint
 from local.environment import OPERATOR_ROLE, ROOT
 from tests.deploy.conftest import eventually
 from tests.samples import body, completed, failed
@@ -29,7 +29,7 @@ URLS = {
     "failed-subscription": StackOutput.FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL,
     "unprocessable": StackOutput.UNPROCESSABLE_QUEUE_URL,
     "summaries": StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL,
-    "announcements": StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL,
+    "events": StackOutput.EVENT_DEAD_LETTER_QUEUE_URL,
 }
 
 
@@ -226,7 +226,7 @@ def given_up(queue, changes):
 
 
 def test_what_was_given_up_is_counted(outputs, publish_failure, endpoint_name):
-    table = SummariesTable(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
+    table = SummaryStore(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
     summarize = SummarizeEndpoint(summaries=table, now=partial(datetime.now, UTC))
 
     def counts():
@@ -254,19 +254,19 @@ def test_what_was_given_up_is_counted(outputs, publish_failure, endpoint_name):
 
 
 def test_what_was_given_up_is_announced(outputs, publish_failure, endpoint_name, listener):
-    with Broken(outputs[StackOutput.ANNOUNCE_FUNCTION_NAME]):
+    with Broken(outputs[StackOutput.PUBLISH_EVENTS_FUNCTION_NAME]):
         inference_id = publish_failure()
-        message = given_up("announcements", 1)
+        message = given_up("events", 1)
     assert listener.told(inference_id) == []
     variables = {"MESSAGE_ID": message, "ID": inference_id}
-    steps = commands("announcement-dead-letters")
+    steps = commands("event-dead-letters")
     (check,), (repair,), (verification,) = steps["Check"], steps["Repair"], steps["Verification"]
     assert "can be redriven until" in shell(check, **variables)
     shell(repair, **variables)
     (event,) = eventually(lambda: listener.told(inference_id))
     assert event["detail-type"] == "Inference Failed"
     shell(verification, **variables)
-    assert listed("announcements") == {}
+    assert listed("events") == {}
 
 
 def test_the_command_counts_every_queue():
@@ -284,4 +284,4 @@ def test_whoever_repairs_may_neither_write_to_the_tables_nor_send_to_a_queue(out
         with pytest.raises(ClientError, match="AccessDenied"):
             session.client("sqs").send_message(QueueUrl=outputs[url], MessageBody="forged")
     with pytest.raises(ClientError, match="AccessDenied"):
-        session.client("lambda").invoke(FunctionName=outputs[StackOutput.SWEEP_FUNCTION_NAME])
+        session.client("lambda").invoke(FunctionName=outputs[StackOutput.RECONCILE_FUNCTION_NAME])

@@ -13,8 +13,8 @@ import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
-from inference_results.domain.timestamp import timestamp
-from tests.deploy.test_wiring import Endpoint
+from inference_results.domain.record.timestamps import timestamp
+from tests.deploy.test_attach import Endpoint
 from tests.samples import body, completed
 from tests.synthesis import ROOT
 
@@ -65,12 +65,12 @@ def operated(folder):
         "STACK": "InferenceResults",
         "ENDPOINT": Endpoint().name,
         "INFERENCE_RESULTS_API_URL": outputs[StackOutput.API_URL],
-        "SWEEP_FUNCTION_NAME": outputs[StackOutput.SWEEP_FUNCTION_NAME],
+        "RECONCILE_FUNCTION_NAME": outputs[StackOutput.RECONCILE_FUNCTION_NAME],
     }
 
 
 RUN_BY_TESTS_OF_THEIR_OWN = {
-    "announcement-dead-letters",
+    "event-dead-letters",
     "dead-letters",
     "doctor",
     "result-dead-letters",
@@ -80,7 +80,7 @@ RUN_BY_TESTS_OF_THEIR_OWN = {
 }
 RUNBOOKS = [
     pytest.param(text, id=f"{page.stem}-{number}")
-    for page in sorted((ROOT / "docs" / "operations").glob("*.md"))
+    for page in sorted((ROOT / "docs" / "operations" / "runbooks").glob("*.md"))
     if page.stem not in RUN_BY_TESTS_OF_THEIR_OWN
     for number, (language, text) in enumerate(blocks(page))
     if language == "sh"
@@ -107,7 +107,7 @@ def test_the_runbook_finds_what_was_recorded_without_its_output(
         )
         record_of(each["inferenceId"])
     read = record_of(invoke()["InferenceId"])
-    command = block("docs/operations/unread-outputs.md", "sh", "python")
+    command = block("docs/operations/runbooks/unread-outputs.md", "sh", "python")
     shown = shell(command, **operated | {"ENDPOINT": "speech"})
     assert {
         f"{elsewhere['inferenceId']} Completed LocationNotAllowed s3://elsewhere/one.out",
@@ -119,19 +119,19 @@ def test_the_runbook_finds_what_was_recorded_without_its_output(
 def test_an_alarm_that_rings_is_shown_with_its_runbook(operated):
     cloudwatch = boto3.client("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="InferenceResults-")["MetricAlarms"]
-    (name,) = [each["AlarmName"] for each in alarms if "SweepStopped" in each["AlarmName"]]
+    (name,) = [each["AlarmName"] for each in alarms if "ReconcileStopped" in each["AlarmName"]]
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="tried")
     shown = shell(section("Which alarms ring"), **operated)
-    assert "Runbook: docs/operations/sweep-stopped.md" in shown
+    assert "Runbook: docs/operations/runbooks/reconcile-stopped.md" in shown
 
 
 def test_the_sweep_is_called_by_hand(operated):
-    assert isinstance(json.loads(shell(section("Sweep now"), **operated)), dict)
+    assert isinstance(json.loads(shell(section("Reconcile now"), **operated)), dict)
 
 
 def section(heading):
     """The command of a section of the index of the runbooks."""
-    text = (ROOT / "docs/operations/README.md").read_text()
+    text = (ROOT / "docs/operations/runbooks/README.md").read_text()
     (command,) = re.findall(rf"^## {heading}\n[^#]*?^```sh\n(.*?)^```", text, re.M | re.S)
     return command
 
@@ -141,7 +141,7 @@ def installed(tmp_path_factory):
     """The commands of an environment with nothing but the package in it, as the document says."""
     environment = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    command = block("docs/querying.md", "sh", "pip install")
+    command = block("docs/guides/querying.md", "sh", "pip install")
     path = f"{environment}/bin:{os.environ['PATH']}"
     subprocess.run(["bash", "-ec", command], cwd=ROOT, env=os.environ | {"PATH": path}, check=True)
     return environment / "bin"
@@ -159,7 +159,7 @@ def asked_for(folder):
         ContentType="application/json",
     )
     failing = boto3.client("sagemaker-runtime").invoke_endpoint_async(
-        EndpointName="speech", Body=b"x", CustomAttributes="pretend-failure=500"
+        EndpointName="speech", Body=b"x", CustomAttributes="simulate-failure=500"
     )
     with Client(outputs[StackOutput.API_URL]) as client:
         client.wait_all([inference_id, failing["InferenceId"]], timeout=60)
@@ -174,7 +174,7 @@ def asked_for(folder):
 
 EXAMPLES = [
     each
-    for document in ("docs/querying.md", "docs/submitting.md")
+    for document in ("docs/guides/querying.md", "docs/guides/submitting.md")
     for each in blocks(document)
     if each[0] and "pip install" not in each[1]
 ]

@@ -413,7 +413,7 @@ def faults(deployment, outputs):
         queue_open_to_others(failed),
         mapping_with(of_queue, Symptom.MAPPING_RESPONSE, FunctionResponseTypes=[]),
         mapping_with(of_stream, Symptom.MAPPING_DISABLED, Enabled=False),
-        stale_setting(outputs[StackOutput.SWEEP_FUNCTION_NAME]),
+        stale_setting(outputs[StackOutput.RECONCILE_FUNCTION_NAME]),
         function_stopped(next(deployment.of(FUNCTION)).physical_id),
         subscription_deleted(first),
         subscription_with(arn, "RawMessageDelivery", "false", Symptom.DELIVERY_NOT_RAW),
@@ -480,7 +480,7 @@ def test_what_is_announced_to_a_topic_without_its_subscription_is_found_by_the_s
         register(unheard, **OVERDUE)
         sweep()
         record = record_of(unheard["InferenceId"])
-        assert (record["status"], record["source"]) == ("Completed", "sweep")
+        assert (record["status"], record["source"]) == ("Completed", "reconciliation")
         assert record["output"]["inline"]["content"] == "unheard of"
     assert findings() == ()
 
@@ -512,13 +512,13 @@ def test_an_endpoint_that_may_be_submitted_to_must_exist(outputs, findings):
         (found,) = findings()
         assert (found.symptom, found.resource) == (Symptom.ENDPOINT_UNKNOWN, "endpoint vision")
     finally:
-        sagemaker.create_endpoint(EndpointName="vision", EndpointConfigName="pretend")
+        sagemaker.create_endpoint(EndpointName="vision", EndpointConfigName="simulated")
     assert findings() == ()
 
 
 def test_findings_in_a_pipe_and_as_json(session, outputs, began):
     words = ("doctor", "--stack", STACK, "--since", began.isoformat())
-    with function_stopped(outputs[StackOutput.SWEEP_FUNCTION_NAME]):
+    with function_stopped(outputs[StackOutput.RECONCILE_FUNCTION_NAME]):
         in_pipe = run(variables(session), *words)
         as_json = run(variables(session), *words, "--json")
     assert in_pipe.returncode == as_json.returncode == 1

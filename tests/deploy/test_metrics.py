@@ -14,7 +14,7 @@ def logged(service):
         each["LoggingConfig"]["LogGroup"]
         for page in functions
         for each in page["Functions"]
-        if each["Handler"] == f"inference_results.handlers.{service}.handler"
+        if each["Handler"] == f"functions.{service}.handler"
     ]
     assert groups
     pages = boto3.client("logs").get_paginator("filter_log_events")
@@ -39,14 +39,14 @@ def test_a_result_leaves_its_metrics_in_the_logs(invoke, record_of):
     eventually(lambda: found("record_result", "Recorded"))
     for name in ("Results", "InferenceTime", "PipelineLag", "OutputBytes"):
         assert found("record_result", name, **of_result), name
-    eventually(lambda: found("announce", "Announced"))
-    assert found("announce", "AnnouncementLag")
+    eventually(lambda: found("publish_events", "EventsPublished"))
+    assert found("publish_events", "PublishLag")
     assert found("status_api", "Latency", route="GET /inferences/{inference_id}")
 
 
 def test_what_goes_well_is_told_by_metrics_alone(invoke, record_of):
     inference_id = record_of(invoke(b"hello")["InferenceId"])["inference_id"]
-    for service in ("record_result", "announce", "status_api"):
+    for service in ("record_result", "publish_events", "status_api"):
         lines = logged(service)
         assert inference_id not in lines
         assert emf_lines(lines)

@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from inference_results.contract import StackOutput
-from inference_results.handlers.openapi import document
 from local.environment import READER_ROLE
+from schemas.openapi import document
 
 CHECKS = [
     not_a_server_error,

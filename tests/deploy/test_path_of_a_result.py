@@ -12,10 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from inference_results.adapters.dynamodb import InferencesTable
+from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import StackOutput
-from inference_results.domain.ports import Disposition
-from inference_results.domain.timestamp import timestamp
+from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.results.ports import Disposition
 from local.demo import run_demo
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import EXECUTION_ROLE
@@ -90,7 +90,7 @@ def test_an_item_that_somebody_else_filled_up_takes_results_up_to_400_kb(outputs
     This service's own attributes come to 281 KB at most.
     """
     dynamodb, table_name = boto3.client("dynamodb"), outputs[StackOutput.TABLE_NAME]
-    records = InferencesTable(dynamodb, table_name, int(outputs[StackOutput.SHARDS]))
+    records = ResultStore(dynamodb, table_name, int(outputs[StackOutput.SHARDS]))
     world = World(records=records)
     event = completed(str(uuid.uuid4()))
     world.objects.stored = {event["responseParameters"]["outputLocation"]: b"x" * 1000}
@@ -126,7 +126,7 @@ def test_a_large_output_is_a_reference(invoke, record_of):
     ],
 )
 def test_a_failure_says_why(invoke, record_of, status, code, preview):
-    response = invoke(wishes=f"pretend-failure={status}")
+    response = invoke(wishes=f"simulate-failure={status}")
     record = record_of(response["InferenceId"])
     assert record["status"] == "Failed"
     assert record["failure"]["code"] == code
@@ -136,13 +136,13 @@ def test_a_failure_says_why(invoke, record_of, status, code, preview):
 
 
 def test_a_response_inside_the_notification_is_recorded_without_reading(invoke, record_of):
-    output = record_of(invoke(b"hello", "pretend-inline")["InferenceId"])["output"]
+    output = record_of(invoke(b"hello", "simulate-inline")["InferenceId"])["output"]
     assert output["inline"]["content"] == "hello"
     assert "etag" not in output
 
 
 def test_an_expired_inference_is_recorded_as_expired(invoke, record_of):
-    record = record_of(invoke(wishes="pretend-expiry")["InferenceId"])
+    record = record_of(invoke(wishes="simulate-expiry")["InferenceId"])
     assert (record["status"], record["failure"]["code"]) == ("Expired", "EXPIRED")
 
 
@@ -268,7 +268,7 @@ def test_poison_is_parked_and_leaves_its_neighbours_alone(outputs, record_of):
 
 
 def test_a_lost_notification_leaves_no_record(invoke, api, record_of):
-    lost = invoke(wishes="pretend-silence")["InferenceId"]
+    lost = invoke(wishes="simulate-silence")["InferenceId"]
     record_of(invoke()["InferenceId"])
     status, problem = api.get(lost)
     assert (status, problem["title"]) == (404, "Not Found")

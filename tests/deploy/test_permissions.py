@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from inference_results.client.access import trust
+from inference_results.client.transports.auth import tls_context
 from inference_results.contract import Route, StackOutput
 from local.deployment import (
     FAILURE_PREFIX,
@@ -28,7 +28,7 @@ from local.deployment import (
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy import test_backfill, test_doctor
 from tests.deploy.actor import Account, Actor, filled
-from tests.deploy.deeds import ALLOWED, DEEDS, FUNCTIONS, Call, Simulated
+from tests.deploy.permission_matrix import ALLOWED, DEEDS, FUNCTIONS, Call, Simulated
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 OWN_POLICY = "own"
@@ -97,14 +97,14 @@ def places(folder, stack):
     }
     s3.put_object(Bucket=OTHER, Key=objects["OutputKey"], Body=b"")
     queue = outputs[StackOutput.COMPLETED_QUEUE_URL].rpartition("/")[2]
-    function = outputs[StackOutput.SWEEP_FUNCTION_NAME]
+    function = outputs[StackOutput.RECONCILE_FUNCTION_NAME]
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:"
     yield {
         **outputs,
         **objects,
         "OutputVersion": versions["OutputKey"],
         "CompletedQueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
-        "SweepFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}",
+        "ReconcileFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}",
         "TableArn": table["TableArn"],
         "StreamArn": table["LatestStreamArn"],
         "OtherStreamArn": other_table["LatestStreamArn"],
@@ -114,7 +114,7 @@ def places(folder, stack):
         "OtherTopicArn": topic_arn,
         "StateMachineArn": STATE_MACHINE,
         "StatusApiLogs": logs + named(stack, "AWS::Logs::LogGroup", "StatusApiHandlerLogs"),
-        "AnnounceLogs": logs + named(stack, "AWS::Logs::LogGroup", "AnnounceLogs"),
+        "PublishEventsLogs": logs + named(stack, "AWS::Logs::LogGroup", "PublishEventsLogs"),
         "Account": ACCOUNT,
         "Region": REGION,
     }
@@ -311,7 +311,7 @@ def test_the_link_to_an_output_opens_that_version_of_it_and_nothing_else(api, in
         link.replace(quote(record["output"]["version_id"]), newer),
         re.sub(r"X-Amz-Expires=\d+", "X-Amz-Expires=604800", link),
     ]
-    with httpx.Client(verify=trust(None)) as anybody:
+    with httpx.Client(verify=tls_context(None)) as anybody:
         assert anybody.get(link).content == b"hello"
         for each in altered:
             assert each != link

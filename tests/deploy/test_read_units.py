@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from inference_results.adapters.dynamodb import InferencesTable
-from inference_results.adapters.queries import InferenceQueries
+from inference_results.adapters.table.queries import InferenceQueries
+from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import StackOutput
-from inference_results.domain.inference import Outcome
-from inference_results.domain.listing import ListInferences
-from inference_results.domain.timestamp import timestamp
+from inference_results.domain.queries.listing import ListInferences
+from inference_results.domain.record.result import Result
+from inference_results.domain.record.timestamps import timestamp
 from tests.effort import LONG
 
 SHARDS = 4
@@ -42,7 +42,7 @@ def table_of_its_own(outputs):
 
 def write(table_name, endpoint_name, numbers, status):
     client = boto3.client("dynamodb")
-    table = InferencesTable(client, table_name, SHARDS)
+    table = ResultStore(client, table_name, SHARDS)
 
     def put(first):
         items = [
@@ -59,7 +59,7 @@ def write(table_name, endpoint_name, numbers, status):
 
 def outcome(endpoint_name, number, status):
     time = timestamp(START + timedelta(seconds=number))
-    return Outcome(
+    return Result(
         inference_id=f"{endpoint_name}-{number:06}",
         endpoint_name=endpoint_name,
         status=status,

@@ -8,10 +8,10 @@ import boto3
 import httpx
 import pytest
 
-from inference_results.client.access import trust
+from inference_results.client.transports.auth import tls_context
 from inference_results.contract import Problem, StackOutput
-from inference_results.domain.timestamp import timestamp
-from local.asking import StatusApi
+from inference_results.domain.record.timestamps import timestamp
+from local.api_client import StatusApi
 from local.environment import EXECUTION_ROLE
 from tests.deploy.conftest import eventually
 from tests.samples import body, failed
@@ -20,7 +20,7 @@ from tests.samples import body, failed
 def fetched(answer):
     """What is at the place that an answer redirects to."""
     assert answer.status_code == 307
-    with httpx.Client(verify=trust(None)) as anybody:
+    with httpx.Client(verify=tls_context(None)) as anybody:
         return anybody.get(answer.headers["location"]).content
 
 
@@ -46,7 +46,7 @@ def test_any_id_is_asked_for_in_the_query(api, invoke, inference_id):
 
 
 def test_a_wait_ends_soon_after_the_inference(api, invoke):
-    inference_id = invoke(wishes="pretend-delay=4")["InferenceId"]
+    inference_id = invoke(wishes="simulate-delay=4")["InferenceId"]
     begun = time.monotonic()
     answer = api.ask("inference", query={"id": inference_id, "wait": "20"})
     assert answer.json()["status"] == "Completed"
@@ -86,7 +86,7 @@ def test_an_output_that_was_removed_is_gone_and_its_record_is_not(api, ended):
 
 
 def test_a_batch_is_answered_over_endpoints_and_outcomes(api, invoke):
-    ids = [invoke()["InferenceId"], invoke(wishes="pretend-failure=500")["InferenceId"], "none"]
+    ids = [invoke()["InferenceId"], invoke(wishes="simulate-failure=500")["InferenceId"], "none"]
     answer = api.ask(
         "/inferences:batchGet", "POST", json={"inference_ids": ids[:2], "wait": 20}
     ).json()

@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from inference_results.contract import StackOutput
-from inference_results.domain.submitting import inference_id_of
-from local.asking import StatusApi
+from inference_results.domain.submissions.submit import inference_id_for
+from local.api_client import StatusApi
 from local.deployment import ANSWERING_POLICY, INPUT_PREFIX, OUTPUT_BUCKET, STACK, STATE_MACHINE
 from local.environment import ACCOUNT, REGION, SUBMITTER_ROLE
 from tests.deploy.conftest import eventually
@@ -143,7 +143,7 @@ def logged(word):
         each["PhysicalResourceId"]
         for each in resources["StackResources"]
         if each["ResourceType"] == "AWS::Logs::LogGroup"
-        and "Announcer" in each["LogicalResourceId"]
+        and "EventPublisher" in each["LogicalResourceId"]
     ]
     pages = boto3.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     return [each["message"] for page in pages for each in page["events"] if word in each["message"]]
@@ -159,21 +159,21 @@ def test_an_execution_goes_on_with_the_record_when_the_inference_has_ended(
     described = ended(execution)
     assert described["status"] == "SUCCEEDED"
     told = json.loads(described["output"])
-    assert (told.pop("version"), len(told.pop("announcement_id"))) == (1, 32)
-    assert told == record_of(inference_id_of("speech", f"{execution}/1"))
+    assert (told.pop("version"), len(told.pop("event_id"))) == (1, 32)
+    assert told == record_of(inference_id_for("speech", f"{execution}/1"))
     assert told["output"]["inline"]["content"] == "good morning"
 
 
 def test_an_execution_fails_with_the_code_of_the_failure(start, take, submit):
     execution = start()
-    submit(take(), custom_attributes="pretend-failure=400")
+    submit(take(), custom_attributes="simulate-failure=400")
     described = ended(execution)
     assert (described["status"], described["error"]) == ("FAILED", "MODEL_ERROR_4XX")
 
 
 def test_what_may_succeed_later_is_submitted_anew_with_another_key(start, take, submit):
     execution = start()
-    submit(take(), custom_attributes="pretend-failure=503")
+    submit(take(), custom_attributes="simulate-failure=503")
     second = take()
     assert second["idempotency_key"] == f"{execution}/2"
     submit(second)
@@ -219,7 +219,8 @@ def test_a_token_that_may_not_be_answered_holds_up_nobody_and_the_next_one_is(
     (role,) = [
         each["PhysicalResourceId"]
         for each in resources["StackResources"]
-        if each["ResourceType"] == "AWS::IAM::Role" and "Announcer" in each["LogicalResourceId"]
+        if each["ResourceType"] == "AWS::IAM::Role"
+        and "EventPublisher" in each["LogicalResourceId"]
     ]
     policy = iam.get_role_policy(RoleName=role, PolicyName=ANSWERING_POLICY)["PolicyDocument"]
     denied = start()

@@ -11,8 +11,8 @@ import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
-from inference_results.domain.submitting import inference_id_of
-from local.asking import StatusApi
+from inference_results.domain.submissions.submit import inference_id_for
+from local.api_client import StatusApi
 from local.environment import ACCOUNT, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy.conftest import ended, eventually, invocations
 from tests.effort import LONG
@@ -46,7 +46,7 @@ def partly_announced(folder):
     submitter = StatusApi(folder.outputs()[StackOutput.API_URL], SUBMITTER_ROLE)
     contents = {}
     for number in range(50):
-        lost = {} if number % 10 else {"custom_attributes": "pretend-silence"}
+        lost = {} if number % 10 else {"custom_attributes": "simulate-silence"}
         content = f"content {number}"
         _, record = submitted(submitter, str(uuid.uuid4()), content, **limits, **lost)
         contents[record["inference_id"]] = content
@@ -84,13 +84,13 @@ def test_racing_callers_of_the_api_invoke_once(submit):
         answers = list(callers.map(submit, keys * 12))
     assert Counter(status for status, _ in answers) == {201: 10, 200: 110}
     invoked = invocations()
-    assert [invoked[inference_id_of("speech", key)] for key in keys] == [1] * 10
+    assert [invoked[inference_id_for("speech", key)] for key in keys] == [1] * 10
     assert invoked.total() == before + 10
 
 
 @pytest.fixture
 def submitting_session(outputs):
-    """Of a role that may do what docs/submitting.md names, and nothing else."""
+    """Of a role that may do what docs/guides/submitting.md names, and nothing else."""
     statement = {
         "Effect": "Allow",
         "Action": ["dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:DeleteItem"],
@@ -148,7 +148,7 @@ def test_racing_submissions_invoke_once_for_each_key(outputs, submitting_session
     with ThreadPoolExecutor(16) as callers:
         answers = [each for share in callers.map(submit_share, range(16)) for each in share]
     assert len(answers) == 10 * KEYS
-    ids = {inference_id_of("speech", key) for key in keys}
+    ids = {inference_id_for("speech", key) for key in keys}
     assert {each.inference_id for each in answers} == ids
     invoked = {name: times for name, times in invocations().items() if name in ids}
     assert invoked == dict.fromkeys(ids, 1)
@@ -166,7 +166,7 @@ def test_who_may_only_ask_may_neither_submit_nor_register(outputs):
 
 
 def test_a_registration_and_its_result_come_in_either_order(invoke, register, record_of):
-    slow = invoke(wishes="pretend-delay=5")
+    slow = invoke(wishes="simulate-delay=5")
     assert register(slow, metadata={"which": "slow"})["status"] == "InProgress"
     fast = invoke()
     record_of(fast["InferenceId"])
@@ -195,4 +195,4 @@ def test_with_a_tenth_of_the_notifications_lost_every_inference_ends_right(partl
     assert {
         each["inference_id"]: each["output"]["inline"]["content"] for each in records
     } == partly_announced
-    assert Counter(each.get("source") for each in records) == {None: 45, "sweep": 5}
+    assert Counter(each.get("source") for each in records) == {None: 45, "reconciliation": 5}

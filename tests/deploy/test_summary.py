@@ -7,17 +7,17 @@ from functools import partial
 import boto3
 import pytest
 
-from inference_results.adapters.summaries import SummariesTable
+from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import StackOutput
-from inference_results.domain.summary import SummarizeEndpoint
-from inference_results.domain.timestamp import timestamp
+from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.summaries.summarize import SummarizeEndpoint
 from tests.deploy.conftest import eventually
 from tests.samples import body, completed, failed
 
 
 @pytest.fixture
 def days(outputs):
-    table = SummariesTable(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
+    table = SummaryStore(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
     summarize = SummarizeEndpoint(summaries=table, now=partial(datetime.now, UTC))
     return lambda endpoint_name: summarize(endpoint_name)["days"]
 
@@ -34,8 +34,8 @@ def counts(days):
 
 def test_results_of_an_endpoint_are_counted_with_their_latencies(invoke, days, endpoint_name):
     today = datetime.now(UTC).date().isoformat()
-    wishes = ["", "", "pretend-duplicate", "pretend-failure=503", "pretend-expiry"]
-    for each in [*wishes, "pretend-delay=2"]:
+    wishes = ["", "", "simulate-duplicate", "simulate-failure=503", "simulate-expiry"]
+    for each in [*wishes, "simulate-delay=2"]:
         invoke(wishes=each, EndpointName=endpoint_name)
     expected = {"Completed": 4, "Failed": 1, "Expired": 1}
     eventually(lambda: counts(days(endpoint_name)).get(today) == expected, seconds=30)

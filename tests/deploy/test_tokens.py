@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from inference_results.client import Client, NotAuthorized, NotFound
-from inference_results.client.access import trust
+from inference_results.client.transports.auth import tls_context
 from inference_results.contract import Route, StackOutput
 from local.environment import ACCOUNT, REGION
 
@@ -157,5 +157,5 @@ def test_a_token_that_expires_is_renewed_by_whom_it_came_from(api_url, issuer):
 
 
 def test_without_a_token_there_is_no_answer(api_url):
-    with httpx.Client(verify=trust(None)) as anybody:
+    with httpx.Client(verify=tls_context(None)) as anybody:
         assert anybody.get(f"{api_url}/inference?id=one").status_code == 401

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from inference_results.domain.reading import FAILURE_PREVIEW_BYTES
-from inference_results.domain.timestamp import timestamp
+from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.results.response import FAILURE_PREVIEW_BYTES
 from tests.samples import body, sample
 
 ENDPOINTS = ("storm-a", "storm-b")

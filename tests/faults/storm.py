@@ -17,7 +17,7 @@ from local.processes import Processes
 from tests.deploy.conftest import eventually
 from tests.faults.published import StoredObject
 
-READERS = (Service.ANNOUNCE, Service.SUMMARIZE)
+READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
 """Of the table's stream."""
 SERVICES = (Service.RECORD_RESULT, *READERS)
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)

@@ -15,10 +15,10 @@ from typing import Any
 import boto3
 import pytest
 
-from inference_results.adapters.items import plain
-from inference_results.adapters.summaries import SummariesTable
+from inference_results.adapters.table.items import from_item
+from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import Attribute, Service, StackOutput
-from inference_results.domain.summary import SummarizeEndpoint
+from inference_results.domain.summaries.summarize import SummarizeEndpoint
 from local.deployment import FAILURE_PREFIX, OUTPUT_PREFIX
 from tests.deploy.conftest import eventually
 from tests.deploy.listener import Listener, listening_queue
@@ -49,7 +49,7 @@ DEAD_LETTERS = (
     StackOutput.COMPLETED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL,
     StackOutput.FAILED_SUBSCRIPTION_DEAD_LETTER_QUEUE_URL,
     StackOutput.SUMMARY_DEAD_LETTER_QUEUE_URL,
-    StackOutput.ANNOUNCEMENT_DEAD_LETTER_QUEUE_URL,
+    StackOutput.EVENT_DEAD_LETTER_QUEUE_URL,
 )
 OF_THE_RECORDER = {
     Attribute.RECORDED_AT,
@@ -222,7 +222,7 @@ def _records(outputs):
         .get_paginator("scan")
         .paginate(TableName=outputs[StackOutput.TABLE_NAME], ConsistentRead=True)
     )
-    items = [plain(item) for page in pages for item in page["Items"]]
+    items = [from_item(item) for page in pages for item in page["Items"]]
     return {(it["inference_id"], it["endpoint_name"]): it for it in items}
 
 
@@ -233,7 +233,7 @@ def _changes(outputs):
 
 def _change(told):
     """Identity, status and time of a change of a status; None if it stayed."""
-    before, after = (plain(told.get(name, {})) for name in ("OldImage", "NewImage"))
+    before, after = (from_item(told.get(name, {})) for name in ("OldImage", "NewImage"))
     if before.get(Attribute.EVENT_ORDER) == after.get(Attribute.EVENT_ORDER):
         return None
     return _told(after)
@@ -244,11 +244,11 @@ def _told(record):
 
 
 def _distinct(events):
-    return {each["detail"]["announcement_id"] for each in events}
+    return {each["detail"]["event_id"] for each in events}
 
 
 def _summaries(outputs):
-    table = SummariesTable(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
+    table = SummaryStore(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
     summarize = SummarizeEndpoint(summaries=table, now=partial(datetime.now, UTC))
 
     def summaries():
@@ -349,7 +349,7 @@ def test_nothing_is_in_flight(settled):
 
 
 def test_what_is_announced_is_what_changed(settled):
-    told = {each["detail"]["announcement_id"]: _told(each["detail"]) for each in settled.events}
+    told = {each["detail"]["event_id"]: _told(each["detail"]) for each in settled.events}
     assert Counter(told.values()) == Counter(settled.changes)
 
 

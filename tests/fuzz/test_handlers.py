@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_results.adapters.queries import InferenceQueries
 from inference_results.adapters.sagemaker import AsyncEndpoints
-from inference_results.contract import WRITING_ROUTES, Route
-from inference_results.domain.errors import Unprocessable
-from inference_results.domain.notification import InferenceResult, parse_notification
-from inference_results.domain.submitting import Invoked
-from inference_results.handlers.openapi import document
+from inference_results.adapters.table.queries import InferenceQueries
+from inference_results.contract import SUBMISSION_ROUTES, Route
+from inference_results.domain.record.errors import Unprocessable
+from inference_results.domain.results.notification import ResultNotification, parse_notification
+from inference_results.domain.submissions.submit import InvocationResponse
+from schemas.openapi import document
 from tests.effort import effort
 from tests.fakes import NOW
+from tests.functions.test_record_result import event, failures
+from tests.functions.test_submission_api import STATE_MACHINE
 from tests.fuzz.inputs import (
     ANY_TEXT,
     BODIES,
@@ -27,8 +29,6 @@ from tests.fuzz.inputs import (
     NOTIFICATION,
     queries,
 )
-from tests.handlers.test_record_result import event, failures
-from tests.handlers.test_submission_api import STATE_MACHINE
 from tests.synthesis import synthesised
 
 IN_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,7 +60,7 @@ def read(text: str) -> Any:
         return None
 
 
-def recorded(table_name: str, result: InferenceResult) -> dict[str, Any]:
+def recorded(table_name: str, result: ResultNotification) -> dict[str, Any]:
     key = {
         "inference_id": {"S": result.inference_id},
         "endpoint_name": {"S": result.endpoint_name},
@@ -75,11 +75,11 @@ def check_delivery(deliver: Any, table_name: str, texts: list[str]) -> None:
         notifications = dict(zip(texts, pool.map(read, texts), strict=True))
     again, parked = deliver(texts, 1)
     assert sorted(parked) == sorted(text or " " for text in texts if notifications[text] is None)
-    assert all(isinstance(notifications[text], InferenceResult) for text in again)
+    assert all(isinstance(notifications[text], ResultNotification) for text in again)
     if again:
         assert deliver(again, 3) == ([], [])
     for each in notifications.values():
-        if isinstance(each, InferenceResult):
+        if isinstance(each, ResultNotification):
             assert recorded(table_name, each)["status"]["S"]
 
 
@@ -156,8 +156,8 @@ RECORD: Final = {
     "output": {"inline": b"output", "content_type": "text/plain"},
 }
 
-READING: Final = tuple(each for each in Route if each not in WRITING_ROUTES)
-WRITING: Final = tuple(WRITING_ROUTES)
+READING: Final = tuple(each for each in Route if each not in SUBMISSION_ROUTES)
+WRITING: Final = tuple(SUBMISSION_ROUTES)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_any_question_is_answered(status_api, context, asked):
 def submission_api(load_impatient, s3):
     s3.create_bucket(Bucket="customer-inputs")
     template = synthesised("submission", state_machine_arns=STATE_MACHINE)["InferenceResults"]
-    told = Invoked(
+    told = InvocationResponse(
         invoked_at=NOW,
         output_location="s3://customer-outputs/async/one.out",
         failure_location=None,

@@ -11,20 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_results.contract import Route
-from inference_results.domain.errors import InvalidParameter, LocationRefused, Unprocessable
-from inference_results.domain.listing import ListInferences
-from inference_results.domain.location import allowed_location, parse_location, parse_prefix
-from inference_results.domain.notification import InferenceResult, parse_notification, unwrapped
-from inference_results.domain.parameters import REGISTRATION, SUBMISSION, SUBMITTED_AT
-from inference_results.domain.timestamp import parse_timestamp
-from inference_results.handlers.questions import (
-    QUERY,
-    read_batch,
-    read_input,
-    read_members,
-    read_query,
+from functions.http_api.requests import (
+    QUERY_PARAMETERS,
+    parse_batch,
+    parse_body,
+    parse_input,
+    parse_query,
 )
+from inference_results.contract import Route
+from inference_results.domain.queries.listing import ListInferences
+from inference_results.domain.record.errors import InvalidParameter, LocationRejected, Unprocessable
+from inference_results.domain.record.location import allowed_location, parse_location, parse_prefix
+from inference_results.domain.record.parameters import REGISTRATION, SUBMISSION, SUBMITTED_AT
+from inference_results.domain.record.timestamps import parse_timestamp
+from inference_results.domain.results.notification import (
+    ResultNotification,
+    parse_notification,
+    unwrap_envelope,
+)
+from tests.domain.queries.test_listing import FakeListing, item
 from tests.effort import effort
 from tests.fakes import NOW, PREFIXES
 from tests.fuzz.inputs import (
@@ -37,7 +42,6 @@ from tests.fuzz.inputs import (
     edited,
     queries,
 )
-from tests.unit.test_listing import FakeListing, item
 
 MOST_SECONDS: Final = 0.05
 TRIES: Final = 5
@@ -59,8 +63,8 @@ def read(parse: Callable[..., _T], *arguments: Any, refusal: type[Exception]) ->
 
 def check_notification(text: str) -> None:
     result = read(parse_notification, text, refusal=Unprocessable)
-    assert isinstance(read(unwrapped, text, refusal=Unprocessable), str)
-    if isinstance(result, InferenceResult):
+    assert isinstance(read(unwrap_envelope, text, refusal=Unprocessable), str)
+    if isinstance(result, ResultNotification):
         assert parse_timestamp(result.event_time) == result.event_time
         for each in astuple(result):
             str(each).encode()  # as it is stored
@@ -81,9 +85,9 @@ def test_any_notification_is_read_or_refused(text):
 @effort(short=150, long=14_000)
 @given(LOCATION | ANY_TEXT)
 def test_any_location_is_read_or_refused(text):
-    read(parse_prefix, text, refusal=LocationRefused)
-    location = read(parse_location, text, refusal=LocationRefused)
-    allowed = read(allowed_location, text, PREFIXES, refusal=LocationRefused)
+    read(parse_prefix, text, refusal=LocationRejected)
+    location = read(parse_location, text, refusal=LocationRejected)
+    allowed = read(allowed_location, text, PREFIXES, refusal=LocationRejected)
     if location:
         assert parse_location(location.uri) == location
         assert len(location.key.encode()) <= 1024
@@ -129,19 +133,19 @@ def test_any_cursor_leads_where_its_page_ended_or_is_refused(text):
 @given(st.sampled_from(Route).flatmap(lambda route: st.tuples(st.just(route), queries(route))))
 def test_any_query_is_read_or_refused(asked):
     route, text = asked
-    values = read(read_query, route, text, refusal=InvalidParameter)
-    assert values is None or set(values) <= {each.name for each in QUERY[route]}
+    values = read(parse_query, route, text, refusal=InvalidParameter)
+    assert values is None or set(values) <= {each.name for each in QUERY_PARAMETERS[route]}
 
 
 def submission(members: dict[str, Any]) -> dict[str, Any]:
-    others, _ = read_input(members)
+    others, _ = parse_input(members)
     return SUBMISSION.check(others)
 
 
 def check_body(text: str, *, is_base64: bool) -> None:
-    members = read(partial(read_members, is_base64=is_base64), text, refusal=InvalidParameter)
+    members = read(partial(parse_body, is_base64=is_base64), text, refusal=InvalidParameter)
     if members is not None:
-        for form in (REGISTRATION.check, submission, read_batch):
+        for form in (REGISTRATION.check, submission, parse_batch):
             read(form, members, refusal=InvalidParameter)
 
 

@@ -12,7 +12,7 @@ from tests.conftest import resources
 from tests.infra.test_stack import actions, named, properties, statements
 from tests.synthesis import ROOT, synthesised
 
-PAGES = ROOT / "docs" / "operations"
+PAGES = ROOT / "docs" / "operations" / "runbooks"
 
 PUBLISHED = {
     "AWS/ApiGateway": {"5xx": [{"ApiId"}, {"ApiId", "Stage"}]},
@@ -41,8 +41,8 @@ PUBLISHED = {
             for metric in (
                 Metric.RECORDED_WITH_OUTPUT_ERROR,
                 Metric.LOST,
-                Metric.REFUSED,
-                Metric.MALFORMED,
+                Metric.EVENTS_REJECTED,
+                Metric.MALFORMED_RECORDS,
                 Metric.TASKS_DENIED,
             )
         },
@@ -75,7 +75,9 @@ def one(template, *parts):
 
 
 def runbook(alarm):
-    (page,) = re.findall(r"Runbook: docs/operations/([a-z-]+)\.md$", alarm["AlarmDescription"])
+    (page,) = re.findall(
+        r"Runbook: docs/operations/runbooks/([a-z-]+)\.md$", alarm["AlarmDescription"]
+    )
     return page
 
 
@@ -172,7 +174,7 @@ def test_every_reader_of_the_stream_is_watched(template):
         if "StartingPosition" in each["Properties"]
     }
     assert watched_by(template, "AWS/Lambda", "IteratorAge", "FunctionName") == readers
-    assert one(template, "AnnouncerLag")["Threshold"] == 15 * 60 * 1000  # IteratorAge is in ms
+    assert one(template, "EventPublisherLag")["Threshold"] == 15 * 60 * 1000  # IteratorAge is in ms
 
 
 def test_every_queue_is_watched(template):
@@ -219,8 +221,8 @@ def test_an_alarm_on_dynamodb_does_not_stay_when_its_metric_falls_silent(templat
 
 @pytest.mark.parametrize("minutes", [1, 5, 59, 60, 481, 1440])
 def test_the_sweep_is_missed_after_three_of_its_periods_within_cloudwatchs_limits(minutes):
-    template = synthesised("default", sweep_minutes=str(minutes))["InferenceResults"]
-    stopped = one(template, "SweepStopped")
+    template = synthesised("default", reconcile_minutes=str(minutes))["InferenceResults"]
+    stopped = one(template, "ReconcileStopped")
     assert stopped["Period"] == max(minutes, 5) * 60
     assert stopped["ComparisonOperator"] == "LessThanThreshold"
     assert (stopped["Threshold"], stopped["EvaluationPeriods"]) == (1, 3)
@@ -232,8 +234,8 @@ def test_the_sweep_is_missed_after_three_of_its_periods_within_cloudwatchs_limit
 @pytest.mark.parametrize(("minutes", "warm_up"), [(5, 15), (1440, 2880)])
 def test_a_new_deployment_has_not_stopped_sweeping(minutes, warm_up):
     """The schedule calls first when its first interval is over. Two days is CloudWatch's most."""
-    template = synthesised("default", sweep_minutes=str(minutes))["InferenceResults"]
-    configured = one(template, "SweepStopped")["WarmUpConfiguration"]
+    template = synthesised("default", reconcile_minutes=str(minutes))["InferenceResults"]
+    configured = one(template, "ReconcileStopped")["WarmUpConfiguration"]
     assert configured == {"WarmUpPeriodDurationInMinutes": warm_up}
 
 
@@ -268,8 +270,8 @@ def rate(alarm, **counted):
         ({"record_result_completed": 6, "record_result_failed": 3}, 0),
         ({"record_result_completed": 7, "record_result_failed": 3}, 30),
         ({"record_result_completed": 7, "record_result_expired": 3}, 30),
-        ({"record_result_completed": 7, "sweep_overdue_lost": 3}, 30),
-        ({"sweep_overdue_completed": 5, "record_result_other": 2, "sweep_overdue_failed": 3}, 30),
+        ({"record_result_completed": 7, "reconcile_lost": 3}, 30),
+        ({"reconcile_completed": 5, "record_result_other": 2, "reconcile_failed": 3}, 30),
         ({"record_result_failed": 10}, 100),
     ],
 )
@@ -308,9 +310,9 @@ def test_one_topic_for_both_outcomes_is_watched_once():
 def test_what_is_not_deployed_has_no_alarm():
     assert not [
         name
-        for variant in ("no api", "no announcements")
+        for variant in ("no api", "no events")
         for name in alarms(synthesised(variant)["InferenceResults"])
-        if {"no api": "Api", "no announcements": "Announce"}[variant] in name
+        if {"no api": "Api", "no events": "PublishEvents"}[variant] in name
     ]
 
 

@@ -26,7 +26,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 def test_the_bundle_holds_the_package_and_what_it_needs(bundled):
-    assert (bundled / "inference_results/handlers/record_result.py").exists()
+    assert (bundled / "functions/record_result.py").exists()
     assert (bundled / "aws_lambda_powertools/__init__.py").exists()
 
 
@@ -63,7 +63,7 @@ def test_bundling_again_gives_the_same_bytes(bundled, tmp_path):
 
 def test_the_default_runtime_is_bundled_whether_or_not_it_is_at_hand(tmp_path):
     bundle(tmp_path, runtime=NEWEST_RUNTIME, architecture="arm64")
-    assert (tmp_path / "inference_results/handlers/status_api.py").exists()
+    assert (tmp_path / "functions/status_api.py").exists()
     assert (tmp_path / "aws_lambda_powertools/__init__.py").exists()
 
 

@@ -100,9 +100,9 @@ def test_every_queue_function_and_table_is_shown(template):
 
 
 def test_what_is_not_deployed_is_not_shown():
-    without = synthesised("no announcements", api="false")["InferenceResults"]
+    without = synthesised("no events", api="false")["InferenceResults"]
     services = {each.dimensions.get(Dimension.SERVICE) for each in dashboard_metrics(without)}
-    assert services == {None, Service.RECORD_RESULT, Service.SWEEP_OVERDUE}
+    assert services == {None, Service.RECORD_RESULT, Service.RECONCILE}
 
 
 def test_without_a_dashboard_there_is_none():

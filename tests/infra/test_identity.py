@@ -51,11 +51,11 @@ UNPROCESSABLE = {
     "ResultsUnprocessableQueueF8FD1FB4": "AWS::SQS::Queue",
     "ResultsUnprocessableQueuePolicyB85E64F4": "AWS::SQS::QueuePolicy",
 }
-BUS = {"ResultsAnnouncerBus469D0A72": "AWS::Events::EventBus"}
-ANNOUNCER = {
-    "ResultsAnnouncerDeadLetterQueue8DBA7867": "AWS::SQS::Queue",
-    "ResultsAnnouncerDeadLetterQueuePolicy99AC791C": "AWS::SQS::QueuePolicy",
-    "ResultsAnnouncerAnnounceFunctionStream1FAA95FB": MAPPING,
+BUS = {"ResultsEventPublisherBus6F38E414": "AWS::Events::EventBus"}
+EVENT_PUBLISHER = {
+    "ResultsEventPublisherDeadLetterQueueF982ED95": "AWS::SQS::Queue",
+    "ResultsEventPublisherDeadLetterQueuePolicy9BCD2547": "AWS::SQS::QueuePolicy",
+    "ResultsEventPublisherPublishEventsFunctionStream6596A911": MAPPING,
 }
 ALARMS = {
     "ResultsAlarmsToldTopic2C0836D5": "AWS::SNS::Topic",
@@ -87,7 +87,7 @@ DEFAULT = (
     | TOPICS
     | UNPROCESSABLE
     | BUS
-    | ANNOUNCER
+    | EVENT_PUBLISHER
     | API
     | ALARMS
 )
@@ -96,7 +96,7 @@ LACKING = {
     "one existing topic": TOPICS | FAILED,
     "no api": API,
     "no alarms": ALARMS,
-    "no announcements": BUS | ANNOUNCER,
+    "no events": BUS | EVENT_PUBLISHER,
     "existing bus": BUS,
 }
 FURTHER = {

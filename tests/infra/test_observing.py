@@ -30,9 +30,9 @@ def observed():
 def functions(template):
     """Properties by the name of the handler."""
     return {
-        each["Properties"]["Handler"].split(".")[2]: each["Properties"]
+        each["Properties"]["Handler"].split(".")[1]: each["Properties"]
         for each in resources(template, "AWS::Lambda::Function").values()
-        if each["Properties"]["Handler"].startswith("inference_results.")
+        if each["Properties"]["Handler"].startswith("functions.")
     }
 
 
@@ -48,7 +48,7 @@ def test_functions_that_tell_of_endpoints_know_which_ones_by_name(template, obse
     watched = variable(observed, "WATCHED_ENDPOINTS")
     assert {name: json.loads(each) for name, each in watched.items()} == {
         "record_result": ["speech", "vision"],
-        "sweep_overdue": ["speech", "vision"],
+        "reconcile": ["speech", "vision"],
     }
     assert set(variable(template, "WATCHED_ENDPOINTS").values()) == {"[]"}
 

@@ -47,7 +47,7 @@ ACCEPTED = {
 """What has a `*` in an action or a resource, and why."""
 
 
-LESS = {"no api", "no alarms", "no announcements", "one existing topic"}
+LESS = {"no api", "no alarms", "no events", "one existing topic"}
 """These leave something out of what the others have."""
 EXISTING = {"existing topics", "existing bus"}
 
@@ -178,9 +178,9 @@ KEYS_OF_ROLES = {
     "FailedRecorder": RECORDS,
     "StatusApi": {"Table": READS, OUTPUT_KEY: {"kms:Decrypt"}},
     "Submitter": {"Table": WRITES, INPUT_KEY: {"kms:GenerateDataKey"}},
-    "Sweeper": {"Table": WRITES, OUTPUT_KEY: {"kms:Decrypt"}},
+    "Reconciler": {"Table": WRITES, OUTPUT_KEY: {"kms:Decrypt"}},
     "Summarizer": {"Queues": PASSES_MESSAGES, "Table": WRITES},
-    "Announcer": {"Queues": PASSES_MESSAGES, "Table": READS},
+    "EventPublisher": {"Queues": PASSES_MESSAGES, "Table": READS},
     "MayPublish": {"Topics": PASSES_MESSAGES},
 }
 """What each may do with which key, by the part that the policy is of."""

@@ -1,4 +1,4 @@
-"""The rules that docs/announcements.md shows are ones that CloudFormation and EventBridge take."""
+"""The rules that docs/guides/events.md shows are ones that CloudFormation and EventBridge take."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.conftest import resources
 from tests.infra.test_stack import named
 from tests.rules import template_of
 
-BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/announcements"
+BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/inference-events"
 KINDS = ("a queue", "a function", "a webhook")
 
 
@@ -23,7 +23,7 @@ def test_each_rule_is_on_the_bus_and_has_dead_letters(rules):
     assert len(found) == len(KINDS)
     queue = named(resources(rules, "AWS::SQS::Queue"), "Undelivered")
     for each in found:
-        assert "announcements" in json.dumps(each["Properties"]["EventBusName"])
+        assert "inference-events" in json.dumps(each["Properties"]["EventBusName"])
         (target,) = each["Properties"]["Targets"]
         assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
 

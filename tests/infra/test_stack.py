@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inference_results.contract import WRITING_ROUTES, Attribute, Index, Route, StackOutput
+from inference_results.contract import SUBMISSION_ROUTES, Attribute, Index, Route, StackOutput
 from tests.conftest import resources
 from tests.synthesis import EXECUTION_ROLE, TOPIC, synthesised
 
@@ -354,7 +354,7 @@ def test_every_question_needs_a_token_where_an_issuer_is_named():
         "Audience": ["one", "two"],
     }
     for route in resources(template, "AWS::ApiGatewayV2::Route").values():
-        if route["Properties"]["RouteKey"] in WRITING_ROUTES:
+        if route["Properties"]["RouteKey"] in SUBMISSION_ROUTES:
             continue
         assert route["Properties"]["AuthorizationType"] == "JWT"
 

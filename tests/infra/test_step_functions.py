@@ -1,4 +1,4 @@
-"""The state machine that docs/step-functions.md shows."""
+"""The state machine that docs/guides/step-functions.md shows."""
 
 import json
 import os
@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from inference_results.contract import Route
-from inference_results.domain.parameters import IDEMPOTENCY_KEY, SUBMISSION
+from inference_results.domain.record.parameters import IDEMPOTENCY_KEY, SUBMISSION
 from tests.conftest import resources
 from tests.synthesis import ROOT
 
-FILE = ROOT / "docs" / "step-functions" / "submit-and-wait.asl.json"
+FILE = ROOT / "docs" / "guides" / "step-functions" / "submit-and-wait.asl.json"
 HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 LONGEST_ARN = f"arn:aws-us-gov:states:ap-southeast-1:123456789012:execution:{'n' * 80}:{'e' * 80}"
 
@@ -30,7 +30,7 @@ def task():
 def folder(tmp_path_factory):
     """With what the documented app synthesises."""
     folder = tmp_path_factory.mktemp("states")
-    document = (ROOT / "docs" / "step-functions.md").read_text()
+    document = (ROOT / "docs" / "guides" / "step-functions.md").read_text()
     (app,) = re.findall(r"^```python\n(.*?)^```", document, re.M | re.S)
     (folder / "my_states.py").write_text(app)
     subprocess.run(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inference_results.contract import WRITING_ROUTES
+from inference_results.contract import SUBMISSION_ROUTES
 from infra.settings import SettingsError
 from tests.conftest import resources
 from tests.synthesis import synthesised
@@ -19,7 +19,7 @@ def function(template, handler):
     (found,) = [
         each["Properties"]
         for each in resources(template, "AWS::Lambda::Function").values()
-        if each["Properties"]["Handler"] == f"inference_results.handlers.{handler}.handler"
+        if each["Properties"]["Handler"] == f"functions.{handler}.handler"
     ]
     return found
 
@@ -41,7 +41,7 @@ def allowed(template, construct):
 
 
 SUBMITTER = "SubmitterSubmissionApiRole"
-SWEEPER = "SweeperSweepOverdueRole"
+RECONCILER = "ReconcilerReconcileRole"
 
 
 def test_by_default_the_submitter_may_invoke_nothing(template):
@@ -94,7 +94,7 @@ def test_routes_that_write_lead_to_the_submitter(template):
 
 
 def test_the_sweeper_reads_one_index_and_the_outputs_and_writes_records(template):
-    actions = allowed(template, SWEEPER)
+    actions = allowed(template, RECONCILER)
     assert set(actions) == {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -111,7 +111,7 @@ def test_the_sweep_is_called_every_five_minutes_and_may_run_as_long(template):
     (schedule,) = resources(template, "AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Properties"]["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
-    assert function(template, "sweep_overdue")["Timeout"] == 300
+    assert function(template, "reconcile")["Timeout"] == 300
     (invoke_config,) = resources(template, "AWS::Lambda::EventInvokeConfig").values()
     assert invoke_config["Properties"]["MaximumRetryAttempts"] == 0
 
@@ -119,7 +119,7 @@ def test_the_sweep_is_called_every_five_minutes_and_may_run_as_long(template):
 def test_the_schedule_and_the_slack_are_settings(submission):
     (schedule,) = resources(submission, "AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
-    sweep = function(submission, "sweep_overdue")
+    sweep = function(submission, "reconcile")
     assert sweep["Timeout"] == 60
     assert sweep["Environment"]["Variables"]["OVERDUE_SLACK_SECONDS"] == "60"
 
@@ -128,11 +128,11 @@ def test_the_caller_of_the_sweep_may_do_nothing_else(template):
     (statement,) = [
         each
         for name, policy in resources(template, "AWS::IAM::Policy").items()
-        if "SweeperCaller" in name
+        if "ReconcilerCaller" in name
         for each in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
     assert statement["Action"] == "lambda:InvokeFunction"
-    assert "SweepOverdue" in json.dumps(statement["Resource"])
+    assert "Reconcile" in json.dumps(statement["Resource"])
 
 
 def writing(template):
@@ -143,7 +143,7 @@ def writing(template):
             route["Properties"].get("AuthorizationScopes"),
         )
         for route in resources(template, "AWS::ApiGatewayV2::Route").values()
-        if route["Properties"]["RouteKey"] in WRITING_ROUTES
+        if route["Properties"]["RouteKey"] in SUBMISSION_ROUTES
     ]
 
 

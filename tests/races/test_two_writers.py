@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inference_results.adapters.items import plain
-from inference_results.domain.errors import InvalidParameter
-from inference_results.domain.timestamp import timestamp
+from inference_results.adapters.table.items import from_item
+from inference_results.domain.record.errors import InvalidParameter
+from inference_results.domain.record.timestamps import timestamp
 from local.embedded_aws import start_embedded_aws
 from local.environment import LocalFolder
 from local.processes import Processes
@@ -79,7 +79,7 @@ class Race:
 
     def found(self) -> dict[str, Any]:
         answer = self.client.get_item(TableName=self.table_name, Key=KEY, ConsistentRead=True)
-        return found(plain(answer.get("Item", {})))
+        return found(from_item(answer.get("Item", {})))
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ class Accepted:
         if self.settled_by not in (None, *SCANNED):
             raise ValueError(f"{self.settled_by} is not scanned")
 
-    def admits(self, finding: Finding) -> bool:
+    def accepts(self, finding: Finding) -> bool:
         return (
             finding.rule in self.rules
             and finding.resource in self.resources
@@ -59,7 +59,7 @@ def differences(found: Collection[Finding], accepted: Iterable[Accepted]) -> Ite
     """What was found and not accepted, and what was accepted and is found no more."""
     accepted = list(accepted)
     for finding in sorted(set(found)):
-        if not any(each.admits(finding) for each in accepted):
+        if not any(each.accepts(finding) for each in accepted):
             yield f"new, in {finding.variant!r}: {finding.rule} {finding.resource}"
     seen = {(finding.rule, finding.resource) for finding in found}
     for each in accepted:

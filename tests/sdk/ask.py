@@ -18,8 +18,8 @@ from inference_results.client import Client
 
 INVOCATIONS = {
     "output": ("", 60),
-    "failure": ("pretend-failure=400", 60),
-    "expiry": ("pretend-expiry", 5),
+    "failure": ("simulate-failure=400", 60),
+    "expiry": ("simulate-expiry", 5),
 }
 """The wishes, and for how many seconds the result is waited for."""
 

@@ -1,0 +1,1 @@
+"""What Lambda hands to the functions: SQS batches and stream records."""

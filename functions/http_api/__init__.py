@@ -1,0 +1,1 @@
+"""Routes, parameters and problem documents of the HTTP API."""

@@ -1,1 +1,0 @@
-"""What a notification means and what is recorded of it. No AWS library is imported here."""

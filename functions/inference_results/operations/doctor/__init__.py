@@ -1,1 +1,0 @@
-"""What is wrong with a deployment, and what to do about it. Nothing here changes anything."""

@@ -1,0 +1,1 @@
+"""AWS clients: configuration, errors, signing."""

@@ -1,0 +1,1 @@
+"""What follows from a changed record: an EventBridge event, completed tasks."""

@@ -1,0 +1,1 @@
+"""Get, list and wait for records, and locate outputs."""

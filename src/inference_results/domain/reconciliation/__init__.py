@@ -1,0 +1,1 @@
+"""Records and outputs that no notification took care of."""

@@ -1,0 +1,80 @@
+"""Items of the table as the sweep reads them: checked, as anybody may write to the table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Self
+
+from inference_results.contract import Attribute, SubmissionMember
+from inference_results.domain.record.order import CLOCK_TOLERANCE
+from inference_results.domain.record.timestamps import parse_timestamp, timestamp
+from inference_results.domain.submissions.submission import Stage
+
+MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading an item raises that is none of this service's: anybody may write to the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueRecord:
+    """A record in progress. What was written before `earliest` is not of this invocation."""
+
+    inference_id: str
+    endpoint_name: str
+    order: str
+    earliest: str
+    deadline: str
+    output_location: str | None
+    failure_location: str | None
+    code_if_lost: str
+    input_location: str | None
+    content_type: str | None
+    custom_attributes: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        submission = item[Attribute.SUBMISSION]
+        submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
+        prepared = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
+        return cls(
+            inference_id=item[Attribute.INFERENCE_ID],
+            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            order=_text(submission[SubmissionMember.ORDER]),
+            earliest=timestamp(submitted_at - CLOCK_TOLERANCE),
+            deadline=parse_timestamp(item[Attribute.DEADLINE]),
+            output_location=_text(submission.get(SubmissionMember.OUTPUT_LOCATION)),
+            failure_location=_text(submission.get(SubmissionMember.FAILURE_LOCATION)),
+            code_if_lost="NOT_INVOKED" if prepared else "LOST",
+            input_location=_text(item.get(Attribute.INPUT_LOCATION)),
+            content_type=_text(item.get(Attribute.CONTENT_TYPE)),
+            custom_attributes=_text(item.get(Attribute.CUSTOM_ATTRIBUTES)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadOutput:
+    """A completed record whose output could not be read."""
+
+    inference_id: str
+    endpoint_name: str
+    event_order: str
+    recorded_at: datetime
+    location: str
+    content_type: str | None
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        output = item[Attribute.OUTPUT]
+        return cls(
+            inference_id=item[Attribute.INFERENCE_ID],
+            endpoint_name=item[Attribute.ENDPOINT_NAME],
+            event_order=_text(item[Attribute.EVENT_ORDER]),
+            recorded_at=datetime.fromisoformat(parse_timestamp(item[Attribute.RECORDED_AT])),
+            location=_text(output["location"]),
+            content_type=_text(output.get("content_type")),
+        )
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str | None):
+        raise TypeError("expected a text")
+    return value

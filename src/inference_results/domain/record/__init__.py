@@ -1,0 +1,1 @@
+"""The inference record: its definition, its view, and which result wins."""

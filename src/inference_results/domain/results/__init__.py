@@ -1,0 +1,1 @@
+"""From a SageMaker notification to a recorded result."""

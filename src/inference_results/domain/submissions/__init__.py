@@ -1,0 +1,1 @@
+"""Submit an inference once, or register an invocation."""

@@ -1,0 +1,1 @@
+"""Counts and latencies of results, by endpoint and day."""

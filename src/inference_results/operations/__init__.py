@@ -1,0 +1,1 @@
+"""What engineers do with a deployment and the endpoints beside it."""

@@ -1,0 +1,1 @@
+"""Read, redrive and delete dead letters."""

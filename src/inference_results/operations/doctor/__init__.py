@@ -1,0 +1,1 @@
+"""Read-only checks of a deployment. Each finding says what to do."""

@@ -1,0 +1,1 @@
+"""Attach existing SageMaker endpoints to this service, and detach them."""

@@ -1,0 +1,135 @@
+"""How large an item may become: DynamoDB takes 400 KB."""
+
+import base64
+from datetime import timedelta
+
+import boto3
+import pytest
+from pydantic import ValidationError
+
+from inference_results.adapters.table.results import ResultStore
+from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.domain.record.failure import MAX_REASON
+from inference_results.domain.record.parameters import MAX_TASK_TOKENS
+from inference_results.domain.results.ports import Disposition
+from inference_results.domain.results.response import FAILURE_PREVIEW_BYTES
+from inference_results.domain.submissions.register import RegisterInvocation
+from infra.settings import Settings
+from tests.fakes import FAILURES, NOW, World
+from tests.samples import PREFIX, body, completed
+
+MOST_BYTES = 400 * 1024
+LARGEST_INLINE = 65_536
+WIDE = "\N{GRINNING FACE}"
+"""A character of four bytes; limits count characters."""
+KEY = "k" * (1024 - len("failures/"))
+"""No longer key has room for one in S3."""
+ID, ENDPOINT = "i" * 64, "e" * 256
+
+
+@pytest.fixture
+def client(aws):
+    return boto3.client("dynamodb")
+
+
+@pytest.fixture
+def world(client, table_name):
+    return World(
+        inline_output_bytes=LARGEST_INLINE, records=ResultStore(client, table_name, shards=4)
+    )
+
+
+@pytest.fixture
+def register(client, table_name):
+    return RegisterInvocation(
+        registrations=SubmissionStore(client, table_name, shards=4),
+        completes_tasks=True,
+        retention=timedelta(days=90),
+        now=lambda: NOW,
+    )
+
+
+@pytest.fixture
+def item(client, table_name):
+    """The only one."""
+
+    def read():
+        (found,) = client.scan(TableName=table_name)["Items"]
+        return found
+
+    return read
+
+
+def item_bytes(item):
+    """As DynamoDB counts them, or a few more."""
+    return sum(len(name.encode()) + value_bytes(value) for name, value in item.items())
+
+
+def value_bytes(value):
+    match value:
+        case {"S": text}:
+            return len(text.encode())
+        case {"N": text}:
+            return len(text) + 2
+        case {"B": content}:
+            return len(content)
+        case {"SS": texts}:
+            return 3 + sum(1 + len(text.encode()) for text in texts)
+        case {"L": members}:
+            return 3 + sum(1 + value_bytes(each) for each in members)
+        case {"M": members}:
+            return 3 + len(members) + item_bytes(members)
+        case {"BOOL": _}:
+            return 1
+    raise AssertionError(value)
+
+
+def largest_result():
+    """Of a status that nobody knows: only it may have an output and a failure."""
+    response = base64.b64encode(b"\xff" * LARGEST_INLINE).decode()
+    wide = WIDE * 2048
+    return completed(
+        ID,
+        KEY,
+        invocationStatus=WIDE * 64,
+        requestParameters={
+            "endpointName": ENDPOINT,
+            "inputLocation": wide,
+            "contentType": wide,
+            "customAttributes": wide,
+        },
+        failureReason=wide * 2,
+        failureLocation=FAILURES + KEY,
+        responseBody={"content": response, "encoding": "base64"},
+        receivedTime="odd",
+    )
+
+
+def test_the_largest_record_that_this_service_writes_is_far_from_the_limit(world, register, item):
+    """With the longest of everything that a notification and a submitter may say: 281 KB."""
+    with pytest.raises(ValidationError, match="inline_output_bytes"):
+        Settings(output_prefixes=[PREFIX], inline_output_bytes=LARGEST_INLINE + 1)
+    world.objects.stored = {FAILURES + KEY: b"\xff" * FAILURE_PREVIEW_BYTES}
+    notification = largest_result()
+    notification["responseParameters"]["contentType"] = WIDE * 2048
+    assert world.settle(body(notification)) is Disposition.RECORDED
+    for number in range(MAX_TASK_TOKENS):
+        register(
+            ID,
+            {
+                "endpoint": ENDPOINT,
+                "submitted_at": notification["eventTime"],
+                "output_location": PREFIX + KEY,
+                "failure_location": FAILURES + KEY,
+                "input_location": PREFIX + KEY,
+                "content_type": "c" * 1024,
+                "custom_attributes": "a" * 1024,
+                "metadata": {"note": "m" * (4096 - len('{"note": ""}'))},
+                "task_token": chr(ord("a") + number) + WIDE * 2047,
+            },
+        )
+    written = item()
+    assert len(written["output"]["M"]["inline"]["B"]) == LARGEST_INLINE
+    assert len(written["failure"]["M"]["reason"]["S"]) == MAX_REASON
+    assert len(written["task_tokens"]["SS"]) == MAX_TASK_TOKENS
+    assert 280 * 1024 < item_bytes(written) < 282 * 1024 < MOST_BYTES

@@ -1,0 +1,204 @@
+"""`inference-results wire` and `unwire`, on an endpoint of the pretend control plane."""
+
+import os
+import re
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from inference_results.contract import StackOutput
+from inference_results.operations.endpoints.attach import FORMER_TAG
+from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
+from local.environment import ACCOUNT, EXECUTION_ROLE_ARN, READER_ROLE, ROOT, WIRER_ROLE
+from tests.deploy.conftest import eventually
+
+STACK = "InferenceResults"
+READER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{READER_ROLE}"
+
+
+@dataclass
+class Endpoint:
+    """One on the control plane, whose config has the name of the endpoint and a `-1`."""
+
+    role_arn: str = EXECUTION_ROLE_ARN
+    output: dict[str, Any] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: f"speech-{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self):
+        self.sagemaker = boto3.client("sagemaker")
+        self.sagemaker.create_model(
+            ModelName=self.name,
+            ExecutionRoleArn=self.role_arn,
+            PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/speech:1"},
+        )
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=f"{self.name}-1",
+            ProductionVariants=[
+                {
+                    "VariantName": "all",
+                    "ModelName": self.name,
+                    "InstanceType": "ml.g5.xlarge",
+                    "InitialInstanceCount": 2,
+                    "InitialVariantWeight": 0.5,
+                }
+            ],
+            AsyncInferenceConfig={
+                "OutputConfig": {
+                    "S3OutputPath": f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}{self.name}",
+                    **self.output,
+                }
+            },
+            Tags=[{"Key": "team", "Value": "speech"}],
+        )
+        self.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=f"{self.name}-1")
+        eventually(lambda: self.described["EndpointStatus"] != "Creating")
+
+    @property
+    def described(self):
+        return self.sagemaker.describe_endpoint(EndpointName=self.name)
+
+    @property
+    def config_name(self):
+        return self.described["EndpointConfigName"]
+
+    def config(self, name):
+        answer = self.sagemaker.describe_endpoint_config(EndpointConfigName=name)
+        tags = self.sagemaker.list_tags(ResourceArn=answer["EndpointConfigArn"])["Tags"]
+        for named in ("EndpointConfigArn", "EndpointConfigName", "CreationTime"):
+            del answer[named]
+        del answer["ResponseMetadata"]
+        return answer, {each["Key"]: each["Value"] for each in tags}
+
+
+def run(*words, profile=WIRER_ROLE, code=0):
+    """The command, under a profile's rights and without the API's URL; its two streams."""
+    command = Path(sys.executable).with_name("inference-results")
+    environment = {name: each for name, each in os.environ.items() if "API_URL" not in name}
+    done = subprocess.run(
+        [command, "--profile", profile, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+def credentials_of(profile):
+    frozen = boto3.Session(profile_name=profile).get_credentials().get_frozen_credentials()
+    return {
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_SESSION_TOKEN": frozen.token,
+    }
+
+
+def is_written(location):
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
+    return listed["KeyCount"]
+
+
+def test_an_endpoint_is_wired_and_unwired(invoke, record_of, api, outputs):
+    endpoint = Endpoint()
+    former = endpoint.config_name
+
+    unheard = invoke(EndpointName=endpoint.name)
+    assert "FailureLocation" not in unheard
+    eventually(lambda: is_written(unheard["OutputLocation"]))
+
+    stdout, stderr = run("wire", endpoint.name, "--stack", STACK)
+    assert f"SuccessTopic\t\t{outputs[StackOutput.SUCCESS_TOPIC_ARN]}\n" in stdout
+    assert "--apply does it" in stderr
+    assert endpoint.config_name == former
+
+    failure_path = f"s3://{OUTPUT_BUCKET}/{FAILURE_PREFIX}{endpoint.name}/"
+    options = ("--failure-path", failure_path, "--include-response", "ERROR")
+    run("wire", endpoint.name, "--stack", STACK, *options, "--apply")
+    fields, tags = endpoint.config(endpoint.config_name)
+    old_fields, old_tags = endpoint.config(former)
+    assert tags == {**old_tags, FORMER_TAG: former}
+    assert fields["ProductionVariants"] == old_fields["ProductionVariants"]
+
+    heard = invoke(EndpointName=endpoint.name)["InferenceId"]
+    assert record_of(heard)["status"] == "Completed"
+    failed = invoke(wishes="simulate-failure=500", EndpointName=endpoint.name)
+    assert failed["FailureLocation"].startswith(failure_path)
+    assert record_of(failed["InferenceId"])["failure"]["location"] == failed["FailureLocation"]
+    assert api.get(unheard["InferenceId"])[0] == 404
+
+    _, stderr = run("wire", endpoint.name, "--stack", STACK, "--apply")
+    assert "nothing to change" in stderr
+
+    stdout, _ = run("unwire", endpoint.name)
+    assert f"SuccessTopic\t{outputs[StackOutput.SUCCESS_TOPIC_ARN]}\t\n" in stdout
+    run("unwire", endpoint.name, "--apply")
+    assert endpoint.config_name == former
+    run("unwire", endpoint.name, "--apply", code=5)
+
+
+def test_the_commands_of_the_document_do_what_they_say():
+    endpoint = Endpoint()
+    former = endpoint.config_name
+    (commands,) = re.findall(
+        r"^```sh\n(.*?)^```",
+        (ROOT / "docs" / "operations" / "attaching.md").read_text(),
+        re.M | re.S,
+    )
+    variables = {"ENDPOINT": endpoint.name, **credentials_of(WIRER_ROLE)}
+    variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", commands],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "in service with" in line]
+    assert ["nothing to change" in line for line in said] == [False, True, False, False]
+    assert endpoint.config_name == former
+
+
+def test_a_role_that_may_not_publish_is_found_before_anything_is_changed():
+    endpoint = Endpoint(role_arn=READER_ROLE_ARN)
+    former = endpoint.config_name
+    _, stderr = run("wire", endpoint.name, "--stack", STACK, "--apply", code=5)
+    assert f"{READER_ROLE_ARN}: add to a policy of it" in stderr
+    assert endpoint.config_name == former
+
+
+def test_without_the_right_to_simulate_it_goes_on_and_sagemaker_decides(outputs):
+    topics = (
+        *("--success-topic", outputs[StackOutput.SUCCESS_TOPIC_ARN]),
+        *("--error-topic", outputs[StackOutput.ERROR_TOPIC_ARN]),
+    )
+    endpoint = Endpoint(role_arn=READER_ROLE_ARN)
+    words = ("wire", endpoint.name, *topics, "--apply")
+    _, stderr = run(*words, profile=READER_ROLE, code=1)
+    assert "aws iam simulate-principal-policy" in stderr
+    assert f"it is InService with {endpoint.name}-1: The provided role" in stderr
+
+
+def test_a_stack_that_may_not_be_read_is_one_line():
+    _, stderr = run("wire", "speech", "--stack", STACK, profile=READER_ROLE, code=5)
+    assert "AccessDenied" in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_an_endpoint_whose_role_may_not_publish_is_not_created(outputs):
+    topics = {"NotificationConfig": {"SuccessTopic": outputs[StackOutput.SUCCESS_TOPIC_ARN]}}
+    endpoint = Endpoint(role_arn=READER_ROLE_ARN, output=topics)
+    assert endpoint.described["EndpointStatus"] == "Failed"
+    with pytest.raises(ClientError, match="ValidationError"):
+        boto3.client("sagemaker-runtime").invoke_endpoint_async(
+            EndpointName=endpoint.name, Body=b"x"
+        )

@@ -1,0 +1,399 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import ValidationError
+
+from inference_results.contract import DetailType
+from inference_results.domain.changes.events import MAX_EVENT_BYTES, event_for_change
+from inference_results.domain.record.change import Change
+from inference_results.domain.record.errors import MalformedRecord
+from inference_results.domain.record.order import event_order, unnotified_order
+from inference_results.domain.submissions.submission import Submission, as_registration
+from tests.events_on_bus import check_event
+
+NOON = "2026-01-25T12:00:00.000Z"
+LATER = "2026-01-25T13:00:00.000Z"
+OUTPUT = "s3://customer-outputs/async/one.out"
+OTHER = "s3://customer-outputs/async/two.out"
+BASE = {
+    "inference_id": "inference-1",
+    "endpoint_name": "here",
+    "recorded_at": NOON,
+    "expires_at": 1_790_000_000,
+}
+
+
+def result(status="Completed", event_time=NOON, location=OUTPUT, digest="d", **more):
+    order = event_order(event_time=event_time, status=status, location=location, digest=digest)
+    outcome = {"output": {"location": location}} if status == "Completed" else {}
+    return {
+        **BASE,
+        "status": status,
+        "event_time": event_time,
+        "event_order": order,
+        **outcome,
+        **more,
+    }
+
+
+def found(status="Completed", source="reconciliation", location=OUTPUT, **more):
+    """By the sweep, or a backfill."""
+    order = unnotified_order(event_time=NOON, status=status, location=location)
+    return result(status, location=location, **more) | {"source": source, "event_order": order}
+
+
+def failure(location=None):
+    place = {"location": location} if location else {}
+    return {"code": "MODEL_ERROR_5XX", "retryable": True, **place}
+
+
+def submitted(submitted_at=NOON, location=OUTPUT, **more):
+    made = as_registration(
+        Submission(
+            inference_id="inference-1",
+            endpoint_name="here",
+            submitted_at=submitted_at,
+            deadline=LATER,
+            recorded_at=NOON,
+            expires_at=1_790_000_000,
+            output_location=location,
+            caller_metadata=more.get("caller_metadata"),
+        )
+    )
+    return {
+        **BASE,
+        "status": "InProgress",
+        "submitted_at": submitted_at,
+        "deadline": LATER,
+        "submission": {"order": made.order, "output_location": location},
+        **more,
+    }
+
+
+def attempt(stage="Invoking"):
+    return submitted() | {"submission": {"order": "-\ntoken", "stage": stage}}
+
+
+def announced(before, after, custom_attributes=False):
+    change = Change(sequence="1", made_at=0, before=before, after=after)
+    return event_for_change(change, custom_attributes=custom_attributes)
+
+
+def detail(before, after, **more):
+    return json.loads(announced(before, after, **more).detail)
+
+
+def event(announcement):
+    """As a target receives it."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "source": "inference-results",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "detail-type": announcement.detail_type,
+        "time": announcement.time,
+        "resources": ["arn:aws:dynamodb:eu-west-1:123456789012:table/inferences"],
+        "detail": json.loads(announcement.detail),
+    }
+
+
+@pytest.mark.parametrize(
+    ("after", "detail_type"),
+    [
+        (submitted(), DetailType.SUBMITTED),
+        (result("Completed"), DetailType.COMPLETED),
+        (result("Failed"), DetailType.FAILED),
+        (result("Expired"), DetailType.EXPIRED),
+        (found("Lost"), DetailType.LOST),
+        (result("Preempted"), DetailType.STATUS_CHANGED),
+    ],
+)
+def test_a_new_record_is_announced_by_its_status(after, detail_type):
+    announcement = announced(None, after)
+    assert announcement.detail_type is detail_type
+    check_event(event(announcement))
+
+
+def test_the_detail_is_the_record_as_the_api_shows_it():
+    inline = {"location": OUTPUT, "size": 2, "inline": b"{}"}
+    after = result(output=inline, caller_metadata={"job": "7"}, status_shard="1#Unread")
+    announcement = announced(submitted(), after)
+    assert announcement.time == NOON
+    assert json.loads(announcement.detail) == {
+        "version": 1,
+        "event_id": announcement.event_id,
+        "previous_status": "InProgress",
+        "inference_id": "inference-1",
+        "endpoint_name": "here",
+        "status": "Completed",
+        "event_time": NOON,
+        "recorded_at": NOON,
+        "output": {**inline, "inline": {"encoding": "utf-8", "content": "{}"}},
+        "caller_metadata": {"job": "7"},
+        "expires_at": "2026-09-21T14:13:20.000Z",
+    }
+    check_event(event(announcement))
+
+
+def test_custom_attributes_are_told_only_where_that_is_allowed():
+    after = result(custom_attributes="secret")
+    assert "secret" not in announced(None, after).detail
+    assert detail(None, after, custom_attributes=True)["custom_attributes"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (result(), result()),
+        (result(), None),
+        (None, None),
+        (
+            result(output_error={"code": "NoSuchKey", "message": "not there"}),
+            result(output={"location": OUTPUT, "size": 2}),
+        ),
+        (result(), result(submission={"order": "o"}, submitted_at=NOON)),
+        (None, attempt("Preparing")),
+        (attempt("Preparing"), attempt("Invoking")),
+        (result(), attempt()),
+        (submitted(), submitted(caller_metadata={"said": "more"})),
+        (submitted(), submitted(LATER)),
+        (None, found(source="backfill")),
+        (found(), result(event_time=LATER)),
+        (found("Failed", failure=failure(OUTPUT)), result("Failed", LATER)),
+        (found("Failed", failure=failure(OUTPUT)), result("Failed", failure=failure(OUTPUT))),
+    ],
+    ids=[
+        "a duplicate",
+        "expired or withdrawn",
+        "nothing",
+        "its output filled in",
+        "registered late",
+        "an attempt",
+        "claimed",
+        "an attempt after a result",
+        "registered again",
+        "registered again by another clock",
+        "backfilled",
+        "swept before its notification",
+        "swept before a notification without a place",
+        "swept before a notification of the same failure object",
+    ],
+)
+def test_what_changes_no_status_is_not_announced(before, after):
+    assert announced(before, after) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (attempt(), submitted()),
+        (attempt(), result()),
+        (submitted(), result()),
+        (result("Failed"), result("Completed")),
+        (result("Completed"), result("Failed", LATER)),
+        (result(), result(event_time=LATER)),
+        (result(), result(location=OTHER)),
+        (result("Failed"), result("Failed", digest="e")),
+        (result(), submitted(LATER, OTHER)),
+        (submitted(), submitted(LATER, OTHER)),
+        (found("Lost"), result()),
+        (found("Lost"), submitted()),
+        (found(), result(location=OTHER)),
+        (found(source="backfill"), result()),
+        ({"status": 7}, result()),
+    ],
+    ids=[
+        "an attempt is confirmed",
+        "a result before its registration",
+        "a result",
+        "completed after all",
+        "failed later",
+        "another event",
+        "another output",
+        "another failure at the same time",
+        "the id is used again",
+        "the id is used again before it ended",
+        "it was not lost",
+        "it was not lost, and is in progress",
+        "another output than was found",
+        "told after it was backfilled",
+        "whatever was there before",
+    ],
+)
+def test_what_changes_a_status_is_announced(before, after):
+    check_event(event(announced(before, after)))
+
+
+def test_a_change_that_is_told_again_has_the_same_id():
+    once, again = (announced(submitted(), result()) for _ in range(2))
+    assert once == again
+
+
+def test_the_id_is_the_same_whatever_was_there_before():
+    """A result that wins over another has the id that it had if it was the first."""
+    assert detail(None, result())["event_id"] == (detail(result("Failed"), result())["event_id"])
+
+
+def test_the_id_is_that_of_the_invocation_whatever_else_is_registered_of_it():
+    first, other = submitted(), submitted(caller_metadata={"said": "more"})
+    assert first["submission"]["order"] != other["submission"]["order"]
+    ids = [announced(attempt(), each).event_id for each in (first, other)]
+    assert len(set(ids)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        result("Failed"),
+        result(event_time=LATER),
+        result(location=OTHER),
+        result(digest="e"),
+        result(inference_id="inference-2"),
+        result(endpoint_name="there"),
+        submitted(),
+        submitted(LATER),
+        submitted(location=OTHER),
+    ],
+)
+def test_another_event_or_invocation_has_another_id(other):
+    ids = [announced(None, each).event_id for each in (result(), other)]
+    assert len(set(ids)) == 2
+
+
+def test_an_output_that_does_not_fit_is_left_out_and_named():
+    large = {"location": OUTPUT, "size": 65_536, "inline": b"\x01" * 65_536}
+    announcement = announced(None, result(output=large))
+    told = json.loads(announcement.detail)
+    assert told["omitted"] == ["output.inline"]
+    assert told["output"] == {"location": OUTPUT, "size": 65_536}
+    check_event(event(announcement))
+
+
+def test_an_output_of_the_largest_size_is_told_where_it_fits():
+    large = {"location": OUTPUT, "inline": b"x" * 65_536}
+    assert len(detail(None, result(output=large))["output"]["inline"]["content"]) == 65_536
+
+
+@given(st.integers(120_000, 140_000), st.sampled_from(["ä", "\x01", "x"]))
+def test_no_event_is_larger_than_the_limit(size, character):
+    after = result(output={"location": OUTPUT, "inline": (character * size).encode()})
+    announcement = announced(None, after)
+    assert len(json.dumps(event(announcement), ensure_ascii=False).encode()) < MAX_EVENT_BYTES
+    told = json.loads(announcement.detail)
+    assert ("inline" in told["output"]) == ("omitted" not in told)
+
+
+def without(record, name):
+    return {each: value for each, value in record.items() if each != name}
+
+
+MALFORMED = {
+    "a key only": {"inference_id": "inference-1", "endpoint_name": "here"},
+    "inference_id not printable": result(inference_id="\x1f"),
+    "inference_id too long": result(inference_id="x" * 65),
+    "status a number": result(status=7),
+    "status empty": result(status=""),
+    "event_time a number": {**result(), "event_time": 7},
+    "recorded_at no time": result(recorded_at="noon"),
+    "deadline without an offset": result(deadline="2026-01-25T12:00:00"),
+    "event_order null": {**result(), "event_order": None},
+    "no event_order": without(result(), "event_order"),
+    "no event_time": without(result(), "event_time"),
+    "output a text": result(output="s3://bucket/key"),
+    "location a number": result(output={"location": 7}),
+    "size a truth": result(output={"size": True}),
+    "output with another member": result(output={"unheard_of": "text"}),
+    "output_error without a message": result(output_error={"code": "NoSuchKey"}),
+    "retryable a text": result("Failed", failure={"code": "LOST", "retryable": "yes"}),
+    "ignored_fields a text": result(ignored_fields="all"),
+    "ignored_fields of sets": result(ignored_fields=[{1, 2}]),
+    "metadata of sets": result(caller_metadata={"job": {"1", "2"}}),
+    "expires_at a text": result(expires_at="soon"),
+    "expires_at before 1970": result(expires_at=-1),
+    "expires_at after the last year": result(expires_at=10**30),
+    "content_type binary": result(content_type=b"text/plain"),
+    "submission a text": submitted(submission="none"),
+    "submission empty": submitted(submission={}),
+    "no submission": without(submitted(), "submission"),
+    "no submitted_at": without(submitted(), "submitted_at"),
+    "larger than an event": result("Failed", input_location="x" * 300_000),
+}
+
+
+@pytest.mark.parametrize("malformed", MALFORMED.values(), ids=MALFORMED)
+def test_what_this_service_did_not_write_is_not_announced_and_not_quoted(malformed):
+    with pytest.raises(MalformedRecord) as raised:
+        announced(None, malformed)
+    assert "inference-1" not in str(raised.value)
+
+
+OVERWRITTEN = without(MALFORMED, "larger than an event")
+
+
+@pytest.mark.parametrize("malformed", OVERWRITTEN.values(), ids=OVERWRITTEN)
+def test_a_malformed_record_that_is_overwritten_is_announced(malformed):
+    assert announced(malformed, result("Failed")).detail_type is DetailType.FAILED
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(
+    [*result(), *submitted(), "output_error", "failure", "ignored_fields", "caller_metadata"]
+)
+
+
+@given(st.sampled_from([result(), submitted(), found("Lost")]), NAMES, ANYTHING)
+def test_whatever_is_announced_is_as_the_schema_says(record, name, value):
+    try:
+        announcement = announced(None, {**record, name: value})
+    except MalformedRecord:
+        return
+    if announcement:
+        check_event(event(announcement))
+
+
+STATES = st.sampled_from(
+    [None, attempt(), submitted(), submitted(LATER, OTHER), found("Lost"), found()]
+    + [result(status, time) for status in ("Completed", "Failed") for time in (NOON, LATER)]
+)
+
+
+@given(st.lists(STATES, max_size=12))
+def test_a_status_is_announced_when_it_comes_and_not_while_it_stays(states):
+    before = None
+    for after in states:
+        announcement = announced(before, after)
+        assert announced(after, after) is None
+        if announcement:
+            assert json.loads(announcement.detail)["status"] == after["status"]
+        elif after not in (None, attempt()):
+            assert before["status"] == after["status"]
+        before = after
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"detail-type": DetailType.FAILED},
+        {"detail-type": DetailType.STATUS_CHANGED},
+        {"source": "elsewhere"},
+        {"detail": {}},
+        {"detail": {**detail(None, result()), "more": 1}},
+    ],
+)
+def test_the_schema_refuses_what_is_no_such_event(changes):
+    with pytest.raises(ValidationError):
+        check_event({**event(announced(None, result())), **changes})
+
+
+def test_an_announcement_does_not_show_its_detail_in_texts():
+    announcement = announced(None, result(caller_metadata={"job": "secret"}))
+    assert "secret" in announcement.detail
+    assert "secret" not in repr(replace(announcement, time=LATER))

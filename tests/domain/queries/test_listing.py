@@ -1,0 +1,231 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference_results.contract import Index
+from inference_results.domain.queries.listing import ListInferences
+from inference_results.domain.record.errors import InvalidParameter
+from inference_results.domain.record.timestamps import timestamp
+from tests.fakes import NOW
+
+SECONDS = int(NOW.timestamp())
+NOON = "2026-01-25T12:00:00.000Z"
+
+
+def key(index, item):
+    endpoint_name, status = item["endpoint_name"], item["status"]
+    return {
+        Index.BY_ENDPOINT: endpoint_name,
+        Index.BY_STATUS: status,
+        Index.BY_ENDPOINT_AND_STATUS: f"{endpoint_name}#{status}",
+    }[index]
+
+
+class FakeListing:
+    """The items below one key of an index, newest first; remembers what was asked."""
+
+    def __init__(self, *items):
+        self.items = items
+        self.examined = 0
+
+    def newest(self, index, of, *, since, before, page_size):
+        self.asked = (index, of, since, before)
+        sort = "endpoint_sort" if index is Index.BY_ENDPOINT else "status_sort"
+        below = [each for each in self.items if key(index, each) == of]
+        for each in sorted(below, key=lambda item: item[sort], reverse=True):
+            if (since is None or each[sort] >= since) and (before is None or each[sort] < before):
+                self.examined += 1
+                yield each
+
+
+def item(inference_id="one", seconds=0, status="Completed", endpoint_name="here", **attributes):
+    time = timestamp(datetime(2026, 1, 25, 12, tzinfo=UTC) + timedelta(seconds=seconds))
+    return {
+        "inference_id": inference_id,
+        "endpoint_name": endpoint_name,
+        "status": status,
+        "event_time": time,
+        "endpoint_sort": f"{time}#{inference_id}",
+        "status_sort": f"{time}#{inference_id}#{endpoint_name}",
+        "expires_at": SECONDS + 60,
+        **attributes,
+    }
+
+
+def lister(*items, key=b"key"):
+    return ListInferences(inferences=FakeListing(*items), now=lambda: NOW, cursor_key=key)
+
+
+def ids(page):
+    return [each["inference_id"] for each in page["inferences"]]
+
+
+def test_an_endpoint_is_listed_newest_first():
+    items = [item("old", 0), item("new", 2), item("other", 3, endpoint_name="there")]
+    page = lister(*items)(endpoint_name="here")
+    assert ids(page) == ["new", "old"]
+    assert "next_cursor" not in page
+
+
+def test_a_listed_record_shows_no_keys_of_indexes():
+    (listed,) = lister(item(failure={"code": "UNKNOWN"}))(endpoint_name="here")["inferences"]
+    assert listed == {
+        "inference_id": "one",
+        "endpoint_name": "here",
+        "status": "Completed",
+        "event_time": NOON,
+        "failure": {"code": "UNKNOWN"},
+        "expires_at": "2026-01-25T12:01:00.000Z",
+    }
+
+
+def test_a_status_is_listed_over_all_endpoints():
+    items = [item("a", 1, "Failed"), item("b", 2, "Failed", "there"), item("c", 3)]
+    assert ids(lister(*items)(status="Failed")) == ["b", "a"]
+
+
+def test_a_status_on_an_endpoint_is_listed():
+    items = [item("a", 1, "Failed"), item("b", 2, "Failed", "there"), item("c", 3)]
+    assert ids(lister(*items)(status="Failed", endpoint_name="here")) == ["a"]
+    assert ids(lister(*items)(status="Completed", endpoint_name="here")) == ["c"]
+
+
+@pytest.mark.parametrize("status", ["failed", "FAILED", "Failed"])
+def test_a_status_is_compared_without_regard_to_case(status):
+    assert ids(lister(item(status="Failed"))(status=status)) == ["one"]
+
+
+def test_the_time_range_includes_its_beginning_and_not_its_end():
+    items = [item(str(n), n) for n in range(5)]
+    page = lister(*items)(
+        endpoint_name="here", since="2026-01-25T12:00:01Z", until="2026-01-25T13:00:03+01:00"
+    )
+    assert ids(page) == ["2", "1"]
+
+
+def test_what_is_past_its_retention_is_not_listed():
+    items = [item("old", 0, expires_at=SECONDS), item("new", 1)]
+    assert ids(lister(*items)(endpoint_name="here")) == ["new"]
+
+
+@given(
+    seconds=st.lists(st.integers(0, 5), max_size=30),
+    limit=st.integers(1, 7),
+)
+def test_pages_hold_every_record_once_and_in_order_even_of_one_moment(seconds, limit):
+    items = [item(f"{number:02}", second) for number, second in enumerate(seconds)]
+    list_inferences = lister(*items)
+    listed, cursor = [], None
+    while True:
+        page = list_inferences(endpoint_name="here", limit=limit, cursor=cursor)
+        listed += page["inferences"]
+        assert len(page["inferences"]) <= limit
+        cursor = page.get("next_cursor")
+        if cursor is None:
+            break
+    expected = sorted(items, key=lambda each: each["endpoint_sort"], reverse=True)
+    assert ids({"inferences": listed}) == [each["inference_id"] for each in expected]
+
+
+def test_a_page_that_holds_the_last_record_has_no_cursor():
+    items = [item(str(n), n) for n in range(3)]
+    assert "next_cursor" not in lister(*items)(endpoint_name="here", limit=3)
+
+
+def test_a_rare_status_is_looked_for_within_bounds_page_by_page():
+    items = [item(f"{n:04}", n, "Failed") for n in range(500)] + [item("rare", -1)]
+    list_inferences = lister(*items)
+    question = {"endpoint_name": "here", "status": "Completed", "limit": 10}
+    page = list_inferences(**question)
+    assert ids(page) == []
+    assert list_inferences.inferences.examined <= 201
+    while "next_cursor" in page:
+        page = list_inferences(**question, cursor=page["next_cursor"])
+    assert ids(page) == ["rare"]
+
+
+def a_cursor(key=b"key", **question):
+    items = [item(str(n), n, "Failed") for n in range(3)]
+    return lister(*items, key=key)(**question, limit=1)["next_cursor"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"endpoint_name": "there"},
+        {"endpoint_name": "here", "status": "Failed"},
+        {"endpoint_name": "here", "since": NOON},
+        {"endpoint_name": "here", "until": NOON},
+        {"status": "Failed"},
+    ],
+)
+def test_a_cursor_of_another_question_is_refused(other):
+    with pytest.raises(InvalidParameter, match=r"cursor: expected .* this same question"):
+        lister()(**other, cursor=a_cursor(endpoint_name="here"))
+
+
+@given(position=st.integers(0, 200), replacement=st.characters(codec="ascii"))
+def test_a_tampered_cursor_is_refused(position, replacement):
+    cursor = a_cursor(endpoint_name="here")
+    position %= len(cursor)
+    # The last of a base64 text has bits that decode to nothing; + and / are read as - and _.
+    same = replacement.translate(str.maketrans("+/", "-_")) == cursor[position]
+    if same or position == len(cursor) - 1:
+        return
+    tampered = cursor[:position] + replacement + cursor[position + 1 :]
+    with pytest.raises(InvalidParameter, match="cursor: expected"):
+        lister()(endpoint_name="here", cursor=tampered)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "a.b.c", "é", "x" * 1025, "W10.aaaaaa.bbbb"])
+def test_a_cursor_that_is_none_is_refused(cursor):
+    with pytest.raises(InvalidParameter, match="cursor: expected"):
+        lister()(endpoint_name="here", cursor=cursor)
+
+
+def test_a_cursor_of_another_deployment_is_refused():
+    cursor = a_cursor(key=b"another key", endpoint_name="here")
+    with pytest.raises(InvalidParameter, match="cursor"):
+        lister()(endpoint_name="here", cursor=cursor)
+
+
+def test_a_cursor_expires_after_a_day(monkeypatch):
+    cursor = a_cursor(endpoint_name="here")
+    issued = datetime.now(UTC).timestamp()
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: issued + 86_390)
+    lister()(endpoint_name="here", cursor=cursor)
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: issued + 86_410)
+    with pytest.raises(InvalidParameter, match="cursor: expected one at most a day old"):
+        lister()(endpoint_name="here", cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    ("question", "parameter"),
+    [
+        ({}, "endpoint"),
+        ({"status": "Completed"}, "endpoint"),
+        ({"since": NOON}, "endpoint"),
+        ({"endpoint_name": ""}, "endpoint"),
+        ({"endpoint_name": "x" * 257}, "endpoint"),
+        ({"status": "Preempted"}, "status"),
+        ({"status": ""}, "status"),
+        ({"endpoint_name": "here", "limit": 0}, "limit"),
+        ({"endpoint_name": "here", "limit": -1}, "limit"),
+        ({"endpoint_name": "here", "limit": 10**9}, "limit"),
+        ({"endpoint_name": "here", "limit": 1.5}, "limit"),
+        ({"endpoint_name": "here", "since": "2026-01-25T12:00:00"}, "since"),
+        ({"endpoint_name": "here", "until": "2026-01-25"}, "until"),
+        ({"endpoint_name": "here", "since": "yesterday"}, "since"),
+        ({"endpoint_name": "here", "since": "0001-01-01T00:00:00+14:00"}, "since"),
+        (
+            {"endpoint_name": "here", "since": NOON, "until": "2026-01-25T11:59:59Z"},
+            "since",
+        ),
+        ({"endpoint_name": "here", "since": NOON, "until": NOON}, "since"),
+    ],
+)
+def test_a_malformed_question_names_the_parameter(question, parameter):
+    with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
+        lister()(**question)

@@ -1,0 +1,119 @@
+"""A sweep of many records: its memory, and the end of its time."""
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from inference_results.domain.reconciliation.reconcile import ReconcileOutcome, ReconcileRecords
+from inference_results.domain.record.errors import Unavailable
+from tests.fakes import NOW, World
+
+PAGE = 100
+
+
+class FakeTable:
+    """Overdue records by number, made when their page is read."""
+
+    def __init__(self, records: int) -> None:
+        self.settled: set[str] = set()
+        self.pages_read = 0
+        self.unavailable = False
+        self._records = records
+
+    def in_progress(self, before: str) -> Iterator[list[dict[str, Any]]]:
+        page = []
+        for number in range(self._records):
+            if str(number) not in self.settled:
+                page.append(_overdue(str(number)))
+            if len(page) == PAGE:
+                self.pages_read += 1
+                yield page
+                page = []
+        yield page
+
+    def unread(self, before: str) -> Iterator[list[dict[str, Any]]]:
+        yield []
+
+    def settle(self, outcome: Any, submission_order: str) -> bool:
+        if self.unavailable:
+            raise Unavailable("dynamodb", "ThrottlingException")
+        assert outcome.inference_id not in self.settled
+        self.settled.add(outcome.inference_id)
+        return True
+
+
+def _overdue(inference_id: str) -> dict[str, Any]:
+    """Of the size of a record with metadata and custom attributes."""
+    return {
+        "inference_id": inference_id,
+        "endpoint_name": "speech",
+        "status": "InProgress",
+        "submitted_at": "2026-01-25T00:00:00.000Z",
+        "deadline": "2026-01-25T06:15:00.000Z",
+        "custom_attributes": inference_id.rjust(1024, "x"),
+        "caller_metadata": {"note": inference_id.rjust(4000, "x")},
+        "submission": {
+            "order": "2026",
+            "output_location": f"s3://customer-outputs/async/{inference_id}.out",
+        },
+    }
+
+
+def sweep(table: FakeTable, pool: Any, in_time: Any) -> Counter[ReconcileOutcome]:
+    reconcile = ReconcileRecords(
+        overdue=table,
+        records=table,  # type: ignore[arg-type] # nothing is unread
+        read=World().read,
+        retention=timedelta(days=90),
+        slack=timedelta(),
+        now=lambda: NOW,
+    )
+    return Counter(each.swept for each in reconcile(pool, in_time))
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(10) as pool:
+        yield pool
+
+
+def test_ten_thousand_overdue_records_take_the_memory_of_a_few_pages(pool):
+    table = FakeTable(10_000)
+    tracemalloc.start()
+    try:
+        assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LOST: 10_000}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(table.settled) == 10_000
+    # All of them at once would be 60 MB.
+    assert peak < 6_000_000
+
+
+def test_a_sweep_ends_in_time_and_the_next_one_goes_on(pool):
+    table = FakeTable(10_000)
+    total = Counter[ReconcileOutcome]()
+    for _ in range(4):
+        left = iter(range(3_000))
+        total += sweep(table, pool, lambda left=left: next(left, None) is not None)
+    assert total == {ReconcileOutcome.LOST: 10_000}
+    assert len(table.settled) == 10_000
+
+
+def test_no_page_is_read_once_the_time_is_over(pool):
+    table = FakeTable(1_000)
+    assert sweep(table, pool, lambda: False) == {}
+    assert (table.pages_read, table.settled) == (1, set())
+
+
+def test_a_table_that_throttles_leaves_the_records_for_the_next_sweep(pool):
+    table = FakeTable(150)
+    table.unavailable = True
+    assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LEFT: 150}
+    table.unavailable = False
+    assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LOST: 150}

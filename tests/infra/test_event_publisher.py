@@ -1,0 +1,184 @@
+"""What would hurt if it were missing around the announcements."""
+
+import json
+
+import pytest
+
+from inference_results.contract import StackOutput, Variable
+from infra.settings import Settings, SettingsError
+from tests.conftest import resources
+from tests.infra.test_stack import actions, named, properties, statements
+from tests.synthesis import PREFIXES, synthesised
+
+SHARED_BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/shared"
+
+
+@pytest.fixture
+def mapping(template):
+    return properties(template, "AWS::Lambda::EventSourceMapping", "EventPublisher")
+
+
+@pytest.fixture(scope="module")
+def existing_bus():
+    return synthesised("existing bus")["InferenceResults"]
+
+
+@pytest.fixture(scope="module")
+def customer_keys():
+    return synthesised("customer keys")["InferenceResults"]
+
+
+def environment(template):
+    return properties(template, "AWS::Lambda::Function", "EventPublisher")["Environment"][
+        "Variables"
+    ]
+
+
+def own_bus(template):
+    return {"Fn::GetAtt": [named(resources(template, "AWS::Events::EventBus"), "Bus"), "Arn"]}
+
+
+def test_announcing_reads_the_stream_of_the_inferences_from_its_beginning(template, mapping):
+    table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "InferencesTable")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_the_stream_has_two_readers_and_no_third(template):
+    """A shard serves two at a time; a third would have all of them throttled."""
+    mappings = resources(template, "AWS::Lambda::EventSourceMapping").values()
+    sources = [json.dumps(each["Properties"]["EventSourceArn"]) for each in mappings]
+    assert len([each for each in sources if "StreamArn" in each]) == 2
+
+
+def test_only_what_is_left_comes_again_and_a_batch_that_fails_is_halved(mapping):
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+
+
+def test_what_fails_for_good_is_told_while_the_stream_still_has_it(template, mapping):
+    assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
+    assert mapping.get("MaximumRetryAttempts", -1) == -1
+    queue = named(resources(template, "AWS::SQS::Queue"), "EventPublisherDeadLetterQueue")
+    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination == {"Fn::GetAtt": [queue, "Arn"]}
+    url = template["Outputs"][StackOutput.EVENT_DEAD_LETTER_QUEUE_URL]["Value"]
+    assert url == {"Ref": queue}
+
+
+def test_nobody_waits_for_a_batch_to_fill(mapping):
+    assert "MaximumBatchingWindowInSeconds" not in mapping
+    assert mapping["BatchSize"] == 100
+
+
+def test_what_expires_is_not_even_delivered(mapping):
+    (wanted,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(wanted["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
+
+
+def test_announcing_may_read_the_stream_and_put_events_and_nothing_else(template):
+    policy = statements(template, "AWS::IAM::Policy", "EventPublisher")
+    assert sorted(action for each in policy for action in actions(each)) == [
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "events:PutEvents",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:SendMessage",
+    ]
+
+
+def test_events_may_be_put_on_the_bus_of_the_stack_and_on_no_other(template):
+    policy = statements(template, "AWS::IAM::Policy", "EventPublisher")
+    (putting,) = [each for each in policy if "events:PutEvents" in actions(each)]
+    assert putting["Resource"] == own_bus(template)
+    assert environment(template)[Variable.EVENT_BUS_ARN] == own_bus(template)
+    assert template["Outputs"][StackOutput.EVENT_BUS_ARN]["Value"] == own_bus(template)
+
+
+def test_an_existing_bus_is_used_and_none_is_created(existing_bus):
+    assert not resources(existing_bus, "AWS::Events::EventBus")
+    policy = statements(existing_bus, "AWS::IAM::Policy", "EventPublisher")
+    (putting,) = [each for each in policy if "events:PutEvents" in actions(each)]
+    assert putting["Resource"] == SHARED_BUS
+    assert environment(existing_bus)[Variable.EVENT_BUS_ARN] == SHARED_BUS
+    assert existing_bus["Outputs"][StackOutput.EVENT_BUS_ARN]["Value"] == SHARED_BUS
+
+
+def test_custom_attributes_are_kept_back_unless_the_setting_tells_them(template, existing_bus):
+    name = Variable.PUBLISH_CUSTOM_ATTRIBUTES
+    assert (environment(template)[name], environment(existing_bus)[name]) == ("false", "true")
+
+
+def test_without_announcements_there_is_no_trace_of_them(template):
+    silent = synthesised("no events")["InferenceResults"]
+    assert not [name for name in silent["Resources"] if "EventPublisher" in name]
+    assert not resources(silent, "AWS::Events::EventBus")
+    assert set(template["Outputs"]) - set(silent["Outputs"]) == {
+        StackOutput.EVENT_BUS_ARN,
+        StackOutput.EVENT_DEAD_LETTER_QUEUE_URL,
+        StackOutput.PUBLISH_EVENTS_FUNCTION_NAME,
+    }
+
+
+def test_the_key_of_the_queues_encrypts_the_bus(customer_keys):
+    queues = named(resources(customer_keys, "AWS::KMS::Key"), "KeysQueues")
+    (bus,) = resources(customer_keys, "AWS::Events::EventBus").values()
+    assert bus["Properties"]["KmsKeyIdentifier"] == {"Fn::GetAtt": [queues, "Arn"]}
+
+
+@pytest.mark.parametrize("arn", ["shared", "arn:aws:sns:eu-west-1:123456789012:shared"])
+def test_a_bus_is_named_by_its_arn(arn):
+    with pytest.raises(SettingsError, match="setting event_bus_arn: expected the ARN of an event"):
+        Settings.from_context({"output_prefixes": PREFIXES, "event_bus_arn": arn})
+
+
+def test_a_bus_without_announcements_is_a_mistake():
+    context = {"output_prefixes": PREFIXES, "event_bus_arn": SHARED_BUS, "publish_events": "false"}
+    with pytest.raises(SettingsError, match="event_bus_arn: expected none"):
+        Settings.from_context(context)
+
+
+@pytest.fixture(scope="module")
+def state_machines():
+    return synthesised("state machines")["InferenceResults"]
+
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:"
+
+
+def test_tasks_of_the_named_state_machines_may_be_answered_and_of_no_others(state_machines):
+    policy = statements(state_machines, "AWS::IAM::Policy", "EventPublisher")
+    (answering,) = [each for each in policy if "states:SendTaskSuccess" in actions(each)]
+    assert set(actions(answering)) == {"states:SendTaskFailure", "states:SendTaskSuccess"}
+    assert answering["Resource"] == [f"{MACHINE}nightly", f"{MACHINE}on-demand"]
+
+
+def test_tokens_are_taken_only_where_they_can_be_answered(template, state_machines):
+    for each, taken in ((template, "false"), (state_machines, "true")):
+        submitter = properties(each, "AWS::Lambda::Function", "Submitter")
+        assert submitter["Environment"]["Variables"][Variable.COMPLETES_TASKS] == taken
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "nightly",
+        f"{MACHINE}*",
+        f"{MACHINE}nightly:3",
+        MACHINE,
+        f"{MACHINE}a b",
+        f"{MACHINE}{'a' * 81}",
+    ],
+)
+def test_a_state_machine_is_named_by_its_whole_arn(arn):
+    with pytest.raises(SettingsError, match=r"state_machine_arns\.0: expected the ARN of a state"):
+        Settings.from_context({"output_prefixes": PREFIXES, "state_machine_arns": arn})
+
+
+def test_state_machines_without_announcements_are_a_mistake():
+    context = {"state_machine_arns": f"{MACHINE}nightly", "publish_events": "false"}
+    with pytest.raises(SettingsError, match="state_machine_arns: expected none"):
+        Settings.from_context({"output_prefixes": PREFIXES, **context})
