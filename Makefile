@@ -1,4 +1,4 @@
-# What a newcomer needs: `make demo` and `make test`. Needs Python 3.11+, Node 20+, npm and make.
+# Requires Python 3.11+, Node.js 20+, npm and make. Start with `make demo` and `make test`.
 
 PYTHON ?= python3
 RESULTS ?= 10000
@@ -6,50 +6,50 @@ BIN := .venv/bin
 export PYTHONPATH := src:.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-# Nothing here reaches an account: the variables of one are hidden from every command.
+# No command reaches a real AWS account: the variables that configure one are not passed on.
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE
 unexport AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL
 unexport AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
 
 .PHONY: help demo test faults fuzz bench cost scale figures up down check scan unit schemas template install sdks lock clean
 
-help:  ## list the commands
+help:  ## show this help
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: install  ## watch results of a pretended endpoint travel into the table, and ask for them
+demo: install  ## run a demo: inferences of a simulated endpoint, and queries for their results
 	$(BIN)/python -m local demo
 
-test: install  ## check and scan, then every test, those of the deployed system included
+test: install  ## run `check`, `scan`, and all tests, including those on the deployed local system
 	$(MAKE) --jobs 2 --output-sync check scan sdks
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-faults: install .venv-microburst/installed  ## lose nothing while AWS fails and processes are killed: RESULTS=10000
+faults: install .venv-microburst/installed  ## test that nothing is lost when AWS fails and processes die (RESULTS=10000)
 	RESULTS=$(RESULTS) $(BIN)/pytest tests/faults
 
-fuzz: install  ## the searching tests for longer: fuzzing, races, interleavings, large numbers
+fuzz: install  ## run fuzzing, race and interleaving tests with more examples
 	EFFORT=long $(BIN)/pytest --numprocesses 2 --dist loadfile \
-		tests/fuzz tests/races tests/adapters/test_*_interleaving.py \
+		tests/fuzz tests/races tests/adapters/table/test_*_interleaving.py \
 		tests/deploy/test_read_units.py tests/deploy/test_submitting.py
 
-bench: install .venv-lambda/installed .venv-sagemaker-v2/installed  ## measure against other ways to do the same: PARTS="readable waiting"
+bench: install .venv-lambda/installed .venv-sagemaker-v2/installed  ## measure speed against baselines (PARTS="waiting lists")
 	$(BIN)/python -m benchmarks $(PARTS)
 
-cost: install .venv-microburst/installed  ## count what results use, and what that costs by benchmarks/cost/prices.toml
+cost: install .venv-microburst/installed  ## count the AWS usage of results and price it with benchmarks/cost/prices.toml
 	$(BIN)/python -m benchmarks.cost
 
-scale: install  ## what 10 to 10,000 results a second take of AWS's limits: docs/scale.md
+scale: install  ## calculate how 10 to 10,000 results per second use AWS's limits (docs/scale.md)
 	$(BIN)/python -m benchmarks.scale
 
-figures: .venv-plots/installed  ## write the tables and plots of docs/performance.md from what was measured last
+figures: .venv-plots/installed  ## update the tables and plots of docs/performance.md from the last results
 	.venv-plots/bin/python -m benchmarks.figures
 
-up: install  ## start the local system and leave it running (.local/env, .local/outputs.json)
+up: install  ## start the local system (run `. .local/env` to use it from a shell)
 	$(BIN)/python -m local up
 
-down: install  ## stop what `make up` started
+down: install  ## stop the local system
 	$(BIN)/python -m local down
 
-check: install  ## formatting, lint, types, layers, generated documents, and every template: checkers, review
+check: install  ## check format, lint, types, imports, generated documents and templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -57,19 +57,19 @@ check: install  ## formatting, lint, types, layers, generated documents, and eve
 	$(BIN)/python -m schemas --check
 	$(BIN)/python -m tests.templates
 
-scan: install .venv-checkov/installed  ## hold what checkov and cdk-nag's other packs find against tests/scan/accepted.yaml
+scan: install .venv-checkov/installed  ## scan templates with checkov and cdk-nag (exceptions: tests/scan/accepted.yaml)
 	$(BIN)/python -m tests.scan
 
-unit: install  ## the tests that deploy nothing
-	$(BIN)/pytest --ignore tests/deploy --numprocesses 2
+unit: install  ## run the tests that need no local system
+	$(BIN)/pytest --ignore tests/deploy --ignore tests/sdk --numprocesses 2 --dist loadgroup --durations=25
 
 schemas: install  ## generate openapi.json, the event schema and the table in docs/record.md
 	$(BIN)/python -m schemas
 
-template: install  ## write infra/templates anew, after a change of the infrastructure
+template: install  ## update infra/templates after a change to the infrastructure
 	$(BIN)/python -m tests.reviewed
 
-install: .venv/installed .venv-ministack/installed node_modules/installed  ## set up what all commands need
+install: .venv/installed .venv-ministack/installed node_modules/installed  ## install the dependencies of all commands
 
 .venv/bin/uv:
 	$(PYTHON) -m venv .venv
@@ -81,13 +81,13 @@ install: .venv/installed .venv-ministack/installed node_modules/installed  ## se
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $@
 
-# Not part of `install`: only tests need them, and they take 200 and 700 MB.
-sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## set up the SageMaker SDKs
+# Not part of `install`: only tests need the SDKs, which take 200 and 700 MB.
+sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## install the SageMaker SDKs (900 MB)
 
 .venv-ministack/installed: local/requirements.txt
 .venv-checkov/installed: tests/scan/requirements.txt
 .venv-microburst/installed: tests/faults/requirements.txt
-# Compiled, as the modules of Lambda's runtimes are.
+# Precompiled, like the modules of Lambda's runtimes.
 .venv-lambda/installed: export UV_COMPILE_BYTECODE = 1
 .venv-lambda/installed: benchmarks/lambda/requirements.txt benchmarks/lambda/requirements-emulator.txt
 .venv-plots/installed: benchmarks/plots/requirements.txt
@@ -102,7 +102,7 @@ node_modules/installed: package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requirements.in
+lock: .venv/bin/uv  ## update the lock files after a change to a requirements.in
 	for folder in functions . local tests/faults tests/scan benchmarks/lambda benchmarks/plots; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
@@ -114,6 +114,6 @@ lock: .venv/bin/uv  ## resolve the requirements anew, after a change of a requir
 		--python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements-emulator.in -o requirements-emulator.txt
 
-clean:  ## stop what runs, and remove everything that was installed or written
+clean:  ## stop the local system and remove all installed and generated files
 	test ! -x $(BIN)/python || $(BIN)/python -m local down
 	rm -rf .venv .venv-* node_modules .local cdk.out

@@ -1,11 +1,11 @@
-"""The CDK app: settings from the context, one stack, and a second one for an endpoint if set."""
+"""The CDK app: reads the settings from the context and adds the stacks."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-import aws_cdk as cdk  # noqa: E402 - after the path
+import aws_cdk as cdk  # noqa: E402 - needs the path above
 from cdk_nag import AwsSolutionsChecks  # noqa: E402
 
 from infra.app import add_stacks  # noqa: E402

@@ -1,1 +1,1 @@
-"""How fast and how cheap this is, against other ways to do the same, measured side by side."""
+"""Benchmarks of speed and cost, each against baselines that run side by side with this project."""

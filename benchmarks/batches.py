@@ -1,4 +1,4 @@
-"""Batches of notifications as Lambda hands them over, with their outputs in S3."""
+"""SQS batches of notifications, with their outputs in S3."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _ENDED: Final = datetime(2026, 11, 25, 12, 3, 21, 456_000, tzinfo=UTC)
 
 
 class Context:
-    """What handlers use of the Lambda context."""
+    """The part of Lambda's context object that handlers use."""
 
     function_name = "record_result"
     memory_limit_in_mb = 512
@@ -31,42 +31,40 @@ class Context:
 
 
 def create_resources() -> None:
-    """A bucket for outputs, and a table."""
+    """Create the output bucket and the table."""
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     create_table(TABLE)
 
 
 def create_table(name: str) -> None:
-    """With the key of the table of inferences, and no indexes."""
+    """Create a table with the primary key of the inferences table and no indexes."""
     key = {Attribute.INFERENCE_ID: "HASH", Attribute.ENDPOINT_NAME: "RANGE"}
-    described: Any = {
+    schema: Any = {
         "KeySchema": [{"AttributeName": each, "KeyType": kind} for each, kind in key.items()],
         "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in key],
     }
-    boto3.client("dynamodb").create_table(
-        TableName=name, BillingMode="PAY_PER_REQUEST", **described
-    )
+    boto3.client("dynamodb").create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **schema)
 
 
 def put_output(size: int) -> str:
-    """One output of that many bytes; all notifications of a case name it. Answers with its key."""
+    """Store an output of `size` bytes that all notifications of a case share. Return its key."""
     key = f"async-output/{size}.out"
     boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"0" * size)
     return key
 
 
 def new_ids(count: int) -> list[str]:
-    """Ids as SageMaker makes them."""
+    """Generate inference ids in SageMaker's format."""
     return [str(uuid.uuid4()) for _ in range(count)]
 
 
 def batch(ids: Sequence[str], key: str) -> dict[str, Any]:
-    """An event of SQS with a completed notification for each id."""
+    """Build an SQS event with one completed notification per id."""
     return {"Records": [_record(inference_id, key) for inference_id in ids]}
 
 
 def register(ids: Sequence[str]) -> None:
-    """Write what a registration leaves in the table: records in progress, without event_time."""
+    """Write the records that registration leaves: in progress, without event_time."""
     dynamodb = boto3.client("dynamodb", config=Config(max_pool_connections=_WRITERS))
 
     def put(inference_id: str) -> None:
@@ -88,7 +86,7 @@ def register(ids: Sequence[str]) -> None:
 
 
 def _record(inference_id: str, key: str) -> dict[str, Any]:
-    """A message of SQS under raw delivery, with all that Lambda tells of one."""
+    """Build an SQS record with all attributes that Lambda sends, under raw message delivery."""
     notification = completed(
         inference_id,
         f"s3://{BUCKET}/{key}",

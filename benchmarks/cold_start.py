@@ -1,7 +1,7 @@
-"""Cold starts: AWS's own runtime client under its emulator, with the bundle that is deployed.
+"""Cold starts of the deployed bundle, with AWS's runtime client under its emulator.
 
-Each start is a process of its own, up to when the function could be invoked. No network is needed:
-a start imports modules and makes clients, and calls nobody.
+Each start is a new process, measured until the function can be invoked. A start imports modules
+and creates clients, but makes no AWS calls.
 """
 
 import json
@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import aws_cdk as cdk
 
-from benchmarks.lambda_emulator import ARCHITECTURE, Function, start, start_profiled
-from benchmarks.measured import Part, Target, table
-from benchmarks.start_log import by_package, imports, init_ms
+from benchmarks.cold_start_log import by_package, imports, init_ms
+from benchmarks.lambda_emulator import ARCHITECTURE, Function, profile_imports, start
+from benchmarks.measurements import Part, Target, table
 from inference_results.contract import Service
 from infra.app import add_stacks
 from infra.bundle import bundle
@@ -26,11 +26,11 @@ from local.environment import ACCOUNT, REGION, ROOT
 ROUNDS: Final = 9
 BASE: Final = "boto3 and two clients"
 TARGET: Final = 0.85
-"""Of `record_result`, to the base."""
+"""Limit of record_result's cold start, relative to the base."""
 
-_LONGEST: Final = {Service.RECORD_RESULT: 15}
-_LONGEST_OF_OTHERS: Final = 5
-"""How many imports are told of a function."""
+_SLOWEST_IMPORTS: Final = {Service.RECORD_RESULT: 15}
+_SLOWEST_IMPORTS_DEFAULT: Final = 5
+"""Number of imports to save per function."""
 
 
 def measure() -> Part:
@@ -41,25 +41,25 @@ def measure() -> Part:
         uncompiled = Path(folder) / "uncompiled"
         shutil.copytree(bundled, uncompiled, ignore=shutil.ignore_patterns("__pycache__"))
 
-        environments = _environments()
-        ours = {name: _ours(name, bundled, environments) for name in Service}
+        variables = _function_variables()
+        services = {name: _service(name, bundled, variables) for name in Service}
         contestants = {
-            "an empty handler": _other("empty"),
-            BASE: _other("two_clients"),
-            **{name.value: each for name, each in ours.items()},
-            "record_result, not compiled": _ours(Service.RECORD_RESULT, uncompiled, environments),
+            "empty handler": _baseline("empty"),
+            BASE: _baseline("two_clients"),
+            **{name.value: each for name, each in services.items()},
+            "record_result, not compiled": _service(Service.RECORD_RESULT, uncompiled, variables),
         }
-        _round(contestants)  # not counted: it brings the files into memory
+        _round(contestants)  # discarded: it loads the files into the page cache
         rounds = [_round(contestants) for _ in range(ROUNDS)]
         facts = {
             "bundle": _size(bundled, Path(folder)),
-            "imports": {name.value: _imports(name, each) for name, each in ours.items()},
+            "imports": {name.value: _imports(name, each) for name, each in services.items()},
         }
     starts = {name: [each[name] for each in rounds] for name in contestants}
     cold_start = table("cold_start", "cold start", "ms", starts, BASE)
     ratios = {row.name: row.ratio.median for row in cold_start.rows if row.ratio}
     record_result = ratios[Service.RECORD_RESULT]
-    target = Target(f"cold start of record_result, to {BASE}", "x", TARGET, record_result)
+    target = Target(f"cold start of record_result, relative to {BASE}", "x", TARGET, record_result)
     return Part((cold_start,), (target,), facts)
 
 
@@ -67,17 +67,17 @@ def _round(contestants: Mapping[str, Function]) -> dict[str, float]:
     return {name: init_ms(start(each)) for name, each in contestants.items()}
 
 
-def _other(module: str) -> Function:
+def _baseline(module: str) -> Function:
     return Function(f"{module}.handler", ROOT / "benchmarks" / "lambda", {})
 
 
-def _ours(name: Service, folder: Path, environments: Mapping[str, Mapping[str, str]]) -> Function:
+def _service(name: Service, folder: Path, variables: Mapping[str, Mapping[str, str]]) -> Function:
     handler = f"functions.{name}.handler"
-    return Function(handler, folder, environments[handler])
+    return Function(handler, folder, variables[handler])
 
 
-def _environments() -> dict[str, dict[str, str]]:
-    """The variables of each function by its handler, as the template of the stack has them."""
+def _function_variables() -> dict[str, dict[str, str]]:
+    """Synthesize the stack and return each function's environment variables, by handler."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     unbundled = {"aws:cdk:bundling-stacks": [], "output_prefixes": "s3://outputs/async/"}
     app = cdk.App(context=context | unbundled)
@@ -85,7 +85,7 @@ def _environments() -> dict[str, dict[str, str]]:
     template = app.synth().get_stack_by_name(stack.stack_name).template
     return {
         each["Properties"]["Handler"]: {
-            name: _resolved(value)
+            name: _resolve(value)
             for name, value in each["Properties"]["Environment"]["Variables"].items()
         }
         for each in template["Resources"].values()
@@ -93,8 +93,8 @@ def _environments() -> dict[str, dict[str, str]]:
     }
 
 
-def _resolved(value: Any) -> str:
-    """Made up for what is known once it is deployed; nobody is called by it."""
+def _resolve(value: Any) -> str:
+    """Replace a reference by a made-up value: nothing is called with it."""
     match value:
         case {"Ref": name}:
             return str(name)
@@ -114,15 +114,15 @@ def _size(bundled: Path, folder: Path) -> dict[str, int]:
 
 
 def _imports(name: Service, function: Function) -> dict[str, Any]:
-    """Milliseconds of the quickest of three; what writes them down makes all of them longer.
+    """Profile the imports of a function, in milliseconds: the fastest of three runs.
 
-    What the handler's module takes itself is mostly the making of clients.
+    Profiling slows down every import. The handler module's own time is mostly creating clients.
     """
-    profiles = (imports(start_profiled(function)) for _ in range(3))
-    quickest = min(profiles, key=lambda profile: sum(each.own_ms for each in profile))
-    longest = quickest[: _LONGEST.get(name, _LONGEST_OF_OTHERS)]
-    imported = [each for each in quickest if each.module != function.module]
+    profiles = (imports(profile_imports(function)) for _ in range(3))
+    fastest = min(profiles, key=lambda profile: sum(each.own_ms for each in profile))
+    slowest_imports = fastest[: _SLOWEST_IMPORTS.get(name, _SLOWEST_IMPORTS_DEFAULT)]
+    imported = [each for each in fastest if each.module != function.module]
     return {
         "own_ms_by_package": by_package(imported),
-        "longest": [asdict(each) for each in longest],
+        "longest": [asdict(each) for each in slowest_imports],
     }

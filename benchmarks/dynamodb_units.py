@@ -1,9 +1,10 @@
-"""DynamoDB's units, by the rules that AWS documents for item sizes, writes, indexes and reads.
+"""Calculate DynamoDB's item sizes and capacity units by AWS's documented rules.
 
-docs.aws.amazon.com/amazondynamodb/latest/developerguide: CapacityUnitCalculations.html,
-read-write-operations.html, GSI.html#GSI.ThroughputConsiderations.Writes.
+See CapacityUnitCalculations.html, read-write-operations.html and
+GSI.html#GSI.ThroughputConsiderations.Writes under
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/.
 
-Items are as boto3's client has them: `{name: {"S": "text"}}`, binary as bytes.
+Items are in boto3's client format: `{name: {"S": "text"}}`, binary values as bytes.
 """
 
 from collections.abc import Mapping
@@ -14,19 +15,19 @@ from typing import Any, Final, TypeAlias
 Item: TypeAlias = Mapping[str, Any]
 
 TABLE: Final = "table"
-"""Under this name are the units of the table itself, besides those of its indexes."""
+"""Key of the table's own units, next to those of its indexes."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """`keys` are its own, `projected` all that it holds; None: everything."""
+    """A global secondary index: its key attributes and all projected attributes (None for ALL)."""
 
     name: str
     keys: tuple[str, ...]
     projected: frozenset[str] | None
 
     def entry(self, item: Item | None) -> dict[str, Any] | None:
-        """What it holds of an item; None if the item lacks a key."""
+        """Return the index entry of an item, or None if the item lacks a key attribute."""
         if item is None or any(key not in item for key in self.keys):
             return None
         projected = item.keys() if self.projected is None else self.projected
@@ -34,15 +35,15 @@ class Index:
 
 
 def indexes_of(table: Mapping[str, Any]) -> tuple[Index, ...]:
-    """From what DescribeTable answers as `Table`, or from the properties in a template."""
-    own = [key["AttributeName"] for key in table["KeySchema"]]
+    """Read the indexes from DescribeTable's `Table` or from a template's table properties."""
+    table_keys = [key["AttributeName"] for key in table["KeySchema"]]
     indexes = []
     for each in table.get("GlobalSecondaryIndexes", ()):
         keys = tuple(key["AttributeName"] for key in each["KeySchema"])
         projection = each["Projection"]
         projected = None
         if projection["ProjectionType"] != "ALL":
-            projected = frozenset({*own, *keys, *projection.get("NonKeyAttributes", ())})
+            projected = frozenset({*table_keys, *keys, *projection.get("NonKeyAttributes", ())})
         indexes.append(Index(each["IndexName"], keys, projected))
     return tuple(indexes)
 
@@ -50,33 +51,33 @@ def indexes_of(table: Mapping[str, Any]) -> tuple[Index, ...]:
 def write_units(
     before: Item | None, after: Item | None, indexes: tuple[Index, ...]
 ) -> dict[str, int]:
-    """Of one write that changed an item, by table and index."""
-    units = {TABLE: _units_of_write(max(item_bytes(before or {}), item_bytes(after or {})))}
+    """Return the write units of one changed item, by table and index."""
+    units = {TABLE: _write_units(max(item_bytes(before or {}), item_bytes(after or {})))}
     for index in indexes:
         units[index.name] = _index_units(index, index.entry(before), index.entry(after))
     return units
 
 
 def _index_units(index: Index, before: Item | None, after: Item | None) -> int:
-    """None for an entry that stays; two writes, a deletion and a new one, where a key changes."""
+    """An unchanged entry costs nothing. A changed key costs a delete and a put."""
     if before == after:
         return 0
     sizes = [item_bytes(each) for each in (before, after) if each is not None]
     moves = before and after and any(before[key] != after[key] for key in index.keys)
-    return sum(map(_units_of_write, sizes)) if moves else _units_of_write(max(sizes))
+    return sum(map(_write_units, sizes)) if moves else _write_units(max(sizes))
 
 
-def _units_of_write(size: int) -> int:
+def _write_units(size: int) -> int:
     return max(1, ceil(size / 1024))
 
 
 def read_units(size: int, *, consistent: bool) -> float:
-    """Of one read of so many bytes: an item, or all that a query read."""
+    """Return the read units of an item, or of everything that a query read. `size` in bytes."""
     return max(1, ceil(size / 4096)) / (1 if consistent else 2)
 
 
 def item_bytes(item: Item) -> int:
-    """Of names and values."""
+    """Return the size of an item: attribute names and values."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
@@ -100,9 +101,9 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def _number_bytes(text: str) -> int:
-    """One byte for two digits that count, and one more.
+    """One byte per two significant digits, plus one.
 
-    AWS calls that approximate, and does not mention signs: a minus is taken for a byte.
+    AWS calls this approximate. It does not mention signs: assume one byte for a minus.
     """
     digits = text.lstrip("-").replace(".", "").strip("0")
     return 1 + ceil(len(digits) / 2) + text.startswith("-")

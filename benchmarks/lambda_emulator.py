@@ -1,4 +1,4 @@
-"""Starts a function as AWS starts it: its Runtime Interface Emulator and awslambdaric."""
+"""Start a function as AWS does, with its Runtime Interface Emulator and awslambdaric."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.start_log import is_reported
+from benchmarks.cold_start_log import is_init_report
 from local.environment import REGION, ROOT
 
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
@@ -23,13 +23,13 @@ ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else
 _VENV: Final = ROOT / ".venv-lambda"
 _PYTHON: Final = _VENV / "bin" / "python"
 _BINARY: Final = f"samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"
-_LONGEST_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 30
 _INVOKE: Final = "/2015-03-31/functions/function/invocations"
 
 
 @dataclass(frozen=True)
 class Function:
-    """`handler` as Lambda's setting of this name; `folder` is what was unpacked for it."""
+    """A function to start: Lambda's `handler` setting, and the unpacked bundle in `folder`."""
 
     handler: str
     folder: Path
@@ -41,17 +41,17 @@ class Function:
 
 
 def start(function: Function) -> list[str]:
-    """Start it in a process of its own; answers with the lines of its log until it is ready.
+    """Start a function in a new process and return its log until it is ready, by line.
 
-    It is stopped then: what an invocation does is not measured here.
+    The process is killed then: invocations are not measured here.
     """
-    ours, runtimes = _free_ports(2)
+    invoke_port, runtime_port = _free_ports(2)
     (emulator,) = _VENV.glob(f"lib/python*/site-packages/{_BINARY}")
     # fmt: off
     command = [
         str(emulator), "--log-level", "info",
-        "--runtime-interface-emulator-address", f"127.0.0.1:{ours}",
-        "--runtime-api-address", f"127.0.0.1:{runtimes}",
+        "--runtime-interface-emulator-address", f"127.0.0.1:{invoke_port}",
+        "--runtime-api-address", f"127.0.0.1:{runtime_port}",
         str(_PYTHON), "-m", "awslambdaric", function.handler,
     ]
     # fmt: on
@@ -65,25 +65,25 @@ def start(function: Function) -> list[str]:
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        watch = Timer(_LONGEST_SECONDS, process.kill)
-        watch.start()
+        watchdog = Timer(_TIMEOUT_SECONDS, process.kill)
+        watchdog.start()
         try:
-            # The emulator starts a function when it is asked for the first time.
-            asking = _asked(ours)
+            # The emulator starts the function on the first request.
+            connection = _send_request(invoke_port)
             log = []
             for line in process.stdout:
                 log.append(line)
-                if is_reported(line):
+                if is_init_report(line):
                     break
-            asking.close()
+            connection.close()
         finally:
-            watch.cancel()
-            _stop(process)
+            watchdog.cancel()
+            _kill(process)
     return log
 
 
-def start_profiled(function: Function) -> list[str]:
-    """Import the handler's module without AWS's runtime; answers with what `importtime` wrote."""
+def profile_imports(function: Function) -> list[str]:
+    """Import the handler's module without AWS's runtime and return importtime's output."""
     profiled = subprocess.run(
         [_PYTHON, "-X", "importtime", "-c", f"import {function.module}"],
         cwd=function.folder,
@@ -96,7 +96,7 @@ def start_profiled(function: Function) -> list[str]:
 
 
 def _environment(function: Function) -> dict[str, str]:
-    """What Lambda sets and the function's own, and nothing of this machine's."""
+    """Combine Lambda's variables and the function's, without any of this machine's but PATH."""
     return {
         "PATH": os.environ["PATH"],
         "LANG": "en_US.UTF-8",
@@ -106,9 +106,9 @@ def _environment(function: Function) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-        # A function's folder cannot be written to.
+        # A function's folder is read-only.
         "PYTHONDONTWRITEBYTECODE": "1",
-        # Nothing is reached from here, should a function get as far as to ask.
+        # Block all requests, in case a function makes one.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         **function.environment,
     }
@@ -122,9 +122,9 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _asked(port: int) -> HTTPConnection:
-    """The answer is not waited for."""
-    deadline = time.monotonic() + _LONGEST_SECONDS
+def _send_request(port: int) -> HTTPConnection:
+    """Send an invocation as soon as the emulator listens, without waiting for the response."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         connection = HTTPConnection("127.0.0.1", port)
         try:
@@ -137,8 +137,8 @@ def _asked(port: int) -> HTTPConnection:
             return connection
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
-    """The emulator, and the function's process."""
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill the emulator and the function's process."""
     emulator = psutil.Process(process.pid)
     for each in [*emulator.children(recursive=True), emulator]:
         with suppress(psutil.NoSuchProcess):

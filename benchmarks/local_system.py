@@ -1,4 +1,4 @@
-"""One local system for the parts that need one, in a temporary folder."""
+"""A local system in a temporary folder, shared by the benchmarks that need one."""
 
 import atexit
 import signal
@@ -17,34 +17,33 @@ from local.system import down, up
 
 @contextmanager
 def local_system() -> Iterator[LocalFolder]:
-    """Makes this process a client of the local system, for as long as the context lasts.
+    """Make this process a client of the local system inside the `with` block.
 
-    The first to ask brings it up, for all parts of a run: it is stopped when the process ends, of
-    SIGTERM as well.
+    The first call starts the system. It stops when the process exits or receives SIGTERM.
     Raises StartError or DeployError.
     """
     with environment_restored():
-        folder = _brought_up()
+        folder = _start()
         folder.enter()
         yield folder
 
 
 @cache
-def _brought_up() -> LocalFolder:
+def _start() -> LocalFolder:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     temporary = TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True)
     folder = LocalFolder(Path(temporary.name))
     atexit.register(temporary.cleanup)
     atexit.register(down, folder)
-    up(folder, tell=lambda step: print(step, file=sys.stderr))
+    up(folder, progress=lambda step: print(step, file=sys.stderr))
     return folder
 
 
-def eventually(found: Callable[[], Any], seconds: float = 120) -> Any:
-    """What `found` returns, as soon as it is true. Raises TimeoutError."""
+def eventually(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    """Poll `condition` until it returns a true value, and return that. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
-    while not (it := found()):
+    while not (value := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing after {seconds} s")
+            raise TimeoutError(f"condition not met after {seconds} s")
         time.sleep(0.1)
-    return it
+    return value

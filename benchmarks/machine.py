@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""Describe the machine and the versions of a run."""
 
 import os
 import platform
@@ -10,16 +10,16 @@ from typing import Any
 from local.environment import ROOT
 
 _LIBRARIES = ("boto3", "botocore", "urllib3", "aws-lambda-powertools", "pydantic")
-_ELSEWHERE = {
+_SEPARATE_ENVIRONMENTS = {
     "ministack": "local",
     "microburst": "tests/faults",
     "awslambdaric": "benchmarks/lambda",
 }
-"""What runs in environments of its own, and where its requirements are locked."""
+"""Packages of other virtual environments, and the folders of their lock files."""
 
 
 def about() -> dict[str, Any]:
-    """Date (UTC), machine and versions."""
+    """Return the date (UTC), machine and versions."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
         "machine": {
@@ -29,17 +29,17 @@ def about() -> dict[str, Any]:
         },
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _LIBRARIES}
-        | {name: _locked(name, folder) for name, folder in _ELSEWHERE.items()},
+        | {name: _locked_version(name, it) for name, it in _SEPARATE_ENVIRONMENTS.items()},
     }
 
 
-def _locked(name: str, folder: str) -> str:
+def _locked_version(name: str, folder: str) -> str:
     lines = (ROOT / folder / "requirements.txt").read_text().splitlines()
     return next(it.split()[0].partition("==")[2] for it in lines if it.startswith(f"{name}=="))
 
 
 def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())

@@ -1,4 +1,4 @@
-"""What SageMaker publishes of an inference that has completed."""
+"""Build the notifications that SageMaker publishes for completed inferences."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from inference_results.domain.record.timestamps import timestamp
 from local.environment import REGION
 
 ENDPOINT: Final = "speech"
-"""Exists on the local system."""
+"""An endpoint of the local system."""
 
 
 def completed(
@@ -21,7 +21,7 @@ def completed(
     took: timedelta = timedelta(seconds=60),
     endpoint: str = ENDPOINT,
 ) -> dict[str, Any]:
-    """An `InferenceResult`, without the response."""
+    """Build an `InferenceResult` notification without the response."""
     return {
         "awsRegion": REGION,
         "eventTime": timestamp(ended),
@@ -44,10 +44,10 @@ def completed(
     }
 
 
-def message(event: dict[str, Any], response: bytes | None = None) -> str:
-    """As it is published, with the response if IncludeInferenceResponseIn asks for it."""
+def message(notification: dict[str, Any], response: bytes | None = None) -> str:
+    """Serialize a notification, with the response if IncludeInferenceResponseIn is set."""
     if response is None:
-        return json.dumps(event)
+        return json.dumps(notification)
     content = base64.b64encode(response).decode()
     body = {"content": content, "message": "", "encoding": "BASE64"}
-    return json.dumps({**event, "responseBody": body})
+    return json.dumps({**notification, "responseBody": body})

@@ -1,8 +1,8 @@
-"""What a result costs the function: processor time per result, and the time that a batch takes.
+"""CPU time per result, and the duration of a batch.
 
-The handlers run in this process, one after another in each round, against the embedded AWS in
-another, or, where latencies are to be those of AWS, against a stand-in that answers after them.
-Processor time is this process's, all threads included; what AWS does is not in it.
+The handlers take turns in this process. They use the embedded AWS in another process or, for
+AWS's latencies, a stub that responds after them. CPU time covers this process with all its
+threads, without the work of AWS.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from benchmarks.assumed import DYNAMODB_MS, S3_MS
+from benchmarks.assumptions import DYNAMODB_MS, S3_MS
 from benchmarks.batches import (
     BUCKET,
     TABLE,
@@ -28,7 +28,7 @@ from benchmarks.batches import (
     put_output,
     register,
 )
-from benchmarks.measured import Part, Rounds, Table, Target, table
+from benchmarks.measurements import Part, Rounds, Table, Target, table
 from inference_results.contract import Variable
 from local.embedded_aws import start_embedded_aws
 from local.environment import LocalFolder, environment_restored
@@ -40,17 +40,15 @@ OURS: Final = "record_result"
 BASE: Final = "Powertools BatchProcessor, pydantic"
 SMALL, LARGE = 1_000, 128 * 1024
 
+_HANDLER_PACKAGES: Final = ("benchmarks.baselines", "functions")
 
-_READ_THE_ENVIRONMENT: Final = ("benchmarks.baselines", "inference_results.handlers")
-
-
-_NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115
-"""For logs of handlers: they are written as ever. Loggers keep the stream, so it stays open."""
+_DEV_NULL: Final = Path(os.devnull).open("w")  # noqa: SIM115
+"""Receives the handlers' logs. It stays open, because loggers keep their stream."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """`results` in each round, in batches of `batch`."""
+    """One set of batches: each round has `results` results in batches of `batch`."""
 
     name: str
     title: str
@@ -58,37 +56,38 @@ class Case:
     results: int
     rounds: int
     output_bytes: int = SMALL
-    before: str = "nothing"
-    latencies: bool = False
+    existing: str = "nothing"
+    """What the table holds before a round: `nothing`, `results` or `registrations`."""
+    aws_latency: bool = False
 
 
 CASES: Final = (
-    Case("first_10", "first writes, batches of 10, 1 KB", 10, 50, 9),
-    Case("first_100", "first writes, batches of 100, 1 KB", 100, 100, 5),
-    Case("first_1000", "first writes, batches of 1,000, 1 KB", 1000, 1000, 2),
-    Case("large_10", "first writes, batches of 10, 128 KB", 10, 30, 7, LARGE),
-    Case("duplicate_10", "duplicates, batches of 10, 1 KB", 10, 50, 7, before="results"),
-    Case("registered_10", "registered, batches of 10, 1 KB", 10, 50, 9, before="registrations"),
-    Case("waiting_10", "with latencies, batches of 10", 10, 10, 9, latencies=True),
-    Case("waiting_100", "with latencies, batches of 100", 100, 100, 2, latencies=True),
+    Case("new_10", "new records, batches of 10, 1 KB", 10, 50, 9),
+    Case("new_100", "new records, batches of 100, 1 KB", 100, 100, 5),
+    Case("new_1000", "new records, batches of 1,000, 1 KB", 1000, 1000, 2),
+    Case("large_10", "new records, batches of 10, 128 KB", 10, 30, 7, LARGE),
+    Case("duplicate_10", "duplicates, batches of 10, 1 KB", 10, 50, 7, existing="results"),
+    Case("registered_10", "registered, batches of 10, 1 KB", 10, 50, 9, existing="registrations"),
+    Case("latency_10", "AWS latencies, batches of 10", 10, 10, 9, aws_latency=True),
+    Case("latency_100", "AWS latencies, batches of 100", 100, 100, 2, aws_latency=True),
 )
 
 
 def measure() -> Part:
     tables: list[Table] = []
     with environment_restored():
-        for surroundings, latencies in ((embedded_aws, False), (answering_late, True)):
-            with surroundings():
-                handlers = imported_handlers()
+        for backend, aws_latency in ((embedded_aws, False), (latency_stub, True)):
+            with backend():
+                handlers = import_handlers()
                 for case in CASES:
-                    if case.latencies == latencies:
-                        tables += _measured(case, handlers)
+                    if case.aws_latency == aws_latency:
+                        tables += _measure(case, handlers)
     return Part(tuple(tables), tuple(_targets(tables)))
 
 
 @contextmanager
 def embedded_aws() -> Iterator[None]:
-    """MiniStack in a process of its own, and this process its client."""
+    """Run MiniStack in another process and make this process its client."""
     with TemporaryDirectory() as path:
         folder = LocalFolder(Path(path))
         processes = Processes(folder.path)
@@ -102,9 +101,9 @@ def embedded_aws() -> Iterator[None]:
 
 
 @contextmanager
-def answering_late() -> Iterator[None]:
-    """The stand-in, as far away as S3 and DynamoDB are."""
-    command = [sys.executable, "-m", "benchmarks.stand_in"]
+def latency_stub() -> Iterator[None]:
+    """Run the stub with the latencies of S3 and DynamoDB and make this process its client."""
+    command = [sys.executable, "-m", "benchmarks.latency_stub"]
     command += [str(each) for each in (S3_MS, DYNAMODB_MS, SMALL)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -116,9 +115,12 @@ def answering_late() -> Iterator[None]:
             process.terminate()
 
 
-def imported_handlers() -> dict[str, Handler]:
-    """Imported anew: they read the environment, and remember where their logs go."""
-    for name in [each for each in sys.modules if each.startswith(_READ_THE_ENVIRONMENT)]:
+def import_handlers() -> dict[str, Handler]:
+    """Import the handlers again: they read the environment and choose their log stream on import.
+
+    Returns them by name.
+    """
+    for name in [each for each in sys.modules if each.startswith(_HANDLER_PACKAGES)]:
         del sys.modules[name]
     os.environ |= {
         Variable.WORKERS: "10",
@@ -132,58 +134,67 @@ def imported_handlers() -> dict[str, Handler]:
         "POWERTOOLS_SERVICE_NAME": "record_result",
         "POWERTOOLS_METRICS_NAMESPACE": "InferenceResults",
     }
-    with redirect_stdout(_NOWHERE):
-        from benchmarks.baselines import bare, powertools_async, powertools_batch, raw, sample
+    with redirect_stdout(_DEV_NULL):
+        from benchmarks.baselines import (
+            boto3_loop,
+            boto3_minimal,
+            powertools_async,
+            powertools_batch,
+            urllib3_sigv4,
+        )
         from functions import record_result
 
     return {
         BASE: powertools_batch.handler,
         "Powertools AsyncBatchProcessor, threads": powertools_async.handler,
-        "one after another, as samples do": sample.handler,
-        "the two boto3 calls alone": bare.handler,
-        "urllib3 and SigV4 alone": raw.handler,
+        "boto3 in a loop": boto3_loop.handler,
+        "the two boto3 calls alone": boto3_minimal.handler,
+        "urllib3 and SigV4 alone": urllib3_sigv4.handler,
         OURS: record_result.handler,
     }
 
 
-def _measured(case: Case, handlers: dict[str, Handler]) -> Iterator[Table]:
-    key = "async-output/stand-in.out" if case.latencies else put_output(case.output_bytes)
-    processor: dict[str, list[float]] = {name: [] for name in handlers}
+def _measure(case: Case, handlers: dict[str, Handler]) -> Iterator[Table]:
+    key = "async-output/stub.out" if case.aws_latency else put_output(case.output_bytes)
+    cpu: dict[str, list[float]] = {name: [] for name in handlers}
     wall: dict[str, list[float]] = {name: [] for name in handlers}
     for number in range(case.rounds + 1):
-        for name, handler in _in_turn(handlers, number):
+        for name, handler in _rotated(handlers, number):
             ids = new_ids(case.results)
-            if case.before == "registrations":
+            if case.existing == "registrations":
                 register(ids)
             events = [
                 batch(ids[at : at + case.batch], key) for at in range(0, len(ids), case.batch)
             ]
-            if case.before == "results":
+            if case.existing == "results":
                 run(handler, events)
-            took = run(handler, events)
-            if number:  # the first warms connections up
-                processor[name].append(took[0] * 1000 / case.results)
-                wall[name].append(took[1] * 1000 / len(events))
-    yield _table(f"cpu_{case.name}", f"processor time per result: {case.title}", processor)
-    yield _table(f"wall_{case.name}", f"time per batch: {case.title}", wall)
+            cpu_seconds, wall_seconds = run(handler, events)
+            if number:  # the first round only opens connections
+                cpu[name].append(cpu_seconds * 1000 / case.results)
+                wall[name].append(wall_seconds * 1000 / len(events))
+    yield _table(f"cpu_{case.name}", f"CPU time per result: {case.title}", cpu)
+    yield _table(f"wall_{case.name}", f"duration of a batch: {case.title}", wall)
 
 
-def _in_turn(handlers: dict[str, Handler], number: int) -> list[tuple[str, Handler]]:
-    """Each round begins with another."""
+def _rotated(handlers: dict[str, Handler], number: int) -> list[tuple[str, Handler]]:
+    """Each round starts with another handler."""
     turns = list(handlers.items())
     first = number % len(turns)
     return turns[first:] + turns[:first]
 
 
 def run(handler: Handler, events: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """Seconds of the processor, and of the clock. Raises if a message failed."""
-    with redirect_stdout(_NOWHERE):
-        processor, clock = time.process_time(), time.perf_counter()
-        answers = [handler(each, Context()) for each in events]
-        took = time.process_time() - processor, time.perf_counter() - clock
-    for answer in answers:
-        if answer and answer["batchItemFailures"]:
-            raise RuntimeError(f"messages failed: {len(answer['batchItemFailures'])}")
+    """Invoke a handler with each event and return its CPU seconds and wall-clock seconds.
+
+    Raises RuntimeError if the handler returns messages.
+    """
+    with redirect_stdout(_DEV_NULL):
+        cpu, wall = time.process_time(), time.perf_counter()
+        responses = [handler(each, Context()) for each in events]
+        took = time.process_time() - cpu, time.perf_counter() - wall
+    for response in responses:
+        if response and response["batchItemFailures"]:
+            raise RuntimeError(f"{len(response['batchItemFailures'])} messages failed")
     return took
 
 
@@ -192,10 +203,14 @@ def _table(name: str, title: str, rounds: Rounds) -> Table:
 
 
 def _targets(tables: Sequence[Table]) -> Iterator[Target]:
-    found = {(each.name, row.name): row for each in tables for row in each.rows}
-    for case, limit in (("first_10", 0.50), ("registered_10", 0.70)):
-        ratio = found[f"cpu_{case}", OURS].ratio
+    rows = {(each.name, row.name): row for each in tables for row in each.rows}
+    for case, name, limit in (
+        ("new_10", "new records", 0.50),
+        ("registered_10", "registered records", 0.70),
+    ):
+        ratio = rows[f"cpu_{case}", OURS].ratio
         assert ratio
-        yield Target(f"processor time per result, {case}, to {BASE}", "x", limit, ratio.median)
-    batch_of_ten = found["wall_waiting_10", OURS].value
-    yield Target("a batch of 10 with latencies", "ms", 50, batch_of_ten.median)
+        title = f"CPU time per result, {name} in batches of 10, relative to {BASE}"
+        yield Target(title, "x", limit, ratio.median)
+    batch_of_ten = rows["wall_latency_10", OURS].value
+    yield Target("duration of a batch of 10 with AWS latencies", "ms", 50, batch_of_ten.median)

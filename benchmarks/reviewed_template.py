@@ -1,4 +1,4 @@
-"""What the stack deploys, as far as it limits: read from the template that was last reviewed."""
+"""Limits and sizes that the stack deploys, read from the last reviewed template."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,19 +15,19 @@ _TABLE: Final = "AWS::DynamoDB::GlobalTable"
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Of the stream: most changes of a call, and how long they are gathered (seconds)."""
+class StreamMapping:
+    """The event source mapping between the table's stream and a function."""
 
     batch_size: int
     window_seconds: int
     batches_at_a_time: int
-    """Of one shard: ParallelizationFactor."""
+    """Per shard: ParallelizationFactor."""
 
 
 @cache
 def _resources() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text())["Resources"]
-    return found
+    resources: dict[str, Any] = yaml.safe_load(_TEMPLATE.read_text())["Resources"]
+    return resources
 
 
 def _of_type(kind: str) -> list[dict[str, Any]]:
@@ -35,8 +35,8 @@ def _of_type(kind: str) -> list[dict[str, Any]]:
 
 
 @cache
-def memory_megabytes(service: Service) -> int:
-    """Of a function. Lambda gives the processor by it."""
+def memory_mb(service: Service) -> int:
+    """Return a function's memory size, which decides its share of a CPU."""
     return max(
         int(each["MemorySize"])
         for each in _of_type("AWS::Lambda::Function")
@@ -46,20 +46,19 @@ def memory_megabytes(service: Service) -> int:
 
 @cache
 def visibility_seconds() -> int:
-    """For so long a message that failed stays in flight, without a batching window."""
+    """Return how long a failed message stays in flight, without the batching window."""
     return max(int(each.get("VisibilityTimeout", 0)) for each in _of_type("AWS::SQS::Queue"))
 
 
 @cache
 def indexes() -> tuple[Index, ...]:
-    """Of the table of inferences."""
+    """Return the indexes of the inferences table."""
     (table,) = [it for it in _of_type(_TABLE) if "GlobalSecondaryIndexes" in it]
     return indexes_of(table)
 
 
 @cache
-def reader(service: Service) -> Reader:
-    """How a function reads the stream."""
+def stream_mapping(service: Service) -> StreamMapping:
     functions = {
         name
         for name, each in _resources().items()
@@ -71,7 +70,7 @@ def reader(service: Service) -> Reader:
         for each in _of_type("AWS::Lambda::EventSourceMapping")
         if each["FunctionName"]["Ref"] in functions
     ]
-    return Reader(
+    return StreamMapping(
         batch_size=mapping["BatchSize"],
         window_seconds=mapping.get("MaximumBatchingWindowInSeconds", 0),
         batches_at_a_time=mapping.get("ParallelizationFactor", 1),

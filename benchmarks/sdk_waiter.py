@@ -1,8 +1,8 @@
-"""Waits with the SageMaker SDK (version 2) as it comes. Runs in the SDK's own environment.
+"""Wait with the unmodified SageMaker SDK (version 2). Runs in the SDK's virtual environment.
 
-Prints `ready`, reads from stdin a JSON list of `[output location, failure location]`, and waits for
-all of them side by side, each with the SDK's default WaiterConfig. When the next line comes it
-prints a JSON list of `[calls, ended at (epoch seconds) or null, outcome]`, and ends.
+Prints `ready`, then reads a JSON list of `[output location, failure location]` from stdin and waits
+for all of them concurrently, each with the SDK's default WaiterConfig. On the next line of stdin it
+prints a JSON list of `[calls, ended at (epoch seconds) or null, outcome]` and exits.
 """
 
 import json
@@ -26,8 +26,8 @@ def main() -> None:
     session.events.register("before-send.s3", lambda request, **_: urls.append(request.url))
     predictor = AsyncPredictor(Predictor("speech", Session(boto_session=session)))
     print("ready", flush=True)
-    places = json.loads(sys.stdin.readline())
-    ends: list[tuple[float | None, str]] = [(None, "waits")] * len(places)
+    locations = json.loads(sys.stdin.readline())
+    ends: list[tuple[float | None, str]] = [(None, "still waiting")] * len(locations)
 
     def wait(at: int, output: str, failure: str) -> None:
         response: Any = AsyncInferenceResponse(predictor, output, failure)
@@ -38,15 +38,16 @@ def main() -> None:
             outcome = type(error).__name__
         ends[at] = (time.time(), outcome)
 
-    for at, (output, failure) in enumerate(places):
+    for at, (output, failure) in enumerate(locations):
         threading.Thread(target=wait, args=(at, output, failure), daemon=True).start()
     sys.stdin.readline()
-    calls = [sum(_asks_for(url, *each) for url in urls) for each in places]
+    calls = [sum(_requests(url, *each) for url in urls) for each in locations]
     print(json.dumps([(made, *end) for made, end in zip(calls, ends, strict=True)]), flush=True)
-    os._exit(0)  # without the threads that still wait
+    os._exit(0)  # some threads may still be waiting
 
 
-def _asks_for(url: str, output: str, failure: str) -> bool:
+def _requests(url: str, output: str, failure: str) -> bool:
+    """Return True if the URL is that of one of the locations."""
     return any(location.rpartition("/")[2] in url for location in (output, failure))
 
 

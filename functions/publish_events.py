@@ -1,8 +1,7 @@
-"""Lambda: announces changes of a status, as the stream of the inferences tells them, and answers
-the tasks that wait for an end.
+"""Lambda: publishes events for changed records and completes the tasks that wait for them.
 
-Triggered by the table's stream with ReportBatchItemFailures: what is left comes again, and what
-follows it.
+Triggered by the table's stream with ReportBatchItemFailures: Lambda delivers again from the first
+change that is reported.
 """
 
 import os
@@ -19,8 +18,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.event_sources.stream import changes_in
 from functions.telemetry.log_fields import hide_error_texts, inference_fields
 from functions.telemetry.metrics import InvocationMetrics
-from inference_results.adapters.aws.calls import client_config
 from inference_results.adapters.aws.clients import client
+from inference_results.adapters.aws.config import client_config
 from inference_results.adapters.eventbridge import EventBus
 from inference_results.adapters.stepfunctions import StepFunctionsTasks
 from inference_results.contract import Metric, Variable
@@ -29,17 +28,17 @@ from inference_results.domain.changes.delivery import Deliver
 from inference_results.domain.changes.publish import PublishEvents, PublishReport
 
 RESERVE_SECONDS: Final = 10
-"""What a call may take once begun, with the pause before it."""
+"""The longest that one call can take, with the delay before it."""
 
-_CALLS_AT_A_TIME: Final = 4
+_CONCURRENT_CALLS: Final = 4
 
 logger = Logger()
 
-_config = client_config(connections=_CALLS_AT_A_TIME)
-_pool = ThreadPoolExecutor(_CALLS_AT_A_TIME)
-_offer = Deliver(sleep=time.sleep)
+_config = client_config(connections=_CONCURRENT_CALLS)
+_pool = ThreadPoolExecutor(_CONCURRENT_CALLS)
+_deliver = Deliver(sleep=time.sleep)
 _custom_attributes = os.environ[Variable.PUBLISH_CUSTOM_ATTRIBUTES] == "true"
-_announce_changes = PublishEvents(
+_publish_events = PublishEvents(
     bus=EventBus(
         client("events", config=_config),
         os.environ[Variable.EVENT_BUS_ARN],
@@ -47,84 +46,86 @@ _announce_changes = PublishEvents(
         _pool,
     ),
     custom_attributes=_custom_attributes,
-    offer=_offer,
+    deliver=_deliver,
     now=partial(datetime.now, UTC),
 )
-_answer_tasks = CompleteTasks(
+_complete_tasks = CompleteTasks(
     tasks=StepFunctionsTasks(client("stepfunctions", config=_config), _pool),
     custom_attributes=_custom_attributes,
-    offer=_offer,
+    deliver=_deliver,
 )
 
 
 @logger.inject_lambda_context
 @hide_error_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Tell the changes of one shard; answers with `batchItemFailures`: the first that is left.
-
-    Lambda tells that one again and all that follow, so more than the first need not be named.
-    """
+    """Process the changes of one shard. Returns `batchItemFailures` with the first to retry."""
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    in_time = _for(seconds)
+    has_time = _within(seconds)
     changes = changes_in(event)
-    # Half of the time, its last call included, or a bus that takes nothing would let tasks wait.
-    told = _announce_changes(changes, _for((seconds - RESERVE_SECONDS) / 2))
-    answered = _answer_tasks(changes, in_time)
-    _report(told)
-    _report_tasks(answered)
-    left = {*answered.left, *told.left}
-    _measured(told, answered, len(left)).emit()
-    first = [each.sequence for each in changes if each.sequence in left][:1]
+    # Half of the time, including its last call: a bus that accepts nothing must not starve tasks.
+    published = _publish_events(changes, _within((seconds - RESERVE_SECONDS) / 2))
+    completed = _complete_tasks(changes, has_time)
+    _log_events(published)
+    _log_tasks(completed)
+    returned = {*completed.returned, *published.returned}
+    _metrics(published, completed, len(returned)).emit()
+    # Lambda delivers the first one again, and all that follow it.
+    first = [each.sequence for each in changes if each.sequence in returned][:1]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in first]}
 
 
-def _for(seconds: float) -> Callable[[], bool]:
-    """Whether there is still time, from now on."""
+def _within(seconds: float) -> Callable[[], bool]:
     stop_at = time.monotonic() + seconds
     return lambda: time.monotonic() < stop_at
 
 
-def _report(told: PublishReport) -> None:
-    """Sequences, ids and types only: what an event holds is for those whom a rule tells."""
-    for sequence, why in told.malformed:
-        logger.warning("not announced", extra={"sequence": sequence, "reason": str(why)})
-    for each in told.refused:
+def _log_events(report: PublishReport) -> None:
+    """Log sequences, ids and types, never what an event holds."""
+    for sequence, error in report.malformed:
+        logger.warning("event not published", extra={"sequence": sequence, "reason": str(error)})
+    for each in report.rejected:
         logger.error(
-            "refused by the event bus",
+            "event rejected by the event bus",
             extra={
                 "event_id": each.event_id,
                 "detail_type": each.detail_type,
                 **inference_fields(each.inference_id, each.endpoint_name),
             },
         )
-    if told.left:
-        logger.warning("will be told again", extra={"first": told.left[0], "count": len(told.left)})
+    _log_returned("events returned to the stream", report.returned)
 
 
-def _report_tasks(answered: CompletionReport) -> None:
-    """Never what an answer holds: a token is a secret."""
-    for sequence, why in answered.malformed:
-        logger.warning("not answered", extra={"sequence": sequence, "reason": str(why)})
-    for each in answered.denied:
+def _log_tasks(report: CompletionReport) -> None:
+    """Log ids, never what a completion holds: a token is a secret."""
+    for sequence, error in report.malformed:
+        logger.warning("task not completed", extra={"sequence": sequence, "reason": str(error)})
+    for each in report.denied:
         logger.error(
-            "not allowed to answer a task",
+            "access denied to complete a task",
             extra=inference_fields(each.inference_id, each.endpoint_name),
         )
-    if left := answered.left:
-        logger.warning("will be answered again", extra={"first": left[0], "count": len(left)})
+    _log_returned("tasks returned to the stream", report.returned)
 
 
-def _measured(told: PublishReport, answered: CompletionReport, left: int) -> InvocationMetrics:
-    measured = InvocationMetrics()
-    measured.add(Metric.EVENTS_PUBLISHED, told.announced)
-    measured.add(Metric.EVENTS_RETRIED, told.retried)
-    measured.add(Metric.CHANGES_RETURNED, left)
-    measured.add(Metric.EVENTS_REJECTED, len(told.refused))
-    malformed = {sequence for sequence, _ in (*told.malformed, *answered.malformed)}
-    measured.add(Metric.MALFORMED_RECORDS, len(malformed))
-    measured.add(Metric.TASKS_COMPLETED, answered.answered)
-    measured.add(Metric.TASKS_GONE, answered.gone)
-    measured.add(Metric.TASKS_DENIED, len(answered.denied))
-    for lag in told.lags_ms:
-        measured.add(Metric.PUBLISH_LAG, lag)
-    return measured
+def _log_returned(message: str, sequences: list[str]) -> None:
+    if sequences:
+        logger.warning(message, extra={"first": sequences[0], "count": len(sequences)})
+
+
+def _metrics(
+    published: PublishReport, completed: CompletionReport, returned: int
+) -> InvocationMetrics:
+    metrics = InvocationMetrics()
+    metrics.add(Metric.EVENTS_PUBLISHED, published.published)
+    metrics.add(Metric.EVENTS_RETRIED, published.retried)
+    metrics.add(Metric.CHANGES_RETURNED, returned)
+    metrics.add(Metric.EVENTS_REJECTED, len(published.rejected))
+    malformed = {sequence for sequence, _ in (*published.malformed, *completed.malformed)}
+    metrics.add(Metric.MALFORMED_RECORDS, len(malformed))
+    metrics.add(Metric.TASKS_COMPLETED, completed.completed)
+    metrics.add(Metric.TASKS_GONE, completed.gone)
+    metrics.add(Metric.TASKS_DENIED, len(completed.denied))
+    for lag in published.lags_ms:
+        metrics.add(Metric.PUBLISH_LAG, lag)
+    return metrics

@@ -1,4 +1,7 @@
-"""Lambda: ends what is overdue. Triggered by a schedule; goes on where the last call ended."""
+"""Lambda: reconciles overdue records and unread outputs, on a schedule.
+
+Each run continues where the last one stopped.
+"""
 
 import json
 import os
@@ -14,21 +17,21 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.telemetry.log_fields import hide_error_texts, inference_fields
 from functions.telemetry.metrics import InvocationMetrics, known_or_other
-from inference_results.adapters.aws.calls import client_config
 from inference_results.adapters.aws.clients import client
+from inference_results.adapters.aws.config import client_config
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.table.overdue import OverdueQueries
 from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import Dimension, Metric, Variable
 from inference_results.domain.reconciliation.reconcile import (
-    STATUSES,
+    RESULT_STATUSES,
     ReconciledRecord,
     ReconcileRecords,
 )
 from inference_results.domain.results.response import ReadResponse
 
 RESERVE_SECONDS = 25
-"""What a record may take once begun: three calls to AWS that take all their time."""
+"""The longest that one record can take: three AWS calls that take their full time."""
 
 logger = Logger()
 
@@ -37,7 +40,7 @@ _config = client_config(connections=_workers)
 _dynamodb = client("dynamodb", config=_config)
 _table = (_dynamodb, os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SHARDS]))
 _records = ResultStore(*_table)
-_sweep_overdue = ReconcileRecords(
+_reconcile = ReconcileRecords(
     overdue=OverdueQueries(*_table),
     records=_records,
     read=ReadResponse(
@@ -57,23 +60,23 @@ _watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))
 @logger.inject_lambda_context
 @hide_error_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Sweep for as long as the function may run; answers with how many records became what."""
+    """Reconcile until shortly before the timeout. Returns the number of records per outcome."""
     stop_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    measured = InvocationMetrics()
+    metrics = InvocationMetrics()
     counts = Counter[str]()
     try:
-        for each in _sweep_overdue(_pool, lambda: time.monotonic() < stop_at):
-            counts[each.swept.value] += 1
-            _measure(each, measured)
-            about = inference_fields(each.inference_id, each.endpoint_name)
-            logger.debug("swept", extra={"swept": each.swept.value, **about})
+        for record in _reconcile(_pool, lambda: time.monotonic() < stop_at):
+            counts[record.outcome.value] += 1
+            _add_record(record, metrics)
+            fields = inference_fields(record.inference_id, record.endpoint_name)
+            logger.debug("record reconciled", extra={"outcome": record.outcome.value, **fields})
     finally:
-        measured.emit()
+        metrics.emit()
     return dict(counts)
 
 
-def _measure(record: ReconciledRecord, measured: InvocationMetrics) -> None:
-    measured.add(Metric(record.swept))
-    if status := STATUSES.get(record.swept):
+def _add_record(record: ReconciledRecord, metrics: InvocationMetrics) -> None:
+    metrics.add(Metric(record.outcome))
+    if status := RESULT_STATUSES.get(record.outcome):
         endpoint = known_or_other(_watched, record.endpoint_name or "")
-        measured.add(Metric.RESULTS, 1, (Dimension.ENDPOINT, endpoint), (Dimension.STATUS, status))
+        metrics.add(Metric.RESULTS, 1, (Dimension.ENDPOINT, endpoint), (Dimension.STATUS, status))

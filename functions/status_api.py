@@ -1,4 +1,4 @@
-"""Lambda: answers questions about inferences over HTTP."""
+"""Lambda: returns records, outputs, lists and summaries over HTTP."""
 
 import hashlib
 import json
@@ -20,8 +20,8 @@ from functions.http_api.requests import parse_batch
 from functions.http_api.routing import HttpApi
 from functions.http_api.stopwatch import Stopwatch
 from functions.telemetry.log_fields import hide_error_texts
-from inference_results.adapters.aws.calls import PRESIGN_CONFIG, client_config
 from inference_results.adapters.aws.clients import client
+from inference_results.adapters.aws.config import PRESIGN_CONFIG, client_config
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.adapters.table.summaries import SummaryStore
@@ -39,7 +39,7 @@ stopwatch = Stopwatch(clock=time.monotonic, sleep=time.sleep)
 api = HttpApi(stopwatch=stopwatch, logger=logger)
 
 _WORKERS: Final = 16
-"""Calls to DynamoDB that one question may make side by side: shards of a list, ids of a batch."""
+"""Concurrent DynamoDB calls per request: shards of a list, ids of a batch."""
 
 _now = partial(datetime.now, UTC)
 _config = client_config(connections=_WORKERS)
@@ -51,10 +51,10 @@ _inferences = InferenceQueries(
     ThreadPoolExecutor(_WORKERS),
 )
 _find_inference = FindInference(inferences=_inferences, now=_now)
-_await_inference = WaitForInference(
+_wait_for_inference = WaitForInference(
     find=_find_inference, clock=time.monotonic, sleep=stopwatch.pause
 )
-_await_inferences = WaitForInferences(
+_wait_for_inferences = WaitForInferences(
     find=FindInferences(inferences=_inferences, now=_now),
     clock=time.monotonic,
     sleep=stopwatch.pause,
@@ -71,58 +71,60 @@ _locate_output = LocateOutput(
 )
 
 
-@api.on(Route.GET_OUTPUT)
+@api.route(Route.GET_OUTPUT)
 def get_output() -> Response[Any]:
-    return _output(api.path("inference_id"), **api.query(Route.GET_OUTPUT))
+    return _output(api.path_parameter("inference_id"), **api.query(Route.GET_OUTPUT))
 
 
-@api.on(Route.GET_INFERENCE)
+@api.route(Route.GET_INFERENCE)
 def get_inference() -> Response[Any]:
-    return _inference(api.path("inference_id"), **api.query(Route.GET_INFERENCE))
+    return _inference(api.path_parameter("inference_id"), **api.query(Route.GET_INFERENCE))
 
 
-@api.on(Route.GET_OUTPUT_BY_QUERY)
+@api.route(Route.GET_OUTPUT_BY_QUERY)
 def get_output_by_query() -> Response[Any]:
     return _output(**api.query(Route.GET_OUTPUT_BY_QUERY))
 
 
-@api.on(Route.GET_INFERENCE_BY_QUERY)
+@api.route(Route.GET_INFERENCE_BY_QUERY)
 def get_inference_by_query() -> Response[Any]:
     return _inference(**api.query(Route.GET_INFERENCE_BY_QUERY))
 
 
-@api.on(Route.LIST_INFERENCES)
+@api.route(Route.LIST_INFERENCES)
 def list_inferences() -> Response[Any]:
     query = api.query(Route.LIST_INFERENCES)
     return _json(_list_inferences(endpoint_name=query.pop("endpoint", None), **query))
 
 
-@api.on(Route.BATCH_GET)
+@api.route(Route.BATCH_GET)
 def batch_get() -> Response[Any]:
-    asked = parse_batch(api.members())
+    batch = parse_batch(api.body())
     return _json(
-        _await_inferences(asked["inference_ids"], asked.get("endpoint"), asked.get("wait", 0))
+        _wait_for_inferences(batch["inference_ids"], batch.get("endpoint"), batch.get("wait", 0))
     )
 
 
-@api.on(Route.SUMMARIZE_ENDPOINT)
+@api.route(Route.SUMMARIZE_ENDPOINT)
 def summarize_endpoint() -> Response[Any]:
     return _json(
-        _summarize_endpoint(api.path("endpoint_name"), **api.query(Route.SUMMARIZE_ENDPOINT))
+        _summarize_endpoint(
+            api.path_parameter("endpoint_name"), **api.query(Route.SUMMARIZE_ENDPOINT)
+        )
     )
 
 
-@api.on(Route.GET_OPENAPI)
+@api.route(Route.GET_OPENAPI)
 def get_openapi() -> Response[Any]:
     api.query(Route.GET_OPENAPI)
     return Response(HTTPStatus.OK, "application/json", _OPENAPI.read_text())
 
 
 def _inference(id: str, endpoint: str | None = None, wait: float = 0) -> Response[Any]:
-    api.about(id, endpoint)
-    record = _await_inference(id, endpoint, wait)
-    api.about(id, record["endpoint_name"])
-    # Sorted, since DynamoDB promises no order of the members of a map.
+    api.log_inference(id, endpoint)
+    record = _wait_for_inference(id, endpoint, wait)
+    api.log_inference(id, record["endpoint_name"])
+    # Sorted: DynamoDB does not keep the order of a map.
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     etag = f'"{digest[:32]}"'
     headers: dict[str, Any] = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -133,7 +135,7 @@ def _inference(id: str, endpoint: str | None = None, wait: float = 0) -> Respons
 
 
 def _output(id: str, endpoint: str | None = None) -> Response[Any]:
-    api.about(id, endpoint)
+    api.log_inference(id, endpoint)
     headers: dict[str, Any] = {"Cache-Control": "no-store"}
     match _locate_output(id, endpoint):
         case Link(url):
@@ -151,5 +153,5 @@ def _json(content: dict[str, Any]) -> Response[Any]:
 @logger.inject_lambda_context(clear_state=True, correlation_id_path=API_GATEWAY_HTTP)
 @hide_error_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of an HTTP API (payload format 2.0)."""
+    """Handle one request of an HTTP API (payload format 2.0)."""
     return api.resolve(event, context)

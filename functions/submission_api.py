@@ -1,4 +1,4 @@
-"""Lambda: takes what submitters say over HTTP: invoke this once; this invocation was made."""
+"""Lambda: submits and registers inferences over HTTP."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from functions.http_api.requests import parse_input
 from functions.http_api.routing import HttpApi
 from functions.http_api.stopwatch import Stopwatch
 from functions.telemetry.log_fields import hide_error_texts
-from inference_results.adapters.aws.calls import client_config
 from inference_results.adapters.aws.clients import client, lazy_client
+from inference_results.adapters.aws.config import client_config
 from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKE_CONFIG, AsyncEndpoints
 from inference_results.adapters.table.submissions import SubmissionStore
@@ -34,7 +34,7 @@ api = HttpApi(stopwatch=stopwatch, logger=logger)
 
 _now: Final = partial(datetime.now, UTC)
 _retention: Final = timedelta(days=int(os.environ[Variable.RETENTION_DAYS]))
-_answers_tasks: Final = os.environ[Variable.COMPLETES_TASKS] == "true"
+_completes_tasks: Final = os.environ[Variable.COMPLETES_TASKS] == "true"
 _config = client_config(connections=1)
 _submissions = SubmissionStore(
     client("dynamodb", config=_config),
@@ -43,18 +43,18 @@ _submissions = SubmissionStore(
 )
 _register_invocation = RegisterInvocation(
     registrations=_submissions,
-    completes_tasks=_answers_tasks,
+    completes_tasks=_completes_tasks,
     retention=_retention,
     now=_now,
 )
 _submit_inference = SubmitInference(
     attempts=_submissions,
     endpoints=AsyncEndpoints(client("sagemaker-runtime", config=INVOKE_CONFIG)),
-    # Only inputs that a request cannot hold go there.
+    # Only for inputs that exceed the request.
     inputs=S3Objects(lazy_client("s3", _config)),
     input_prefix=os.environ[Variable.INPUT_PREFIX] or None,
     endpoint_names=frozenset(json.loads(os.environ[Variable.SUBMIT_ENDPOINTS])),
-    completes_tasks=_answers_tasks,
+    completes_tasks=_completes_tasks,
     retention=_retention,
     now=_now,
     sleep=time.sleep,
@@ -62,38 +62,38 @@ _submit_inference = SubmitInference(
 )
 
 
-@api.on(Route.SUBMIT_INFERENCE)
+@api.route(Route.SUBMIT_INFERENCE)
 def submit_inference() -> Response[Any]:
     api.query(Route.SUBMIT_INFERENCE)
-    members, body = parse_input(api.members())
-    endpoint, key = members.get(ENDPOINT.name), members.get(IDEMPOTENCY_KEY.name)
+    fields, content = parse_input(api.body())
+    endpoint, key = fields.get(ENDPOINT.name), fields.get(IDEMPOTENCY_KEY.name)
     if isinstance(endpoint, str) and isinstance(key, str):
-        api.about(inference_id_for(endpoint, key), endpoint)
-    submitted = _submit_inference(members, body)
+        api.log_inference(inference_id_for(endpoint, key), endpoint)
+    submitted = _submit_inference(fields, content)
     status = HTTPStatus.CREATED if submitted.created else HTTPStatus.OK
     return Response(status, "application/json", json.dumps(submitted.record))
 
 
-@api.on(Route.REGISTER_INFERENCE)
+@api.route(Route.REGISTER_INFERENCE)
 def register_inference() -> Response[Any]:
     api.query(Route.REGISTER_INFERENCE)
-    return _registered(api.path("inference_id"))
+    return _register(api.path_parameter("inference_id"))
 
 
-@api.on(Route.REGISTER_INFERENCE_BY_QUERY)
+@api.route(Route.REGISTER_INFERENCE_BY_QUERY)
 def register_inference_by_query() -> Response[Any]:
-    return _registered(api.query(Route.REGISTER_INFERENCE_BY_QUERY)["id"])
+    return _register(api.query(Route.REGISTER_INFERENCE_BY_QUERY)["id"])
 
 
-def _registered(inference_id: str) -> Response[Any]:
-    members = api.members()
-    api.about(inference_id, members.get(ENDPOINT.name))
-    record = _register_invocation(inference_id, members)
+def _register(inference_id: str) -> Response[Any]:
+    fields = api.body()
+    api.log_inference(inference_id, fields.get(ENDPOINT.name))
+    record = _register_invocation(inference_id, fields)
     return Response(HTTPStatus.OK, "application/json", json.dumps(record))
 
 
 @logger.inject_lambda_context(clear_state=True, correlation_id_path=API_GATEWAY_HTTP)
 @hide_error_texts(logger)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request of an HTTP API (payload format 2.0)."""
+    """Handle one request of an HTTP API (payload format 2.0)."""
     return api.resolve(event, context)

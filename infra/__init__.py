@@ -1,1 +1,1 @@
-"""The CDK constructs. `inference_results.py` connects the parts of the service."""
+"""CDK constructs. `InferenceResults` in inference_results.py combines them into the service."""

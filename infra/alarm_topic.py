@@ -1,4 +1,4 @@
-"""Where alarms are told, and how each is made."""
+"""The topic that alarms notify, and the alarms themselves."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,12 +12,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-_LONGEST_WARM_UP_MINUTES = 2880
+_MAX_WARM_UP_MINUTES = 2880
 _CLOUDWATCH = iam.ServicePrincipal("cloudwatch.amazonaws.com")
 
 
 class Runbook(StrEnum):
-    """Pages in docs/operations."""
+    """Pages in docs/operations/runbooks."""
 
     RESULT_DEAD_LETTERS = "result-dead-letters"
     UNDELIVERED_NOTIFICATIONS = "undelivered-notifications"
@@ -42,21 +42,21 @@ class Runbook(StrEnum):
 
 
 class AlarmTopic(Construct):
-    """A topic that CloudWatch may publish to, and the e-mail addresses that are told."""
+    """An SNS topic that CloudWatch publishes alarms to, with its email subscriptions."""
 
     def __init__(
         self, scope: Construct, id: str, *, emails: Sequence[str], key: kms.IKey | None
     ) -> None:
         super().__init__(scope, id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
-        here = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
-        # The policy that enforces TLS replaces the one by which a topic admits its own account.
+        this_account = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
+        # enforce_ssl replaces the default policy, which allows the topic's own account.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
                 principals=[_CLOUDWATCH],
                 resources=[self.topic.topic_arn],
-                conditions=here,
+                conditions=this_account,
             )
         )
         if key:
@@ -64,30 +64,30 @@ class AlarmTopic(Construct):
                 iam.PolicyStatement(
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
                     principals=[_CLOUDWATCH],
-                    resources=["*"],  # in the policy of a key: that key
-                    conditions=here,
+                    resources=["*"],  # in a key policy, `*` means this key
+                    conditions=this_account,
                 )
             )
         for email in dict.fromkeys(emails):
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
-    def tell(
+    def alarm(
         self,
         scope: Construct,
         id: str,
         *,
         metric: cloudwatch.IMetric,
         above: float = 0,
-        says: str,
+        description: str,
         runbook: Runbook,
         periods: tuple[int, int] = (1, 1),
     ) -> None:
-        """Tell when a metric is above a number in so many periods of so many. No data is no alarm.
+        """Alarm when a metric exceeds a threshold in M of N periods; missing data is not breaching.
 
-        `says` is what broke and who is affected. That all is well again is not told: each alarm
-        would say so when it is created.
+        `description` says what broke, who is affected and what to do. `periods` is (M, N).
+        There is no OK action, because every new alarm would send one.
         """
-        breaching, of = periods
+        breaching, evaluated = periods
         alarm = cloudwatch.Alarm(
             scope,
             id,
@@ -95,25 +95,25 @@ class AlarmTopic(Construct):
             threshold=above,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             datapoints_to_alarm=breaching,
-            evaluation_periods=of,
+            evaluation_periods=evaluated,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=_described(says, runbook),
+            alarm_description=_with_runbook(description, runbook),
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
 
-    def tell_of_silence(
+    def alarm_on_missing_data(
         self,
         scope: Construct,
         id: str,
         *,
         metric: cloudwatch.Metric,
-        says: str,
+        description: str,
         runbook: Runbook,
         periods: int,
     ) -> None:
-        """Tell when a metric that counts is 0, or has no data, for so many periods.
+        """Alarm when a count is 0, or missing, for a number of consecutive periods.
 
-        Not for as long after the deployment: nothing can have been counted by then.
+        An equally long warm-up keeps the alarm silent after a deployment.
         """
         alarm = cloudwatch.Alarm(
             scope,
@@ -123,16 +123,16 @@ class AlarmTopic(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-            alarm_description=_described(says, runbook),
+            alarm_description=_with_runbook(description, runbook),
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         resource = alarm.node.default_child
         assert isinstance(resource, cloudwatch.CfnAlarm)
         minutes = periods * int(metric.period.to_minutes())
         resource.warm_up_configuration = cloudwatch.CfnAlarm.WarmUpConfigurationProperty(
-            warm_up_period_duration_in_minutes=min(minutes, _LONGEST_WARM_UP_MINUTES)
+            warm_up_period_duration_in_minutes=min(minutes, _MAX_WARM_UP_MINUTES)
         )
 
 
-def _described(says: str, runbook: Runbook) -> str:
-    return f"{says} Runbook: docs/operations/runbooks/{runbook}.md"
+def _with_runbook(description: str, runbook: Runbook) -> str:
+    return f"{description} Runbook: docs/operations/runbooks/{runbook}.md"

@@ -1,4 +1,4 @@
-"""All alarms, and the topic that tells them."""
+"""All alarms, and the topic that they notify."""
 
 from functools import partial
 
@@ -11,130 +11,141 @@ from inference_results.contract import Index, Metric, Service
 from .alarm_topic import AlarmTopic, Runbook
 from .endpoint_alarms import EndpointAlarms
 from .function_alarms import FunctionAlarms, ReconcileAlarms
-from .metrics import of_api, of_service, throttled, total
+from .metrics import api_metric, service_metric, sum_expression, throttle_metrics
 from .parts import Parts
 from .queue_alarms import QueueAlarms
 from .settings import Settings
 
 
 class Alarms(Construct):
-    """Watches the parts of the service, and the endpoints that the settings name."""
+    """Alarms on the service's parts and on the watched endpoints, with their topic."""
 
     def __init__(
         self, scope: Construct, id: str, *, parts: Parts, key: kms.IKey | None, settings: Settings
     ) -> None:
         super().__init__(scope, id)
-        told = AlarmTopic(self, "Told", emails=settings.alarm_emails, key=key)
-        self.topic = told.topic
+        alarm_topic = AlarmTopic(self, "Topic", emails=settings.alarm_emails, key=key)
+        self.topic = alarm_topic.topic
         QueueAlarms(
             self,
             "Queues",
-            told=told,
+            alarm_topic=alarm_topic,
             parts=parts,
             oldest_message_seconds=settings.oldest_message_seconds,
         )
         FunctionAlarms(
-            self, "Functions", told=told, parts=parts, reconcile_minutes=settings.reconcile_minutes
+            self,
+            "Functions",
+            alarm_topic=alarm_topic,
+            parts=parts,
+            reconcile_minutes=settings.reconcile_minutes,
         )
-        told.tell(
+        alarm_topic.alarm(
             self,
             "OutputsUnread",
-            metric=of_service(Metric.RECORDED_WITH_OUTPUT_ERROR, Service.RECORD_RESULT),
-            says=(
-                "Results were recorded without their outputs, or failures without their objects: "
-                "S3 refused, or they are outside of output_prefixes. Statuses are right; who asks "
-                "for an output is told why there is none."
+            metric=service_metric(Metric.RECORDED_WITH_OUTPUT_ERROR, Service.RECORD_RESULT),
+            description=(
+                "Results were recorded without their output or failure object: S3 denied the read, "
+                "or the location is outside output_prefixes. The statuses are correct, but callers "
+                "cannot get these outputs. Restore the access."
             ),
             runbook=Runbook.UNREAD_OUTPUTS,
         )
         ReconcileAlarms(
             self,
             "Reconcile",
-            told=told,
+            alarm_topic=alarm_topic,
             function=parts.handlers["Reconciler"].function,
             reconcile_minutes=settings.reconcile_minutes,
         )
         if parts.event_dead_letters:
-            EventAlarms(self, "Events", told=told)
-        TableAlarms(self, "Tables", told=told, parts=parts)
+            EventAlarms(self, "Events", alarm_topic=alarm_topic)
+        TableAlarms(self, "Tables", alarm_topic=alarm_topic, parts=parts)
         if parts.api:
-            told.tell(
+            alarm_topic.alarm(
                 self,
                 "ApiErrors",
-                metric=of_api(parts.api, "5xx"),
+                metric=api_metric(parts.api, "5xx"),
                 periods=(2, 3),
-                says="The HTTP API answers with 5xx. Services that ask or submit get no answer.",
+                description=(
+                    "The HTTP API returns 5xx. Requests of its callers fail; results are still "
+                    "recorded. Find the failed routes in the access log."
+                ),
                 runbook=Runbook.API_ERRORS,
             )
-        EndpointAlarms(self, "Endpoints", told=told, settings=settings)
+        EndpointAlarms(self, "Endpoints", alarm_topic=alarm_topic, settings=settings)
 
 
 class EventAlarms(Construct):
-    """What is never told, however often it is tried."""
+    """Alarms on events and tasks that no retry can help."""
 
-    def __init__(self, scope: Construct, id: str, *, told: AlarmTopic) -> None:
+    def __init__(self, scope: Construct, id: str, *, alarm_topic: AlarmTopic) -> None:
         super().__init__(scope, id)
-        tell = partial(told.tell, self)
-        tell(
-            "Refused",
-            metric=of_service(Metric.EVENTS_REJECTED, Service.PUBLISH_EVENTS),
-            says=(
-                "The event bus refuses events for what they are. Who waits for an event of these "
-                "inferences is not told; their records are right."
+        alarm = partial(alarm_topic.alarm, self)
+        alarm(
+            "Rejected",
+            metric=service_metric(Metric.EVENTS_REJECTED, Service.PUBLISH_EVENTS),
+            description=(
+                "The event bus rejects events as invalid. Their consumers never receive them; the "
+                "records are correct. Report the log line as a bug."
             ),
             runbook=Runbook.REJECTED_EVENTS,
         )
-        tell(
+        alarm(
             "Malformed",
-            metric=of_service(Metric.MALFORMED_RECORDS, Service.PUBLISH_EVENTS),
-            says=(
-                "Items in the table are none of this service's records, and are not announced. "
-                "Something else writes to the table, or a version did that is gone."
+            metric=service_metric(Metric.MALFORMED_RECORDS, Service.PUBLISH_EVENTS),
+            description=(
+                "The table holds items that are not valid records, so no events are published for "
+                "them. Another program or an older version wrote them. Stop it and delete them."
             ),
             runbook=Runbook.REJECTED_EVENTS,
         )
-        tell(
+        alarm(
             "TasksDenied",
-            metric=of_service(Metric.TASKS_DENIED, Service.PUBLISH_EVENTS),
-            says=(
-                "This service may not answer the tasks of a state machine. Its executions wait "
-                "until their own time-outs."
+            metric=service_metric(Metric.TASKS_DENIED, Service.PUBLISH_EVENTS),
+            description=(
+                "The service is not allowed to complete tasks of a state machine. Its executions "
+                "wait until they time out. Add the state machine to state_machine_arns."
             ),
             runbook=Runbook.DENIED_TASKS,
         )
 
 
 class TableAlarms(Construct):
-    """Throttling, by table: at most ten metrics in an alarm, which a table with its indexes has."""
+    """Alarms on throttling, one for each table: an alarm holds at most ten metrics."""
 
-    def __init__(self, scope: Construct, id: str, *, told: AlarmTopic, parts: Parts) -> None:
+    def __init__(self, scope: Construct, id: str, *, alarm_topic: AlarmTopic, parts: Parts) -> None:
         super().__init__(scope, id)
-        tell = partial(
-            told.tell,
+        alarm = partial(
+            alarm_topic.alarm,
             self,
             periods=(2, 3),
             runbook=Runbook.TABLE_THROTTLES,
         )
-        tell(
+        alarm(
             "InferencesThrottled",
-            metric=_sum(throttled(parts.table, tuple(Index))),
-            says=(
-                "DynamoDB throttles the table of inferences or an index of it. Results are "
-                "recorded late, and questions are answered with 503."
+            metric=_sum(throttle_metrics(parts.table, tuple(Index))),
+            description=(
+                "DynamoDB throttles the inferences table or one of its indexes. Results are "
+                "recorded late, and the API returns 503. If it is not a short burst, raise shards."
             ),
         )
-        tell(
+        alarm(
             "SummariesThrottled",
-            metric=_sum(throttled(parts.summaries_table)),
-            says=(
-                "DynamoDB throttles the table of summaries. Summaries lag behind, or are answered "
-                "with 503."
+            metric=_sum(throttle_metrics(parts.summaries_table)),
+            description=(
+                "DynamoDB throttles the summaries table. Summaries are late, and the API returns "
+                "503 for them. If it continues, check the table's quotas."
             ),
         )
 
 
 def _sum(metrics: dict[str, cloudwatch.Metric]) -> cloudwatch.MathExpression:
-    """An alarm on DynamoDB's metrics stays as it is while there is no data: hence one with none."""
+    """Add up metrics, with 0 for missing data.
+
+    CloudWatch always ignores missing data of DynamoDB, so an alarm on the metric itself would
+    never return to OK.
+    """
     return cloudwatch.MathExpression(
-        expression=total(metrics), using_metrics=dict(metrics), label="throttled requests"
+        expression=sum_expression(metrics), using_metrics=dict(metrics), label="throttled requests"
     )

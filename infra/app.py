@@ -1,4 +1,4 @@
-"""Places the stacks in an app."""
+"""The stacks of the CDK app."""
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -11,7 +11,7 @@ from .settings import Settings
 
 
 class InferenceResultsStack(cdk.Stack):
-    """The service, with its outputs."""
+    """The service and its stack outputs."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class InferenceResultsStack(cdk.Stack):
 
 
 def add_stacks(app: cdk.App) -> InferenceResultsStack:
-    """Read the settings from the app's context and add what they ask for.
+    """Add the main stack, and the endpoint stack if the settings describe an endpoint.
 
-    Raises SettingsError.
+    Reads the settings from the app's context. Raises SettingsError.
     """
     settings = Settings.from_context(app.node.get_all_context())
     stack = InferenceResultsStack(app, "InferenceResults", settings=settings)

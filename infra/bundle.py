@@ -1,4 +1,4 @@
-"""The one asset that all functions share, bundled by uv: no Docker, hash-locked, stable hash."""
+"""The asset that all functions share: bundled by uv, without Docker, with a reproducible hash."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from uv import find_uv_bin
 from .sources import FUNCTIONS, function_sources
 
 _PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
-_LEFT_OUT = (
+_EXCLUDED = (
     "bin",
     ".lock",
     "**/__pycache__",
@@ -26,19 +26,19 @@ _LEFT_OUT = (
     "*/uv_cache.json",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*",
 )
-"""What installers leave behind that no function needs, or that differs from run to run."""
+"""Files of the installer that no function needs, or that differ between runs."""
 
 
 def bundled_code(*, runtime: str, architecture: str) -> lambda_.Code:
-    """The code of every function, for a runtime (`python3.14`) and architecture (`arm64`).
+    """Return the code of all functions for a runtime (`python3.14`) and architecture (`arm64`).
 
-    Share one such object: each makes an asset of its own.
+    Call it once for each stack and share the result: each object becomes a separate asset.
     """
     return lambda_.Code.from_asset(
         str(FUNCTIONS),
         asset_hash_type=cdk.AssetHashType.OUTPUT,
         bundling=cdk.BundlingOptions(
-            # Asked only if the local bundling declined, which it never does.
+            # Required, but never used: the local bundling always succeeds.
             image=cdk.DockerImage.from_registry("scratch"),
             local=_UvBundling(runtime, architecture),
         ),
@@ -57,10 +57,10 @@ class _UvBundling:
 
 
 def bundle(output: Path, *, runtime: str, architecture: str) -> None:
-    """Install the locked requirements and copy the package into `output`.
+    """Install the locked requirements and copy the functions' sources into `output`.
 
-    Compiled when an interpreter of the runtime's version is at hand: Lambda cannot keep what it
-    compiles, so without this every cold start compiles anew.
+    Compile the modules if an interpreter of the runtime's version is installed. Lambda cannot
+    keep compiled modules, so otherwise every cold start compiles them again.
     """
     version = runtime.removeprefix("python")
     # fmt: off
@@ -77,14 +77,14 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
     for name, source in function_sources().items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, output / name)
-    for pattern in _LEFT_OUT:
+    for pattern in _EXCLUDED:
         for path in output.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    python = _interpreter(version)
+    python = _find_interpreter(version)
     if python is None:
-        sys.stderr.write(f"There is no {runtime} here: modules are bundled uncompiled, and each ")
-        sys.stderr.write(f"cold start compiles them. `uv python install {version}` brings one; ")
-        sys.stderr.write("the asset is another one then.\n")
+        sys.stderr.write(f"No {runtime} interpreter found: the modules are bundled uncompiled, ")
+        sys.stderr.write("and each cold start compiles them. To compile them now, run ")
+        sys.stderr.write(f"`uv python install {version}`; this changes the asset's hash.\n")
     else:
         # fmt: off
         subprocess.run(
@@ -98,10 +98,10 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
         # fmt: on
 
 
-def _interpreter(version: str) -> str | None:
-    """One that starts: on the PATH there may be names for which a version manager has nothing.
+def _find_interpreter(version: str) -> str | None:
+    """Find an interpreter that starts: a version manager's shim on the PATH can have no version.
 
-    None is fetched here, or the asset would depend on whether that worked.
+    Never download one, because the asset would then depend on whether the download worked.
     """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable

@@ -1,10 +1,10 @@
-"""Keys of the customer's own, in place of the ones that AWS manages."""
+"""Customer managed KMS keys, as an alternative to the keys that AWS manages."""
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-# What DynamoDB needs in its caller's name, spelt out instead of AWS's `kms:ReEncrypt*`.
+# The actions that DynamoDB performs for its caller, without the wildcard `kms:ReEncrypt*`.
 _READ_ACTIONS = ("kms:Decrypt", "kms:DescribeKey")
 _WRITE_ACTIONS = (
     "kms:Encrypt",
@@ -16,12 +16,12 @@ _WRITE_ACTIONS = (
 
 
 class CustomerKeys(Construct):
-    """A key each for topics (if any is created), queues, tables and alarms; rotated yearly.
+    """One key each for topics (if the stack creates any), queues, tables and alarms.
 
-    That of the queues is the event bus's as well: both hold messages.
+    The key of the queues also encrypts the event bus. All keys are rotated yearly.
 
-    Topics and queues have one each: with one for both, the key's policy names the topic that the
-    key encrypts, and CloudFormation sees a circle.
+    Topics and queues cannot share a key: its policy would name the topic that it encrypts, which
+    CloudFormation rejects as a circular dependency.
     """
 
     def __init__(self, scope: Construct, id: str, *, topics: bool, alarms: bool) -> None:
@@ -29,7 +29,7 @@ class CustomerKeys(Construct):
         self.topics = kms.Key(self, "Topics", enable_key_rotation=True) if topics else None
         self.queues = kms.Key(self, "Queues", enable_key_rotation=True)
         self.table = kms.Key(self, "Table", enable_key_rotation=True)
-        # Not that of the topics, which the execution roles of models may use.
+        # Separate, because the execution roles of models can use the key of the topics.
         self.alarms = kms.Key(self, "Alarms", enable_key_rotation=True) if alarms else None
 
     def allow_recording(self, role: iam.IRole) -> None:

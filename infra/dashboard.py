@@ -1,4 +1,4 @@
-"""The dashboard: from what is published to what is told, and what it costs."""
+"""The CloudWatch dashboard: throughput, results, latencies, backlogs and cost drivers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,15 +18,15 @@ from inference_results.contract import (
 
 from .metrics import (
     SUM,
-    of_endpoint,
-    of_function,
-    of_log_group,
-    of_queue,
-    of_service,
-    of_table,
-    of_topic,
-    results,
-    total,
+    endpoint_metric,
+    function_metric,
+    log_group_metric,
+    queue_metric,
+    result_metrics,
+    service_metric,
+    sum_expression,
+    table_metric,
+    topic_metric,
 )
 from .parts import Parts
 from .result_channel import ResultChannel
@@ -34,14 +34,14 @@ from .settings import WatchedEndpoint
 
 _HOUR = cdk.Duration.hours(1)
 _PERCENTILES = ("p50", "p90", "p99")
-_OUTCOMES = (Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.LOST)
-_PUT_ON_BUS = (
+_FINAL_STATUSES = (Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.LOST)
+_PUBLISH_METRICS = (
     Metric.EVENTS_PUBLISHED,
     Metric.EVENTS_RETRIED,
     Metric.CHANGES_RETURNED,
     Metric.EVENTS_REJECTED,
 )
-_RECORDED = (
+_RECORD_METRICS = (
     Metric.RECORDED,
     Metric.RECORDED_WITH_OUTPUT_ERROR,
     Metric.DUPLICATE,
@@ -50,7 +50,7 @@ _RECORDED = (
     Metric.UNPROCESSABLE,
     Metric.MESSAGES_RETURNED,
 )
-_SWEPT = (
+_RECONCILE_METRICS = (
     Metric.RECOVERED_COMPLETED,
     Metric.RECOVERED_FAILED,
     Metric.LOST,
@@ -62,9 +62,9 @@ _Metrics = Iterable[cloudwatch.IMetric]
 
 
 class Dashboard(Construct):
-    """A row for each question: does it flow, how does it end, how fast, what is left, what costs.
+    """One row of graphs each for throughput, results, latencies, backlogs and costs.
 
-    Endpoints that are not watched are one line, `other`.
+    Endpoints that are not watched share the line `other`.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Dashboard(Construct):
             "Dashboard",
             default_interval=cdk.Duration.days(1),
             widgets=[
-                _row(_path(parts)),
-                _row(_outcomes((*names, OTHER))),
+                _row(_throughput(parts)),
+                _row(_results_by_status((*names, OTHER))),
                 _row(_latencies((*names, OTHER), parts)),
-                _row(_left_over(parts, names)),
+                _row(_backlogs(parts, names)),
                 _row(_costs(parts)),
             ],
         )
@@ -93,48 +93,51 @@ def _row(graphs: Mapping[str, _Metrics]) -> list[cloudwatch.IWidget]:
     ]
 
 
-def _path(parts: Parts) -> dict[str, _Metrics]:
+def _throughput(parts: Parts) -> dict[str, _Metrics]:
     graphs: dict[str, _Metrics] = {
         "Published": [
-            of_topic(each.topic, "NumberOfMessagesPublished", label=each.node.id)
+            topic_metric(each.topic, "NumberOfMessagesPublished", label=each.node.id)
             for each in parts.channels
         ],
-        "Queued (messages visible, at most)": [
-            of_queue(each.queue, "ApproximateNumberOfMessagesVisible", label=each.node.id)
+        "Queued messages (maximum)": [
+            queue_metric(each.queue, "ApproximateNumberOfMessagesVisible", label=each.node.id)
             for each in parts.channels
         ],
         "Recorded": [
-            of_service(metric, Service.RECORD_RESULT, label=metric) for metric in _RECORDED
+            service_metric(metric, Service.RECORD_RESULT, label=metric)
+            for metric in _RECORD_METRICS
         ],
     }
     if parts.event_dead_letters:
-        graphs["Announced"] = [
-            of_service(each, Service.PUBLISH_EVENTS, label=each) for each in _PUT_ON_BUS
+        graphs["Events"] = [
+            service_metric(each, Service.PUBLISH_EVENTS, label=each) for each in _PUBLISH_METRICS
         ]
     return graphs
 
 
-def _outcomes(endpoints: Sequence[str]) -> dict[str, _Metrics]:
+def _results_by_status(endpoints: Sequence[str]) -> dict[str, _Metrics]:
     return {
         status.value: [
-            _total(endpoint, number, status) for number, endpoint in enumerate(endpoints)
+            _result_count(endpoint, number, status) for number, endpoint in enumerate(endpoints)
         ]
-        for status in _OUTCOMES
+        for status in _FINAL_STATUSES
     }
 
 
-def _total(endpoint: str, number: int, status: Status) -> cloudwatch.IMetric:
-    """However many functions write that outcome. Names in a graph are unique, hence the number."""
-    metrics = {f"{name}_{number}": each for name, each in results(endpoint, [status]).items()}
+def _result_count(endpoint: str, number: int, status: Status) -> cloudwatch.IMetric:
+    """Add up the results of all functions. The number keeps metric ids unique within a graph."""
+    metrics = {
+        f"{name}_{number}": each for name, each in result_metrics(endpoint, [status]).items()
+    }
     return cloudwatch.MathExpression(
-        expression=total(metrics), using_metrics=metrics, label=endpoint
+        expression=sum_expression(metrics), using_metrics=metrics, label=endpoint
     )
 
 
 def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
     graphs: dict[str, _Metrics] = {
-        f"{metric} of completed (ms)": [
-            of_service(
+        f"{metric} of completed inferences (ms)": [
+            service_metric(
                 metric,
                 Service.RECORD_RESULT,
                 statistic=percentile,
@@ -149,7 +152,7 @@ def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
     }
     if parts.event_dead_letters:
         graphs["PublishLag (ms)"] = [
-            of_service(
+            service_metric(
                 Metric.PUBLISH_LAG,
                 Service.PUBLISH_EVENTS,
                 statistic=percentile,
@@ -159,7 +162,7 @@ def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
         ]
     if parts.api:
         graphs["API latency, p90 (ms)"] = [
-            of_service(
+            service_metric(
                 Metric.LATENCY,
                 Service.SUBMISSION_API if route in SUBMISSION_ROUTES else Service.STATUS_API,
                 statistic="p90",
@@ -171,55 +174,58 @@ def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
     return graphs
 
 
-def _left_over(parts: Parts, endpoints: Sequence[str]) -> dict[str, _Metrics]:
+def _backlogs(parts: Parts, endpoints: Sequence[str]) -> dict[str, _Metrics]:
     graphs: dict[str, _Metrics] = {
-        "Dead letters (messages visible, at most)": [
-            of_queue(queue, "ApproximateNumberOfMessagesVisible", label=name)
+        "Dead letters (maximum)": [
+            queue_metric(queue, "ApproximateNumberOfMessagesVisible", label=name)
             for name, queue in parts.dead_letters.items()
         ],
-        "Swept": [of_service(metric, Service.RECONCILE, label=metric) for metric in _SWEPT],
+        "Reconciled records": [
+            service_metric(metric, Service.RECONCILE, label=metric) for metric in _RECONCILE_METRICS
+        ],
     }
     if endpoints:
-        graphs["Requests that wait at SageMaker"] = [
-            of_endpoint(name, "ApproximateBacklogSize", label=name) for name in endpoints
+        graphs["Requests waiting at SageMaker"] = [
+            endpoint_metric(name, "ApproximateBacklogSize", label=name) for name in endpoints
         ]
     return graphs
 
 
 def _costs(parts: Parts) -> dict[str, _Metrics]:
-    """By the hour."""
     return {
-        "Invocations": _of_functions(parts, "Invocations"),
-        "Duration (ms, all calls)": _of_functions(parts, "Duration"),
-        "Write units": _units(parts, "ConsumedWriteCapacityUnits"),
-        "Read units": _units(parts, "ConsumedReadCapacityUnits"),
-        "Bytes of logs": [
-            of_log_group(handler.log_group, "IncomingBytes", _HOUR, name)
+        "Invocations per hour": _by_function(parts, "Invocations"),
+        "Total duration per hour (ms)": _by_function(parts, "Duration"),
+        "Write units per hour": _capacity_units(parts, "ConsumedWriteCapacityUnits"),
+        "Read units per hour": _capacity_units(parts, "ConsumedReadCapacityUnits"),
+        "Log bytes per hour": [
+            log_group_metric(handler.log_group, "IncomingBytes", _HOUR, name)
             for name, handler in parts.handlers.items()
         ],
-        "Messages": [each for channel in parts.channels for each in _messages(channel)],
+        "Messages per hour": [
+            each for channel in parts.channels for each in _message_counts(channel)
+        ],
     }
 
 
-def _messages(channel: ResultChannel) -> _Metrics:
+def _message_counts(channel: ResultChannel) -> _Metrics:
     name = channel.node.id
-    yield of_topic(
+    yield topic_metric(
         channel.topic, "NumberOfNotificationsDelivered", _HOUR, f"{name}: delivered by SNS"
     )
     for kind in ("MessagesReceived", "MessagesDeleted", "EmptyReceives"):
-        yield of_queue(channel.queue, f"NumberOf{kind}", SUM, _HOUR, f"{name}: {kind}")
+        yield queue_metric(channel.queue, f"NumberOf{kind}", SUM, _HOUR, f"{name}: {kind}")
 
 
-def _of_functions(parts: Parts, metric: str) -> _Metrics:
+def _by_function(parts: Parts, metric: str) -> _Metrics:
     return [
-        of_function(handler.function, metric, period=_HOUR, label=name)
+        function_metric(handler.function, metric, period=_HOUR, label=name)
         for name, handler in parts.handlers.items()
     ]
 
 
-def _units(parts: Parts, metric: str) -> _Metrics:
+def _capacity_units(parts: Parts, metric: str) -> _Metrics:
     return [
-        of_table(parts.table, metric, label="inferences", period=_HOUR),
-        *(of_table(parts.table, metric, index, label=index, period=_HOUR) for index in Index),
-        of_table(parts.summaries_table, metric, label="summaries", period=_HOUR),
+        table_metric(parts.table, metric, label="inferences", period=_HOUR),
+        *(table_metric(parts.table, metric, index, label=index, period=_HOUR) for index in Index),
+        table_metric(parts.summaries_table, metric, label="summaries", period=_HOUR),
     ]

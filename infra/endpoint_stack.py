@@ -1,4 +1,4 @@
-"""The optional second stack: an endpoint config wired to the topics, and an endpoint if asked."""
+"""The optional second stack: an endpoint config that notifies the topics, and its endpoint."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,10 @@ from .settings import DEFAULT_VARIANT, EndpointSettings
 
 
 class AsyncEndpointStack(Stack):
-    """For a model that exists. Nothing has a fixed name: any change replaces the config."""
+    """An endpoint config for an existing model, and optionally an endpoint.
+
+    Nothing has a fixed name, because SageMaker replaces the config on any change.
+    """
 
     def __init__(
         self,
@@ -26,14 +29,14 @@ class AsyncEndpointStack(Stack):
     ) -> None:
         super().__init__(scope, id)
         role = iam.Role.from_role_arn(self, "ExecutionRole", settings.execution_role_arn)
-        written = [
+        paths = [
             path.removeprefix("s3://")
             for path in (settings.output_path, settings.failure_path)
             if path
         ]
         permissions = iam.Policy(
             self,
-            "MayPublishAndWrite",
+            "ExecutionRolePolicy",
             policy_name=inline_policy_name(self),
             roles=[role],
             statements=[
@@ -43,7 +46,7 @@ class AsyncEndpointStack(Stack):
                 ),
                 iam.PolicyStatement(
                     actions=["s3:PutObject"],
-                    resources=[f"arn:{Aws.PARTITION}:s3:::{path}*" for path in written],
+                    resources=[f"arn:{Aws.PARTITION}:s3:::{path}*" for path in paths],
                 ),
             ],
         )
@@ -53,11 +56,11 @@ class AsyncEndpointStack(Stack):
                     actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=list(output_key_arns)
                 )
             )
-        for path in written:
+        for path in paths:
             acknowledge(
                 permissions,
                 f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
-                "SageMaker chooses the keys of outputs and failures; the prefix is theirs alone.",
+                "SageMaker chooses the object keys; the prefix holds only this endpoint's objects.",
             )
         config = sagemaker.CfnEndpointConfig(
             self,
@@ -92,5 +95,5 @@ class AsyncEndpointStack(Stack):
             endpoint = sagemaker.CfnEndpoint(
                 self, "Endpoint", endpoint_config_name=config.attr_endpoint_config_name
             )
-            # CreateEndpoint publishes a test notification with the role's rights of that moment.
+            # CreateEndpoint publishes a test notification, which fails without these permissions.
             endpoint.node.add_dependency(permissions)

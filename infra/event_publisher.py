@@ -1,6 +1,4 @@
-"""Who is told of a change of a status: the event bus and the state machines that wait, and the
-function that tells them.
-"""
+"""The event bus, and the function that publishes status changes and completes tasks."""
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -18,13 +16,14 @@ from .settings import Settings
 from .stream_consumer import consume_stream, stream_statements
 
 _BATCH_SIZE = 100
-"""Ten calls of PutEvents. Without a window: who waits to be told waits no longer than it takes."""
+"""Ten PutEvents calls. No batching window, so events are published without delay."""
 
 
 class EventPublisher(Construct):
-    """Runs announce on the stream of the inferences; `bus` is its own unless the settings name one.
+    """Runs publish_events on the stream of the inferences table.
 
-    `key` encrypts the bus, if it is its own, and the dead letters.
+    Creates `bus` unless the settings name an existing one. `key` encrypts the dead-letter queue
+    and a bus that is created here.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class EventPublisher(Construct):
         acknowledge(
             self.dead_letter_queue,
             "SQS3",
-            "It is a dead-letter queue: of the stream, where the rule does not look.",
+            "This is the dead-letter queue of a stream mapping, which the rule does not detect.",
         )
         self.handler = handler = HandlerFunction(
             self,
@@ -66,7 +65,7 @@ class EventPublisher(Construct):
                 iam.PolicyStatement(
                     actions=["events:PutEvents"], resources=[self.bus.event_bus_arn]
                 ),
-                *_answering(settings),
+                *_task_statements(settings),
             ],
         )
         self.role = handler.role
@@ -80,7 +79,7 @@ class EventPublisher(Construct):
         )
 
 
-def _answering(settings: Settings) -> list[iam.PolicyStatement]:
+def _task_statements(settings: Settings) -> list[iam.PolicyStatement]:
     if not settings.state_machine_arns:
         return []
     return [

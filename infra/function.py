@@ -1,4 +1,4 @@
-"""A Lambda function with a role and a log group of its own."""
+"""A Lambda function with its own role and log group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ TIMEOUT = cdk.Duration.seconds(30)
 
 
 class HandlerFunction(Construct):
-    """Runs `functions.<service>`; may do what `statements` allow, and log."""
+    """Runs `functions.<service>.handler`, which can write logs and what `statements` allow."""
 
     def __init__(
         self,
@@ -59,21 +59,23 @@ class HandlerFunction(Construct):
             environment={
                 "POWERTOOLS_SERVICE_NAME": service.value,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                **_sampling(settings),
+                **_log_sampling(settings),
                 **{str(name): value for name, value in environment.items()},
             },
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
         )
         if settings.tracing:
             acknowledge(
-                self.role, "IAM5[Resource::*]", "X-Ray's segments are no resources to name."
+                self.role,
+                "IAM5[Resource::*]",
+                "X-Ray has no resource-level permissions for traces.",
             )
         if settings.runtime != NEWEST_RUNTIME:
-            acknowledge(self.function, "L1", "The setting asks for this runtime.")
+            acknowledge(self.function, "L1", "The setting `runtime` selects this runtime.")
 
 
-def _sampling(settings: Settings) -> dict[str, str]:
-    """Not a rate of 0: Powertools would write it into each line."""
+def _log_sampling(settings: Settings) -> dict[str, str]:
+    """Omit a rate of 0, which Powertools would add to every log line."""
     if not settings.debug_sample_rate:
         return {}
     return {"POWERTOOLS_LOGGER_SAMPLE_RATE": str(settings.debug_sample_rate)}

@@ -1,4 +1,4 @@
-"""Alarms on functions: what fails, is held back, lags behind, or no longer runs."""
+"""Alarms on functions: errors, throttles, stream lag, and a `reconcile` that stopped running."""
 
 from functools import partial
 
@@ -10,28 +10,27 @@ from inference_results.contract import Metric, Service
 
 from .alarm_topic import AlarmTopic, Runbook
 from .function import HandlerFunction
-from .metrics import FIVE_MINUTES, MAXIMUM, of_function, of_service
+from .metrics import FIVE_MINUTES, MAXIMUM, function_metric, service_metric
 from .parts import Parts
 
 _LAG_MINUTES = 15
-"""As long as the tumbling window of the summaries."""
+"""As long as the tumbling window of `summarize`."""
 
-_AFFECTED = {
-    Service.RECORD_RESULT: "Results are recorded late, and end in the dead letters after a while.",
+_IMPACT = {
+    Service.RECORD_RESULT: "Results are late, and become dead letters after five attempts.",
     Service.RECONCILE: "Inferences whose notification was lost stay in progress.",
-    Service.PUBLISH_EVENTS: "Who waits for an event is told late; after twelve hours, never.",
-    Service.SUMMARIZE: "Summaries lag behind; after twelve hours they lack what was not counted.",
-    Service.STATUS_API: "Services that ask get 5xx.",
-    Service.SUBMISSION_API: "Services that submit or register get 5xx.",
+    Service.PUBLISH_EVENTS: "Events are late; after twelve hours they become dead letters.",
+    Service.SUMMARIZE: "Summaries are late; after twelve hours changes become dead letters.",
+    Service.STATUS_API: "Requests for records and outputs fail with 5xx.",
+    Service.SUBMISSION_API: "Requests to submit or register fail with 5xx.",
 }
-_READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
-"""Of the table's stream."""
+_STREAM_READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
 
 
 class FunctionAlarms(Construct):
-    """Errors and throttles of every function, and how far the readers of the stream are behind.
+    """Alarms on errors and throttles of every function, and on the lag of the stream readers.
 
-    One error is no alarm: whoever called the function calls again. Two periods of three are.
+    Callers retry, so one failed period raises no alarm: it takes two of three.
     """
 
     def __init__(
@@ -39,84 +38,89 @@ class FunctionAlarms(Construct):
         scope: Construct,
         id: str,
         *,
-        told: AlarmTopic,
+        alarm_topic: AlarmTopic,
         parts: Parts,
         reconcile_minutes: int,
     ) -> None:
         super().__init__(scope, id)
-        self._told = told
+        self._alarm_topic = alarm_topic
         for name, handler in parts.handlers.items():
-            sweeps = handler.service is Service.RECONCILE
+            is_scheduled = handler.service is Service.RECONCILE
             self._watch(
-                name, handler, reconcile_period(reconcile_minutes) if sweeps else FIVE_MINUTES
+                name, handler, reconcile_period(reconcile_minutes) if is_scheduled else FIVE_MINUTES
             )
-            if handler.service in _READERS:
-                self._watch_reader(name, handler)
+            if handler.service in _STREAM_READERS:
+                self._watch_lag(name, handler)
 
     def _watch(self, name: str, handler: HandlerFunction, period: cdk.Duration) -> None:
-        affected = _AFFECTED[handler.service]
-        tell = partial(self._told.tell, self, periods=(2, 3))
-        tell(
+        impact = _IMPACT[handler.service]
+        alarm = partial(self._alarm_topic.alarm, self, periods=(2, 3))
+        alarm(
             f"{name}Errors",
-            metric=of_function(handler.function, "Errors", period=period),
-            says=f"The function {handler.service} ({name}) fails again and again. {affected}",
+            metric=function_metric(handler.function, "Errors", period=period),
+            description=f"The function {handler.service} ({name}) fails repeatedly. {impact} "
+            "Read its log.",
             runbook=Runbook.FUNCTION_ERRORS,
         )
-        tell(
+        alarm(
             f"{name}Throttles",
-            metric=of_function(handler.function, "Throttles", period=period),
-            says=f"Lambda does not run {handler.service} ({name}): too many functions run, in the "
-            f"account or by its own limit. {affected}",
+            metric=function_metric(handler.function, "Throttles", period=period),
+            description=f"Lambda throttles the function {handler.service} ({name}): the account's "
+            f"concurrency or the function's own is used up. {impact} Raise the limit.",
             runbook=Runbook.FUNCTION_THROTTLES,
         )
 
-    def _watch_reader(self, name: str, handler: HandlerFunction) -> None:
-        self._told.tell(
+    def _watch_lag(self, name: str, handler: HandlerFunction) -> None:
+        self._alarm_topic.alarm(
             self,
             f"{name}Lag",
-            metric=of_function(handler.function, "IteratorAge", MAXIMUM),
+            metric=function_metric(handler.function, "IteratorAge", MAXIMUM),
             above=_LAG_MINUTES * 60_000,
-            says=f"The function {handler.service} is more than {_LAG_MINUTES} minutes behind the "
-            f"table's stream. {_AFFECTED[handler.service]}",
+            description=f"The function {handler.service} is more than {_LAG_MINUTES} minutes "
+            f"behind the table's stream. {_IMPACT[handler.service]} Read its log.",
             runbook=Runbook.STREAM_LAG,
         )
 
 
 class ReconcileAlarms(Construct):
-    """Whether the sweep runs, and what it could not find."""
+    """Alarms if `reconcile` stops running, and if it ends inferences as Lost."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        told: AlarmTopic,
+        alarm_topic: AlarmTopic,
         function: lambda_.IFunction,
         reconcile_minutes: int,
     ) -> None:
         super().__init__(scope, id)
-        told.tell_of_silence(
+        alarm_topic.alarm_on_missing_data(
             self,
             "Stopped",
-            metric=of_function(function, "Invocations", period=reconcile_period(reconcile_minutes)),
+            metric=function_metric(
+                function, "Invocations", period=reconcile_period(reconcile_minutes)
+            ),
             periods=3,
-            says="The sweep was not called three times in a row. Inferences whose notification was "
-            "lost stay in progress.",
+            description="The schedule did not invoke reconcile for three intervals. Inferences "
+            "whose notification was lost stay in progress. Deploy again to restore the schedule.",
             runbook=Runbook.RECONCILE_STOPPED,
         )
-        told.tell(
+        alarm_topic.alarm(
             self,
             "Lost",
-            metric=of_service(Metric.LOST, Service.RECONCILE),
-            says="Inferences ended as Lost: past their deadline there was neither a notification "
-            "nor an output nor a failure object. Who submitted them has no result.",
+            metric=service_metric(Metric.LOST, Service.RECONCILE),
+            description="Inferences ended as Lost: their deadline passed without a notification, "
+            "an output or a failure object. Their submitters have no result. List them, and "
+            "submit them again.",
             runbook=Runbook.LOST_RESULTS,
         )
 
 
 def reconcile_period(reconcile_minutes: int) -> cdk.Duration:
-    """That of the schedule, but no shorter than Lambda's metrics may be late.
+    """Return the schedule's interval, but at least 5 minutes because Lambda's metrics are late.
 
-    Three of them keep CloudWatch's limits: a day in all, or a week for periods of an hour or more.
+    Three periods stay within CloudWatch's limits: a day in total, or a week for periods of an
+    hour or more.
     """
     return cdk.Duration.minutes(max(reconcile_minutes, 5))

@@ -1,4 +1,4 @@
-"""The whole service as one construct, for this app's stack and for other CDK apps."""
+"""The whole service as one construct, for this app and for other CDK apps."""
 
 import aws_cdk as cdk
 from aws_cdk import Aws
@@ -24,15 +24,15 @@ from .status_api import StatusApi
 from .submitter import Submitter
 from .summaries import SummariesTable, Summarizer
 
-_KEPT = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
-"""What outlives the stack besides the tables, which see to it themselves; see decision 0020."""
+_RETAINED_TYPES = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
+"""Types that outlive the stack, besides tables, which set their own policy. See decision 0020."""
 
 
 class InferenceResults(Construct):
-    """Topics, queues, functions, tables and API, connected.
+    """Topics, queues, functions, tables, event bus, API, alarms and dashboard.
 
-    Give `completed.topic` to an endpoint config as SuccessTopic and `failed.topic` as ErrorTopic.
-    Both channels are one where the settings name the same topic twice.
+    Use `completed.topic` as SuccessTopic and `failed.topic` as ErrorTopic of an endpoint config.
+    Both channels are the same object if the settings name the same topic twice.
     """
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
@@ -42,12 +42,12 @@ class InferenceResults(Construct):
                 self, "PermissionsBoundary", settings.permissions_boundary_arn
             )
             iam.PermissionsBoundary.of(self).apply(boundary)
-        # Of a creation that fails nothing is kept.
+        # A failed creation retains nothing.
         cdk.RemovalPolicies.of(self).apply(
             cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
             if settings.retain
             else cdk.RemovalPolicy.DESTROY,
-            apply_to_resource_types=list(_KEPT),
+            apply_to_resource_types=list(_RETAINED_TYPES),
         )
         self._settings = settings
         self._recorders: dict[str, ResultRecorder] = {}
@@ -82,7 +82,7 @@ class InferenceResults(Construct):
         acknowledge(
             self.unprocessable_queue,
             "SQS3",
-            "People read it, no function does: it is where messages end that no retry can help.",
+            "No function consumes it: it holds unprocessable messages until an operator acts.",
         )
         one_topic = settings.success_topic_arn and (
             settings.success_topic_arn == settings.error_topic_arn
@@ -91,7 +91,7 @@ class InferenceResults(Construct):
         self.failed = (
             self.completed if one_topic else self._channel("Failed", settings.error_topic_arn)
         )
-        self._tell_people()
+        self._subscribe_emails()
         role_arns = [
             *settings.execution_role_arns,
             *([settings.endpoint.execution_role_arn] if settings.endpoint else []),
@@ -106,9 +106,9 @@ class InferenceResults(Construct):
             Dashboard(self, "Dashboard", parts=self._parts, watched=settings.watched)
 
     def allow_publishing(self, role: iam.IRole) -> None:
-        """Let the execution role of a model publish to both topics.
+        """Allow the execution role of a model to publish to both topics.
 
-        On both sides: SageMaker needs `sns:Publish` in the role's own policy too.
+        Extends the policies of the topics and of the role: SageMaker requires both.
         """
         channels = dict.fromkeys((self.completed, self.failed))
         for channel in channels:
@@ -124,7 +124,7 @@ class InferenceResults(Construct):
             )
         iam.Policy(
             self,
-            f"MayPublish{role.node.addr[-8:]}",
+            f"PublishPolicy{role.node.addr[-8:]}",
             policy_name=inline_policy_name(self),
             roles=[role],
             statements=statements,
@@ -181,11 +181,11 @@ class InferenceResults(Construct):
             self._keys.allow_recording(recorder.role)
         return channel
 
-    def _tell_people(self) -> None:
-        told: dict[ResultChannel, list[str]] = {self.completed: [], self.failed: []}
-        told[self.completed] += self._settings.success_emails
-        told[self.failed] += self._settings.error_emails
-        for channel, emails in told.items():
+    def _subscribe_emails(self) -> None:
+        subscribers: dict[ResultChannel, list[str]] = {self.completed: [], self.failed: []}
+        subscribers[self.completed] += self._settings.success_emails
+        subscribers[self.failed] += self._settings.error_emails
+        for channel, emails in subscribers.items():
             for email in dict.fromkeys(emails):
                 channel.topic.add_subscription(subscriptions.EmailSubscription(email))
 
@@ -214,7 +214,7 @@ class InferenceResults(Construct):
             code=self._code,
             settings=self._settings,
         )
-        api.answer(SUBMISSION_ROUTES, submitter.handler)
+        api.add_routes(SUBMISSION_ROUTES, submitter.handler)
         if self._keys:
             self._keys.allow_reading(api.role)
         return api
@@ -254,8 +254,9 @@ class InferenceResults(Construct):
 
 
 def inline_policy_name(owner: Construct) -> str:
-    """For a policy on a role that other stacks, here or in another region, may add theirs to.
+    """Return a unique name for an inline policy of a role that other stacks may extend too.
 
-    The one physical name here: CloudFormation would overwrite a policy of the same name.
+    This is the only physical name of the stack: roles are global, and CloudFormation overwrites an
+    inline policy of the same name.
     """
     return f"{Aws.STACK_NAME}-{Aws.REGION}-{owner.node.addr[-8:]}"

@@ -1,27 +1,18 @@
-"""The table of inferences."""
+"""The inferences table."""
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from inference_results.contract import Attribute, Index
+from inference_results.contract import LISTED_ATTRIBUTES, Attribute, Index
 
-from .table import expiring_table, text
+from .table import expiring_table, string_attribute
 
-_LISTED = [
-    Attribute.STATUS,
-    Attribute.SUBMITTED_AT,
-    Attribute.RECEIVED_AT,
-    Attribute.EVENT_TIME,
-    Attribute.RECORDED_AT,
-    Attribute.DEADLINE,
-    Attribute.EXPIRES_AT,
-]
-"""What a list shows. The rest would make the index as large as the table; see decision 0003."""
+_KEYS = (Attribute.INFERENCE_ID, Attribute.ENDPOINT_NAME)
 
 
 class InferencesTable(Construct):
-    """One item an inference; docs/record.md describes it."""
+    """One item for each inference. docs/record.md describes it."""
 
     def __init__(
         self, scope: Construct, id: str, *, retain: bool, key: kms.IKey | None = None
@@ -39,23 +30,28 @@ class InferencesTable(Construct):
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_ENDPOINT,
-                    partition_key=text(Attribute.ENDPOINT_SHARD),
-                    sort_key=text(Attribute.ENDPOINT_SORT),
+                    partition_key=string_attribute(Attribute.ENDPOINT_SHARD),
+                    sort_key=string_attribute(Attribute.ENDPOINT_SORT),
                     projection_type=dynamodb.ProjectionType.INCLUDE,
-                    non_key_attributes=[str(name) for name in _LISTED],
+                    non_key_attributes=_listed_except(*_KEYS, Attribute.FAILURE),
                 ),
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_ENDPOINT_AND_STATUS,
-                    partition_key=text(Attribute.ENDPOINT_STATUS_SHARD),
-                    sort_key=text(Attribute.STATUS_SORT),
+                    partition_key=string_attribute(Attribute.ENDPOINT_STATUS_SHARD),
+                    sort_key=string_attribute(Attribute.STATUS_SORT),
                     projection_type=dynamodb.ProjectionType.INCLUDE,
-                    non_key_attributes=[str(name) for name in (*_LISTED, Attribute.FAILURE)],
+                    non_key_attributes=_listed_except(*_KEYS),
                 ),
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=Index.BY_STATUS,
-                    partition_key=text(Attribute.STATUS_SHARD),
-                    sort_key=text(Attribute.STATUS_SORT),
+                    partition_key=string_attribute(Attribute.STATUS_SHARD),
+                    sort_key=string_attribute(Attribute.STATUS_SORT),
                     projection_type=dynamodb.ProjectionType.ALL,
                 ),
             ],
         )
+
+
+def _listed_except(*excluded: Attribute) -> list[str]:
+    """Project only what lists show: every projected KB is paid for again. See decision 0003."""
+    return [str(name) for name in LISTED_ATTRIBUTES if name not in excluded]

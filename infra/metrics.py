@@ -1,6 +1,6 @@
-"""Metrics of this service and of AWS's, each with dimensions that are published.
+"""Metrics of this service and of AWS, each with dimensions that are actually published.
 
-CloudWatch takes any dimension and shows nothing: an alarm on a wrong one is quiet for ever.
+CloudWatch accepts any dimension: an alarm on a wrong one never fires.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,14 +30,14 @@ FIVE_MINUTES = cdk.Duration.minutes(5)
 SUM = cloudwatch.Stats.SUM
 MAXIMUM = cloudwatch.Stats.MAXIMUM
 
-_WRITTEN_BY = {
+_STATUSES_BY_SERVICE = {
     Service.RECORD_RESULT: (Status.COMPLETED, Status.FAILED, Status.EXPIRED, OTHER),
     Service.RECONCILE: (Status.COMPLETED, Status.FAILED, Status.LOST),
 }
-"""Which outcomes a function writes, and so counts as Results."""
+"""The final statuses that a function writes, and counts in the metric Results."""
 
 
-def of_service(
+def service_metric(
     metric: Metric,
     service: Service,
     statistic: str = SUM,
@@ -45,33 +45,33 @@ def of_service(
     label: str | None = None,
     **dimensions: str,
 ) -> cloudwatch.Metric:
-    """What the functions emit; docs/operations/metrics.md says which metric has which `dimensions`."""
+    """Return a metric of the functions. docs/operations/metrics.md lists the dimensions of each."""
     mapped = {Dimension.SERVICE.value: service.value, **dimensions}
     return _metric(METRICS_NAMESPACE, metric.value, mapped, statistic, period, label)
 
 
-def results(
+def result_metrics(
     endpoint: str,
     statuses: Collection[str] = (*Status, OTHER),
     period: cdk.Duration = FIVE_MINUTES,
 ) -> dict[str, cloudwatch.Metric]:
-    """Results of an endpoint with these statuses, by names for expressions."""
+    """Return the metrics that count an endpoint's results, by id for metric math."""
     return {
-        f"{service}_{status.lower()}": of_service(
+        f"{service}_{status.lower()}": service_metric(
             Metric.RESULTS, service, period=period, endpoint=endpoint, status=str(status)
         )
-        for service, written in _WRITTEN_BY.items()
-        for status in written
+        for service, statuses_written in _STATUSES_BY_SERVICE.items()
+        for status in statuses_written
         if status in statuses
     }
 
 
-def total(names: Iterable[str]) -> str:
-    """An expression. No data counts as 0, and makes no gap."""
+def sum_expression(names: Iterable[str]) -> str:
+    """Return an expression that adds up metrics, with 0 for missing data."""
     return " + ".join(f"FILL({name}, 0)" for name in names)
 
 
-def of_queue(
+def queue_metric(
     queue: sqs.IQueue,
     metric: str,
     statistic: str = MAXIMUM,
@@ -81,7 +81,7 @@ def of_queue(
     return _metric("AWS/SQS", metric, {"QueueName": queue.queue_name}, statistic, period, label)
 
 
-def of_topic(
+def topic_metric(
     topic: sns.ITopic,
     metric: str,
     period: cdk.Duration = FIVE_MINUTES,
@@ -90,7 +90,7 @@ def of_topic(
     return _metric("AWS/SNS", metric, {"TopicName": topic.topic_name}, SUM, period, label)
 
 
-def of_function(
+def function_metric(
     function: lambda_.IFunction,
     metric: str,
     statistic: str = SUM,
@@ -101,49 +101,49 @@ def of_function(
     return _metric("AWS/Lambda", metric, dimensions, statistic, period, label)
 
 
-def of_table(
+def table_metric(
     table: dynamodb.ITableV2,
     metric: str,
     index: Index | None = None,
     period: cdk.Duration = FIVE_MINUTES,
     label: str | None = None,
 ) -> cloudwatch.Metric:
-    """Of a table without its indexes, or of one of them."""
+    """Return a metric of a table without its indexes, or of one index."""
     dimensions = {"TableName": table.table_name}
     if index:
         dimensions["GlobalSecondaryIndexName"] = index.value
     return _metric("AWS/DynamoDB", metric, dimensions, SUM, period, label)
 
 
-def throttled(
+def throttle_metrics(
     table: dynamodb.ITableV2, indexes: Sequence[Index] = ()
 ) -> dict[str, cloudwatch.Metric]:
-    """Requests that DynamoDB throttled on a table or on its indexes, by names for expressions."""
+    """Return the throttle metrics of a table and its indexes, by id for metric math."""
     return {
-        f"{kind.lower()}_{number}": of_table(table, f"{kind}ThrottleEvents", index)
+        f"{kind.lower()}_{number}": table_metric(table, f"{kind}ThrottleEvents", index)
         for number, index in enumerate((None, *indexes))
         for kind in ("Read", "Write")
     }
 
 
-def of_api(api: apigateway.IHttpApi, metric: str) -> cloudwatch.Metric:
+def api_metric(api: apigateway.IHttpApi, metric: str) -> cloudwatch.Metric:
     return _metric("AWS/ApiGateway", metric, {"ApiId": api.api_id})
 
 
-def of_log_group(
+def log_group_metric(
     group: logs.ILogGroup, metric: str, period: cdk.Duration, label: str
 ) -> cloudwatch.Metric:
     dimensions = {"LogGroupName": group.log_group_name}
     return _metric("AWS/Logs", metric, dimensions, SUM, period, label)
 
 
-def of_endpoint(name: str, metric: str, label: str | None = None) -> cloudwatch.Metric:
-    """What SageMaker measures of a whole endpoint: sizes and ages."""
+def endpoint_metric(name: str, metric: str, label: str | None = None) -> cloudwatch.Metric:
+    """Return a metric that SageMaker publishes by endpoint, such as sizes and ages."""
     return _metric("AWS/SageMaker", metric, {"EndpointName": name}, MAXIMUM, label=label)
 
 
-def of_variant(watched: WatchedEndpoint, metric: str) -> cloudwatch.Metric:
-    """What SageMaker counts by variant."""
+def variant_metric(watched: WatchedEndpoint, metric: str) -> cloudwatch.Metric:
+    """Return a metric that SageMaker publishes by variant, such as counts."""
     dimensions = {"EndpointName": watched.name, "VariantName": watched.variant}
     return _metric("AWS/SageMaker", metric, dimensions)
 

@@ -1,4 +1,4 @@
-"""What a function may read of the outputs."""
+"""Permissions to read outputs and failure objects."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -8,10 +8,10 @@ from .settings import Settings
 
 
 def allow_reading(role: iam.Role, settings: Settings, *, versions: bool = False) -> None:
-    """Objects below the prefixes, and with `versions` their older versions by number.
+    """Allow a role to read objects below `output_prefixes`, with `versions` also older versions.
 
-    Without the right to list, S3 answers 403 for a missing object. Not `bucket.grant_read`: that
-    lists the whole bucket.
+    The role can list the prefixes too: without s3:ListBucket, S3 returns 403 instead of 404 for a
+    missing object. `bucket.grant_read` would allow listing the whole bucket.
     """
     actions = ["s3:GetObject", *(["s3:GetObjectVersion"] if versions else [])]
     for prefix in settings.output_prefixes:
@@ -30,7 +30,7 @@ def allow_reading(role: iam.Role, settings: Settings, *, versions: bool = False)
         acknowledge(
             role,
             f"IAM5[Resource::arn:<AWS::Partition>:s3:::{bucket}/{path}*]",
-            "The keys of outputs are not known beforehand; the prefix is the allowed one.",
+            "SageMaker chooses the keys of outputs; the prefix is one of output_prefixes.",
         )
     if settings.output_key_arns:
         role.add_to_policy(

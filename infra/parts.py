@@ -1,4 +1,4 @@
-"""The parts of the service, as alarms and dashboard look at them."""
+"""The parts of the service that alarms and the dashboard watch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from .result_channel import ResultChannel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """`channels` is one where both topics are the same; `handlers` are named by what they do."""
+    """References to the parts. `handlers` are keyed by the name of their construct.
+
+    `channels` has one element if both outcomes share a topic.
+    """
 
     channels: tuple[ResultChannel, ...]
     handlers: Mapping[str, HandlerFunction]
@@ -26,7 +29,7 @@ class Parts:
 
     @property
     def dead_letters(self) -> dict[str, sqs.IQueue]:
-        """Every queue that should be empty, by name."""
+        """All queues that should be empty, by name."""
         queues: dict[str, sqs.IQueue | None] = {
             **{f"{each.node.id}DeadLetters": each.dead_letter_queue for each in self.channels},
             **{

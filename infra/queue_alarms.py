@@ -1,89 +1,96 @@
-"""Alarms on queues: what should be empty, and what waits too long."""
+"""Alarms on queues: messages in a queue that should be empty, and messages that wait too long."""
 
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .alarm_topic import AlarmTopic, Runbook
-from .metrics import of_queue, of_topic
+from .metrics import queue_metric, topic_metric
 from .parts import Parts
 from .result_channel import ResultChannel
 
 
 class QueueAlarms(Construct):
-    """`oldest_message_seconds` is how long a notification may wait to be recorded."""
+    """Alarms on all queues and on topics that drop messages.
+
+    `oldest_message_seconds` is how long a notification can wait to be recorded.
+    """
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        told: AlarmTopic,
+        alarm_topic: AlarmTopic,
         parts: Parts,
         oldest_message_seconds: int,
     ) -> None:
         super().__init__(scope, id)
-        self._told = told
+        self._alarm_topic = alarm_topic
         for channel in parts.channels:
             self._watch_channel(channel, oldest_message_seconds)
-        self._should_be_empty(
+        self._alarm_if_not_empty(
             "Unprocessable",
             parts.unprocessable,
-            "Messages came that are no notifications of SageMaker's, and were parked with the "
-            "reason. If a result is among them, it is not recorded.",
+            "The unprocessable queue holds messages that are not valid notifications. If SageMaker "
+            "sent one, its result is not recorded. Inspect the messages, then redrive or delete "
+            "them.",
             Runbook.UNPROCESSABLE,
         )
-        self._should_be_empty(
+        self._alarm_if_not_empty(
             "SummaryDeadLetters",
             parts.summary_dead_letters,
-            "Changes of records could not be counted for twelve hours. The summaries lack them; "
-            "the records are right.",
+            "summarize failed with changes of records for twelve hours. The summaries lack them; "
+            "the records are correct. Redrive the dead letters within twelve hours.",
             Runbook.SUMMARY_DEAD_LETTERS,
         )
         if parts.event_dead_letters:
-            self._should_be_empty(
+            self._alarm_if_not_empty(
                 "EventDeadLetters",
                 parts.event_dead_letters,
-                "Changes of a status could not be announced for twelve hours. Who waits for an "
-                "event is not told; the records are right.",
+                "publish_events failed with changes of records for twelve hours. Consumers did not "
+                "receive the events; the records are correct. Redrive the dead letters within "
+                "twelve hours.",
                 Runbook.EVENT_DEAD_LETTERS,
             )
 
     def _watch_channel(self, channel: ResultChannel, oldest_message_seconds: int) -> None:
         name = channel.node.id
-        self._should_be_empty(
+        self._alarm_if_not_empty(
             f"{name}DeadLetters",
             channel.dead_letter_queue,
-            f"Notifications of the channel {name} could not be recorded, five times. Who asks for "
-            "these inferences does not learn how they ended.",
+            f"Notifications of the channel {name} could not be recorded in five attempts. Their "
+            "inferences have no result. Fix the cause, then redrive the dead letters.",
             Runbook.RESULT_DEAD_LETTERS,
         )
-        self._should_be_empty(
+        self._alarm_if_not_empty(
             f"{name}Undelivered",
             channel.subscription_dead_letter_queue,
-            f"SNS could not deliver notifications to the queue of the channel {name}. Who asks "
-            "for these inferences does not learn how they ended.",
+            f"SNS could not deliver notifications to the queue of the channel {name}. Their "
+            "inferences have no result. Fix the queue's policy, then redrive the dead letters.",
             Runbook.UNDELIVERED_NOTIFICATIONS,
         )
-        self._told.tell(
+        self._alarm_topic.alarm(
             self,
             f"{name}Waiting",
-            metric=of_queue(channel.queue, "ApproximateAgeOfOldestMessage"),
+            metric=queue_metric(channel.queue, "ApproximateAgeOfOldestMessage"),
             above=oldest_message_seconds,
-            says=f"A notification of the channel {name} has waited for over "
-            f"{oldest_message_seconds} s. Results are recorded late, or not at all: who waits for "
-            "one waits longer.",
+            description=f"A notification of the channel {name} has waited for more than "
+            f"{oldest_message_seconds} s. Results are recorded late, and callers wait longer. "
+            "Check that record_result runs and succeeds.",
             runbook=Runbook.RESULTS_WAITING,
         )
-        self._told.tell(
+        self._alarm_topic.alarm(
             self,
             f"{name}Dropped",
-            metric=of_topic(channel.topic, "NumberOfNotificationsFailedToRedriveToDlq"),
-            says=f"SNS could deliver messages of the channel {name} neither to a subscriber nor to "
-            "its dead letters, and dropped them. If it is this service's subscription, results "
-            "are lost unless the sweep finds them.",
+            metric=topic_metric(channel.topic, "NumberOfNotificationsFailedToRedriveToDlq"),
+            description=f"SNS could deliver messages of the channel {name} neither to a subscriber "
+            "nor to its dead-letter queue, and dropped them. If the subscriber is this service, "
+            "results are lost unless reconciliation finds them. Fix the queues' policies.",
             runbook=Runbook.UNDELIVERED_NOTIFICATIONS,
         )
 
-    def _should_be_empty(self, id: str, queue: sqs.IQueue, says: str, runbook: Runbook) -> None:
-        metric = of_queue(queue, "ApproximateNumberOfMessagesVisible")
-        self._told.tell(self, id, metric=metric, says=says, runbook=runbook)
+    def _alarm_if_not_empty(
+        self, id: str, queue: sqs.IQueue, description: str, runbook: Runbook
+    ) -> None:
+        metric = queue_metric(queue, "ApproximateNumberOfMessagesVisible")
+        self._alarm_topic.alarm(self, id, metric=metric, description=description, runbook=runbook)

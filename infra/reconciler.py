@@ -1,4 +1,4 @@
-"""The schedule that ends what is overdue, and its function."""
+"""The function that reconciles overdue records, and its schedule."""
 
 import json
 
@@ -17,7 +17,7 @@ from .settings import Settings
 
 
 class Reconciler(Construct):
-    """Runs reconcile every few minutes. A call that fails is not repeated: another comes."""
+    """Runs `reconcile` on a schedule. A failed run is not retried, because the next one follows."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Reconciler(Construct):
         self.function = handler.function
         self.function.configure_async_invoke(retry_attempts=0)
         allow_reading(self.role, settings)
-        # Not the target of aws_scheduler_targets: it grants every version of the function too.
-        caller = iam.Role(
-            self, "Caller", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com")
+        # aws_scheduler_targets would also allow invoking every version of the function.
+        schedule_role = iam.Role(
+            self, "ScheduleRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com")
         )
-        caller.add_to_policy(
+        schedule_role.add_to_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]
             )
@@ -74,11 +74,11 @@ class Reconciler(Construct):
             schedule_expression=_rate(settings.reconcile_minutes),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=self.function.function_arn,
-                role_arn=caller.role_arn,
+                role_arn=schedule_role.role_arn,
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),
             ),
         )
-        schedule.node.add_dependency(caller)
+        schedule.node.add_dependency(schedule_role)
 
 
 def _rate(minutes: int) -> str:

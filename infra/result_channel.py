@@ -1,4 +1,4 @@
-"""The way of the notifications of one outcome: topic, subscription, queue, dead letters."""
+"""The path of one outcome's notifications: topic, subscription, queue and dead-letter queues."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -22,9 +22,9 @@ def encrypted_queue(
     visibility_timeout: cdk.Duration | None = None,
     dead_letter_queue: sqs.DeadLetterQueue | None = None,
 ) -> sqs.Queue:
-    """A queue that keeps messages for 14 days, encrypted, reached over TLS only.
+    """Create an encrypted queue that keeps messages for 14 days and requires TLS.
 
-    SSE-SQS, not AWS's own KMS key: SNS cannot send to a queue under that one.
+    Without `key`, SQS encrypts it (SSE-SQS): SNS cannot send to a queue under the AWS managed key.
     """
     return sqs.Queue(
         scope,
@@ -39,9 +39,10 @@ def encrypted_queue(
 
 
 class ResultChannel(Construct):
-    """Subscribes a queue to a topic, which is created unless `topic_arn` names one.
+    """A queue that is subscribed to a topic. Creates the topic unless `topic_arn` names one.
 
-    `visibility_timeout` is to be at least six times the consumer's timeout, plus its window.
+    `visibility_timeout` must be at least six times the consumer's timeout plus its batching
+    window.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ResultChannel(Construct):
         acknowledge(
             self.subscription_dead_letter_queue,
             "SQS3",
-            "It is a dead-letter queue: of the subscription, where the rule does not look.",
+            "This is the dead-letter queue of a subscription, which the rule does not detect.",
         )
         self.queue = encrypted_queue(
             self,
@@ -85,8 +86,8 @@ class ResultChannel(Construct):
                 dead_letter_queue=self.subscription_dead_letter_queue,
             )
         )
-        # The subscription allows the topic to send. Others in the account may be allowed by their
-        # own policies, so they are refused here: whoever can send can forge a result.
+        # The subscription allows the topic to send. Deny everybody else, even if their own policies
+        # allow it: a sender could forge results.
         self.queue.add_to_resource_policy(
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,
@@ -98,7 +99,10 @@ class ResultChannel(Construct):
         )
 
     def allow_publishing(self, role: iam.IRole) -> None:
-        """In the policy of the topic, if it was created here; the role needs its own as well."""
+        """Allow a role to publish in the topic's policy, unless the topic already existed.
+
+        The role's own policy must allow it too.
+        """
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],

@@ -1,4 +1,4 @@
-"""The function that drains the queue of a channel into the table."""
+"""The function that records the notifications in a channel's queue."""
 
 import json
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from .settings import Settings
 
 
 def queue_visibility_timeout(batch_window_seconds: int) -> cdk.Duration:
-    """Six times the function's timeout plus the window, as AWS recommends."""
+    """Return six times the function's timeout plus the batching window, as AWS recommends."""
     return cdk.Duration.seconds(6 * int(TIMEOUT.to_seconds()) + batch_window_seconds)
 
 
 class ResultRecorder(Construct):
-    """Runs record_result on batches of `queue`; only messages that failed are delivered again."""
+    """Runs `record_result` on batches of `queue`. SQS redelivers only the messages that failed."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The settings: typed, from the CDK context, each error naming the setting and what was expected.
+"""Typed settings, read from the CDK context. docs/settings.md describes each one.
 
-docs/settings.md lists them. On the command line a list is written with commas, and a group of
-settings as JSON: `-c output_prefixes=s3://one/out/,s3://two/out/`.
+On the command line, a list is written with commas (`-c output_prefixes=s3://one/out/,s3://two/out/`)
+and a group as JSON.
 """
 
 import json
@@ -18,26 +18,25 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from inference_results.contract import DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS
 
 NEWEST_RUNTIME: Final = "python3.14"
-"""The newest that both CDK and Powertools support."""
-
+"""The newest runtime that both CDK and Powertools support."""
 
 _MESSAGES_PER_WORKER: Final = 100
-"""What a worker settles in the time that a function has, at 150 ms each."""
+"""What a worker processes within the function's timeout, at 150 ms for each message."""
 
-
-_MOST_WATCHED: Final = 20
-"""Each has some ten metrics and four alarms."""
+_MAX_WATCHED: Final = 20
+"""Each watched endpoint has about ten metrics and four alarms."""
 
 DEFAULT_VARIANT: Final = "AllTraffic"
-"""As SageMaker's console and SDK name the only one."""
+"""The name that SageMaker's console and SDK give to a single variant."""
 
 
 class SettingsError(ValueError):
-    """Settings are missing, unknown or not what was expected; the text has a line for each."""
+    """Settings are missing, unknown or invalid. The message has one line for each."""
 
 
 def _matching(pattern: str, expected: str) -> AfterValidator:
@@ -49,13 +48,13 @@ def _matching(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _split(value: Any) -> Any:
+def _split_list(value: Any) -> Any:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
 
 
-def _parsed(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
@@ -65,7 +64,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _with_slash(prefix: str) -> str:
-    """So that `s3://bucket/out` does not admit `s3://bucket/outside`."""
+    """Append a slash, because `s3://bucket/out` would also allow `s3://bucket/outside`."""
     return prefix if prefix.endswith("/") else prefix + "/"
 
 
@@ -122,16 +121,16 @@ StateMachineArn = Annotated[
     ),
 ]
 HttpsUrl = Annotated[str, _matching(r"https://[^\s/?#]+(/[^\s?#]*)?", "an https:// URL")]
-Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address")]
-S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split)]
-RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split)]
-KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split)]
-StateMachineArns = Annotated[tuple[StateMachineArn, ...], BeforeValidator(_split)]
-Audience = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an email address")]
+S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split_list)]
+RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split_list)]
+KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split_list)]
+StateMachineArns = Annotated[tuple[StateMachineArn, ...], BeforeValidator(_split_list)]
+Audience = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
 EndpointName = Annotated[
     str, _matching(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "the name of an endpoint")
 ]
-EndpointNames = Annotated[tuple[EndpointName, ...], BeforeValidator(_split)]
+EndpointNames = Annotated[tuple[EndpointName, ...], BeforeValidator(_split_list)]
 EndpointVariant = Annotated[
     str,
     _matching(
@@ -139,8 +138,8 @@ EndpointVariant = Annotated[
         "the name of an endpoint, or ENDPOINT/VARIANT",
     ),
 ]
-EndpointVariants = Annotated[tuple[EndpointVariant, ...], BeforeValidator(_split)]
-Emails = Annotated[tuple[Email, ...], BeforeValidator(_split)]
+EndpointVariants = Annotated[tuple[EndpointVariant, ...], BeforeValidator(_split_list)]
+Emails = Annotated[tuple[Email, ...], BeforeValidator(_split_list)]
 Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
 ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
 
@@ -150,11 +149,11 @@ class _Group(BaseModel):
 
 
 class EndpointSettings(_Group):
-    """The second stack: an endpoint config for a model that exists, and an endpoint if asked."""
+    """The second stack: an endpoint config for an existing model, and optionally an endpoint."""
 
     model_name: str
     execution_role_arn: RoleArn
-    """The model's execution role: it is allowed to publish and to write below the two paths."""
+    """The model's execution role. The stack allows it to publish, and to write below both paths."""
     instance_type: str
     output_path: S3Prefix
     failure_path: S3Prefix | None = None
@@ -165,14 +164,14 @@ class EndpointSettings(_Group):
 
 
 class WatchedEndpoint(NamedTuple):
-    """An endpoint with metrics and alarms of its own, and the variant that SageMaker's are of."""
+    """An endpoint with separate metrics and alarms. SageMaker's own metrics are by variant."""
 
     name: str
     variant: str
 
 
 class Settings(_Group):
-    """Of the main stack. Only `output_prefixes` has no default."""
+    """Settings of the main stack. Only `output_prefixes` is required."""
 
     output_prefixes: S3Prefixes = Field(min_length=1)
     output_key_arns: KeyArns = ()
@@ -193,7 +192,7 @@ class Settings(_Group):
     submit_endpoints: EndpointNames = ()
     input_prefix: S3Prefix | None = None
     input_key_arns: KeyArns = ()
-    watched_endpoints: EndpointVariants = Field((), max_length=_MOST_WATCHED)
+    watched_endpoints: EndpointVariants = Field((), max_length=_MAX_WATCHED)
     debug_sample_rate: float = Field(0, ge=0, le=1)
     tracing: bool = False
     alarms: bool = True
@@ -216,63 +215,62 @@ class Settings(_Group):
     architecture: Literal["arm64", "x86_64"] = "arm64"
     permissions_boundary_arn: PolicyArn | None = None
     retain: bool = True
-    endpoint: Annotated[EndpointSettings | None, BeforeValidator(_parsed)] = None
+    endpoint: Annotated[EndpointSettings | None, BeforeValidator(_parse_json)] = None
 
     @model_validator(mode="after")
-    def _batches_can_be_settled(self) -> Self:
+    def _check_batch_size(self) -> Self:
         if self.batch_size > 10 and self.batch_window_seconds == 0:
             raise ValueError(
-                "batch_window_seconds: expected at least 1 for a batch_size over 10 (a rule of SQS)"
+                "batch_window_seconds: expected at least 1, because SQS requires a batching window"
+                " for a batch_size over 10"
             )
-        if self.batch_size > _MESSAGES_PER_WORKER * self.workers:
+        largest = _MESSAGES_PER_WORKER * self.workers
+        if self.batch_size > largest:
             raise ValueError(
-                f"batch_size: expected at most {_MESSAGES_PER_WORKER} for each of the workers, "
-                "or messages come back that no worker got to"
+                f"batch_size: expected at most {largest} for {self.workers} workers, because a"
+                f" function call processes {_MESSAGES_PER_WORKER} messages for each; raise workers"
+                " or lower batch_size"
             )
         return self
 
     @model_validator(mode="after")
-    def _what_is_announced_has_a_bus(self) -> Self:
-        if self.event_bus_arn and not self.publish_events:
-            raise ValueError("event_bus_arn: expected none, since nothing is announced")
+    def _check_required_features(self) -> Self:
+        for name, feature in (
+            ("event_bus_arn", "publish_events"),
+            ("state_machine_arns", "publish_events"),
+            ("alarm_emails", "alarms"),
+        ):
+            if getattr(self, name) and not getattr(self, feature):
+                raise ValueError(f"{name}: requires {feature}=true; enable it, or remove {name}")
         return self
 
     @model_validator(mode="after")
-    def _tasks_are_answered_by_what_announces(self) -> Self:
-        if self.state_machine_arns and not self.publish_events:
-            raise ValueError("state_machine_arns: expected none, since nothing is announced")
-        return self
-
-    @model_validator(mode="after")
-    def _somebody_told_has_alarms(self) -> Self:
-        if self.alarm_emails and not self.alarms:
-            raise ValueError("alarm_emails: expected none, since there are no alarms")
-        return self
-
-    @model_validator(mode="after")
-    def _tokens_are_for_us(self) -> Self:
+    def _check_tokens(self) -> Self:
         if self.jwt_issuer and not self.jwt_audience:
             raise ValueError(
-                "jwt_audience: expected at least one, or any token of the issuer would do"
+                "jwt_audience: expected at least one audience, because jwt_issuer is set;"
+                " otherwise the API would accept all tokens of the issuer"
             )
-        if self.jwt_audience and not self.jwt_issuer:
-            raise ValueError("jwt_issuer: expected, since there is a jwt_audience")
-        if self.jwt_submit_scopes and not self.jwt_issuer:
-            raise ValueError("jwt_issuer: expected, since there are jwt_submit_scopes")
+        for name in ("jwt_audience", "jwt_submit_scopes"):
+            if getattr(self, name) and not self.jwt_issuer:
+                raise ValueError(f"jwt_issuer: expected an https:// URL, because {name} is set")
         return self
 
     @model_validator(mode="after")
-    def _endpoint_writes_where_we_read(self) -> Self:
+    def _check_endpoint_paths(self) -> Self:
         if self.endpoint:
             for name in ("output_path", "failure_path"):
                 path = getattr(self.endpoint, name)
                 if path and not path.startswith(self.output_prefixes):
-                    raise ValueError(f"endpoint.{name}: expected a path below an output_prefixes")
+                    raise ValueError(
+                        f"endpoint.{name}: expected a path below one of the output_prefixes,"
+                        f" got {path!r}; add its prefix there, or choose another path"
+                    )
         return self
 
     @property
     def watched(self) -> tuple[WatchedEndpoint, ...]:
-        """The endpoints to watch, each with one variant."""
+        """The watched endpoints, each with its variant."""
         pairs = (each.partition("/") for each in self.watched_endpoints)
         return tuple(
             WatchedEndpoint(name, variant or DEFAULT_VARIANT) for name, _, variant in pairs
@@ -280,29 +278,49 @@ class Settings(_Group):
 
     @property
     def watched_names(self) -> tuple[str, ...]:
-        """Of those endpoints, each once."""
+        """The unique names of the watched endpoints."""
         return tuple(dict.fromkeys(each.name for each in self.watched))
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
-        """Read what `cdk` passes: `App.node.get_all_context()`.
+        """Read the settings from `App.node.get_all_context()`.
 
-        Raises SettingsError. Keys that are no identifiers (`@aws-cdk/...`) are CDK's own.
+        Ignores keys that are not identifiers (`@aws-cdk/...`), which are the CDK's own.
+        Raises SettingsError.
         """
         try:
             return cls(**{key: each for key, each in context.items() if key.isidentifier()})
         except ValidationError as error:
-            lines = [_explained(each["loc"], each["type"], each["msg"]) for each in error.errors()]
-            raise SettingsError("\n".join(lines)) from None
+            raise SettingsError("\n".join(map(_format_error, error.errors()))) from None
 
 
-def _explained(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = ".".join(str(part) for part in place)
-    match kind:
-        case "missing":
-            message = "expected a value; there is no default"
-        case "extra_forbidden":
-            message = "there is no such setting; see docs/settings.md"
-        case _:
-            message = message.removeprefix("Value error, ").replace("Input should be", "expected")
+_EXPECTED: Final = {
+    "missing": "a value; it has no default",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "float_parsing": "a number",
+    "int_from_float": "an integer",
+    "int_parsing": "an integer",
+    "literal_error": "{expected}",
+    "model_type": "a JSON object",
+    "tuple_type": "a list",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} value",
+    "too_long": "at most {max_length} values",
+}
+"""Texts for pydantic's types of errors, filled in from their context."""
+
+
+def _format_error(error: ErrorDetails) -> str:
+    """Name the setting, what was expected, and the value if it is a simple one."""
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"setting {name}: unknown; docs/settings.md lists all settings"
+    if expected := _EXPECTED.get(error["type"]):
+        message = f"expected {expected.format_map(error.get('ctx', {}))}"
+    else:
+        message = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if isinstance(error["input"], str | int | float):
+        message += f", got {error['input']!r}"
     return f"setting {name}: {message}" if name else f"setting {message}"

@@ -1,4 +1,4 @@
-"""The HTTP API that answers what became of an inference."""
+"""The HTTP API, and the function that serves its reads."""
 
 import json
 from collections.abc import Collection
@@ -34,9 +34,9 @@ _ACCESS_LOG = {
 
 
 class StatusApi(Construct):
-    """Every route needs IAM's `execute-api:Invoke`, or a JWT where the settings name an issuer.
+    """An HTTP API whose routes require IAM authorization, or a JWT if the settings name an issuer.
 
-    Routes that write take a JWT only with a scope that the settings name.
+    Routes that submit or register accept a JWT only with one of `jwt_submit_scopes`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StatusApi(Construct):
                 Variable.TABLE_NAME: table.table_name,
                 Variable.SUMMARIES_TABLE_NAME: summaries_table.table_name,
                 Variable.SHARDS: str(settings.shards),
-                # No secret, but not told to callers either, and it stays; see decision 0008.
+                # Stable, and unknown to callers; it need not be secret. See decision 0008.
                 Variable.CURSOR_KEY: cdk.Aws.STACK_ID,
             },
             statements=[
@@ -84,7 +84,7 @@ class StatusApi(Construct):
             self, "Api", default_authorizer=_authorizer(settings), create_default_stage=False
         )
         self._settings = settings
-        self.answer(frozenset(Route) - SUBMISSION_ROUTES, handler)
+        self.add_routes(frozenset(Route) - SUBMISSION_ROUTES, handler)
         access_log = logs.LogGroup(
             self,
             "AccessLog",
@@ -97,8 +97,8 @@ class StatusApi(Construct):
             destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
 
-    def answer(self, routes: Collection[Route], handler: HandlerFunction) -> None:
-        """Let a function answer some routes."""
+    def add_routes(self, routes: Collection[Route], handler: HandlerFunction) -> None:
+        """Integrate a function with routes."""
         integration = HttpLambdaIntegration(handler.node.id, handler.function)
         for route in sorted(routes):
             method, path = route.split(" ")
@@ -106,12 +106,12 @@ class StatusApi(Construct):
                 path=path,
                 methods=[apigateway.HttpMethod[method]],
                 integration=integration,
-                **(self._writing if route in SUBMISSION_ROUTES else {}),
+                **(self._submit_authorization if route in SUBMISSION_ROUTES else {}),
             )
 
     @property
-    def _writing(self) -> dict[str, Any]:
-        """Who may ask need not be allowed to submit: that takes a scope of the token, or IAM."""
+    def _submit_authorization(self) -> dict[str, Any]:
+        """A token that can query cannot submit without a scope; without scopes, IAM is required."""
         if self._settings.jwt_submit_scopes:
             return {"authorization_scopes": list(self._settings.jwt_submit_scopes)}
         return {"authorizer": HttpIamAuthorizer()}

@@ -1,6 +1,6 @@
-"""How a function reads the stream of the inferences.
+"""Event source mappings for the stream of the inferences table.
 
-A shard of a stream serves two readers at a time: there is no room for a third.
+DynamoDB supports two readers for each shard, and both are used: do not add a third.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from inference_results.contract import STREAM_RETRY_HOURS
 from .function import HandlerFunction
 
 _GIVE_UP_AFTER = cdk.Duration.hours(STREAM_RETRY_HOURS)
-"""The stream keeps a change for 24 hours: what is given up can still be read for half of them."""
+"""The stream keeps changes for 24 hours, so an operator has 12 hours left to redrive them."""
 
 
 def stream_statements(stream_arn: str, dead_letter_queue: sqs.IQueue) -> list[iam.PolicyStatement]:
-    """What a function needs to read the stream, and Lambda to tell what it gave up."""
+    """Return the permissions to read the stream and to send to the dead-letter queue."""
     return [
         iam.PolicyStatement(
             actions=[
@@ -41,18 +41,18 @@ def consume_stream(
     dead_letter_queue: sqs.IQueue,
     **options: Any,
 ) -> None:
-    """Run a function on the stream, shard by shard and in order, from its beginning.
+    """Run a function on the stream from its beginning, in order within each shard.
 
-    A batch that fails is halved and tried again, for half a day at most: then Lambda tells the
-    dead-letter queue which part of the stream it was. `options` are those of EventSourceMapping.
+    Lambda halves and retries a failed batch for up to 12 hours, then sends a reference to its part
+    of the stream to the dead-letter queue. `options` are passed to EventSourceMapping.
     """
-    # Not the destination of aws_lambda_event_sources: it grants more than to send.
+    # aws_lambda_event_sources would grant more than sqs:SendMessage for the destination.
     mapping = handler.function.add_event_source_mapping(
         "Stream",
         event_source_arn=stream_arn,
         starting_position=lambda_.StartingPosition.TRIM_HORIZON,
         bisect_batch_on_error=True,
-        # Records that go are neither counted nor announced: half of all changes need no call.
+        # Half of all changes are deletions, which need neither an event nor a count.
         filters=[
             lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY")})
         ],

@@ -1,4 +1,4 @@
-"""The function behind the routes of the API that submitters call."""
+"""The function that serves the submission routes of the API."""
 
 import json
 
@@ -16,7 +16,7 @@ from .settings import Settings
 
 
 class Submitter(Construct):
-    """Writes to the table, and may invoke the endpoints that the settings name, and no others."""
+    """Runs `submission_api`. It can write records and invoke only the endpoints in the settings."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class Submitter(Construct):
             },
             statements=[
                 iam.PolicyStatement(
-                    # DeleteItem: an attempt that SageMaker refused is withdrawn.
+                    # DeleteItem: an attempt that SageMaker rejected is withdrawn.
                     actions=["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
                     resources=[table.table_arn],
                 ),
-                *_invoking(settings),
-                *_uploading(settings),
+                *_invoke_statements(settings),
+                *_upload_statements(settings),
             ],
         )
         self.role = self.handler.role
@@ -59,24 +59,24 @@ class Submitter(Construct):
             acknowledge(
                 self.role,
                 f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
-                "Each input has a key of its own; the prefix is theirs alone.",
+                "Each input has a unique key; the prefix holds only inputs.",
             )
 
 
-def _invoking(settings: Settings) -> list[iam.PolicyStatement]:
+def _invoke_statements(settings: Settings) -> list[iam.PolicyStatement]:
     if not settings.submit_endpoints:
         return []
     account = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}"
     return [
         iam.PolicyStatement(
             actions=["sagemaker:InvokeEndpointAsync"],
-            # SageMaker writes names in lower case into ARNs.
+            # SageMaker's ARNs contain names in lower case.
             resources=[f"{account}:endpoint/{name.lower()}" for name in settings.submit_endpoints],
         )
     ]
 
 
-def _uploading(settings: Settings) -> list[iam.PolicyStatement]:
+def _upload_statements(settings: Settings) -> list[iam.PolicyStatement]:
     if settings.input_prefix is None:
         return []
     path = settings.input_prefix.removeprefix("s3://")

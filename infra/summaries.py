@@ -1,4 +1,4 @@
-"""What each endpoint did on each day: the table of the counters, and the function that counts."""
+"""The summaries table (daily counters by endpoint), and the function that updates it."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -19,12 +19,12 @@ from .table import expiring_table
 _BATCH_SIZE = 1000
 _BATCH_WINDOW = cdk.Duration.seconds(5)
 _TUMBLING_WINDOW = cdk.Duration.minutes(15)
-"""Not for its state, which is not used: without a window, events do not name their shard. The
-longest, since each window of a shard ends with a call of its own."""
+"""Lambda names the shard in an event only with a tumbling window; its state is not used. 15 minutes
+is the maximum: each window ends with an extra invocation."""
 
 
 class SummariesTable(Construct):
-    """One item for each endpoint, day and shard of the stream; see decision 0007."""
+    """One item for each endpoint, day and stream shard. See decision 0007."""
 
     def __init__(self, scope: Construct, id: str, *, retain: bool, key: kms.IKey | None) -> None:
         super().__init__(scope, id)
@@ -40,10 +40,9 @@ class SummariesTable(Construct):
 
 
 class Summarizer(Construct):
-    """Runs summarize on the stream of the inferences, shard by shard and in order.
+    """Runs `summarize` on the stream of the inferences table.
 
-    A batch that fails is halved and tried again, for half a day at most: then Lambda tells the
-    dead-letter queue which part of the stream the summaries lack.
+    The dead-letter queue receives references to the parts of the stream that were not counted.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Summarizer(Construct):
         acknowledge(
             self.dead_letter_queue,
             "SQS3",
-            "It is a dead-letter queue: of the stream, where the rule does not look.",
+            "This is the dead-letter queue of a stream mapping, which the rule does not detect.",
         )
         self.handler = handler = HandlerFunction(
             self,

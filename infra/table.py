@@ -1,4 +1,4 @@
-"""A table whose items expire."""
+"""DynamoDB tables whose items expire."""
 
 from typing import Any
 
@@ -8,8 +8,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 
-def text(name: str) -> dynamodb.Attribute:
-    """A key attribute that holds text."""
+def string_attribute(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
 
 
@@ -22,17 +21,17 @@ def expiring_table(
     expiry: str,
     retain: bool,
     key: kms.IKey | None,
-    **more: Any,
+    **options: Any,
 ) -> dynamodb.TableV2:
-    """On demand, restorable; `expiry` names the attribute that says when an item goes.
+    """Create an on-demand table with point-in-time recovery and TTL.
 
-    `more` are TableV2's own parameters.
+    `expiry` is the TTL attribute. `options` are passed to TableV2.
     """
     table = dynamodb.TableV2(
         scope,
         id,
-        partition_key=text(partition_key),
-        sort_key=text(sort_key),
+        partition_key=string_attribute(partition_key),
+        sort_key=string_attribute(sort_key),
         billing=dynamodb.Billing.on_demand(),
         time_to_live_attribute=expiry,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -40,7 +39,7 @@ def expiring_table(
         ),
         deletion_protection=retain,
         removal_policy=cdk.RemovalPolicy.RETAIN if retain else cdk.RemovalPolicy.DESTROY,
-        **more,
+        **options,
     )
     if key:
         _encrypt(table, key)
@@ -48,7 +47,7 @@ def expiring_table(
 
 
 def _encrypt(table: dynamodb.TableV2, key: kms.IKey) -> None:
-    """What TableEncryptionV2.customer_managed_key does, but without a region at synth."""
+    """Like TableEncryptionV2.customer_managed_key, but for stacks without an explicit region."""
     resource = table.node.default_child
     assert isinstance(resource, dynamodb.CfnGlobalTable)
     resource.add_property_override("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS"})

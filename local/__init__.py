@@ -1,1 +1,1 @@
-"""The whole system on one machine: an embedded AWS with IAM enforced, and a pretend endpoint."""
+"""The whole system on one machine: an embedded AWS that enforces IAM, and a simulated SageMaker."""

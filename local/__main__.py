@@ -1,4 +1,4 @@
-"""`python -m local up`, `down` and `demo`, by way of the Makefile."""
+"""The commands `up`, `down` and `demo`, which the Makefile runs."""
 
 import argparse
 import sys
@@ -20,14 +20,15 @@ def main() -> int:
     console = Console()
     if command == "down":
         stopped = down(folder)
-        console.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+        console.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing is running.")
         return 0
     was_up = is_up(folder)
     try:
-        with console.status("this takes about a minute"):
+        with console.status("Starting takes about a minute"):
             up(folder, console.print)
         if command == "up":
-            console.print("up: `. .local/env` for its variables, .local/outputs.json for its names")
+            console.print("The local system is up. Run `. .local/env` to use it from this shell;")
+            console.print(".local/outputs.json holds the stack's outputs.")
             return 0
         return 0 if run_demo(folder, console) else 1
     except (StartError, DeployError) as error:

@@ -1,6 +1,6 @@
-"""app.py for the embedded AWS: without the alarms that it does not know, those on metric math.
+"""The CDK app for the embedded AWS, which does not support alarms on metric math.
 
-The tests of the templates look at all of them.
+Tests of the templates check those alarms.
 """
 
 import aws_cdk as cdk
@@ -9,8 +9,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from infra.app import add_stacks
 
 
-def leave_out_metric_math(app: cdk.App) -> None:
-    """An alarm has either one metric by its name or several with an expression."""
+def remove_metric_math_alarms(app: cdk.App) -> None:
+    """Remove alarms on an expression: they have several metrics, and no metric name."""
     for each in app.node.find_all():
         if isinstance(each, cloudwatch.CfnAlarm) and each.metric_name is None and each.node.scope:
             each.node.scope.node.try_remove_child(each.node.id)
@@ -19,7 +19,7 @@ def leave_out_metric_math(app: cdk.App) -> None:
 def main() -> None:
     app = cdk.App()
     add_stacks(app)
-    leave_out_metric_math(app)
+    remove_metric_math_alarms(app)
     app.synth()
 
 

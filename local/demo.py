@@ -1,4 +1,4 @@
-"""The whole way before one's eyes: invocations of every kind, asked for by client and command."""
+"""The demo: invokes endpoints in every way, then reads results with the client and the CLI."""
 
 import json
 import shlex
@@ -27,12 +27,12 @@ _WAIT_SECONDS: Final = 90
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """An invocation, and what its record must say."""
+    """An invocation, and what its record must contain."""
 
     inference_id: str
     endpoint_name: str
     body: bytes
-    wishes: str
+    custom_attributes: str
     status: str
     failure_code: str | None = None
 
@@ -42,18 +42,18 @@ class Sent:
 
 
 def plan(run: str) -> list[Sent]:
-    """36 invocations on two endpoints: successes small, large and empty, failures, an expiry."""
+    """Plan 36 invocations on two endpoints: small, large and empty outputs, failures, expiries."""
     small, large = b'{"text": "good morning"}', b"\xff\x00 not text " * 400
     kinds = [
         *[("small", small, "", "Completed", None)] * 14,
         *[("delayed", small, "simulate-delay=1.5", "Completed", None)] * 3,
         *[("large", large, "", "Completed", None)] * 4,
         ("empty", b"", "", "Completed", None),
-        *[("in notice", small, "simulate-inline", "Completed", None)] * 3,
+        *[("inline", small, "simulate-inline", "Completed", None)] * 3,
         ("twice", small, "simulate-duplicate", "Completed", None),
-        *[("bad input", small, "simulate-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
+        *[("invalid", small, "simulate-failure=400", "Failed", "MODEL_ERROR_4XX")] * 3,
         *[("crash", small, "simulate-failure=500", "Failed", "MODEL_ERROR_5XX")] * 3,
-        *[("time-out", small, "simulate-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
+        *[("timeout", small, "simulate-failure=0", "Failed", "MODEL_TIMEOUT")] * 2,
         *[("expired", small, "simulate-expiry", "Expired", "EXPIRED")] * 2,
     ]
     return [
@@ -61,49 +61,52 @@ def plan(run: str) -> list[Sent]:
             inference_id=f"{run} {name} #{number}",
             endpoint_name=("speech", "ocr")[number % 2],
             body=body,
-            wishes=wishes,
+            custom_attributes=custom_attributes,
             status=status,
             failure_code=code,
         )
-        for number, (name, body, wishes, status, code) in enumerate(kinds, start=1)
+        for number, (name, body, custom_attributes, status, code) in enumerate(kinds, start=1)
     ]
 
 
 def run_demo(folder: LocalFolder, console: Console) -> bool:
-    """True if every record says what was sent, and what is no result was kept apart.
+    """Return True if all records and outputs match what was sent.
 
-    So too if what is submitted twice is invoked once, and a lost notification is made up for.
+    Also checks that an unprocessable message is kept, that a test notification is ignored, that a
+    repeated submission invokes once, and that reconciliation finds a result without a notification.
     """
     outputs = folder.outputs()
     sent = plan(uuid.uuid4().hex[:6])
     with Progress(console=console) as progress:
-        sending = progress.add_task("invoking the endpoint", total=len(sent))
+        sending = progress.add_task("Invoking the endpoints", total=len(sent))
         for each in sent:
             _invoke(each)
             progress.advance(sending)
-    marker = _publish_what_is_no_result(outputs)
+    marker = _publish_other_messages(outputs)
     session = boto3.Session(profile_name=READER_ROLE)
     with Client(outputs[StackOutput.API_URL], session=session) as client:
-        records = _awaited(client, sent, console)
-        wrong = {each.inference_id: differences(each, records, client) for each in sent}
-    console.print(_table(sent, records, wrong))
-    parked = _parked(outputs, marker)
-    ignored = not any("TestNotification" in body for body in parked)
-    console.print(f"the message that is no notification was parked: {parked.get(marker, 'NO')}")
-    console.print(f"the test notification was ignored: {'yes' if ignored else 'NO'}")
-    asked = [_command(console, *words) for words in _questions(sent)]
-    count = sum(map(bool, wrong.values()))
+        records = _wait_for_records(client, sent, console)
+        differing = {each.inference_id: differences(each, records, client) for each in sent}
+    console.print(_table(sent, records, differing))
+    rejected = _unprocessable_messages(outputs, marker)
+    ignored = not any("TestNotification" in body for body in rejected)
     console.print(
-        f"{len(sent)} invocations, {len(records)} records, {count} that differ from what was sent"
+        f"Malformed message moved to the unprocessable queue: {rejected.get(marker, 'NO')}"
     )
-    as_sent = not count and marker in parked and ignored and all(asked)
-    return show_submissions(outputs, console) and as_sent
+    console.print(f"Test notification ignored: {'yes' if ignored else 'NO'}")
+    succeeded = [_run_command(console, *words) for words in _commands(sent)]
+    count = sum(map(bool, differing.values()))
+    console.print(
+        f"\n{len(sent)} invocations, {len(records)} records, {count} that differ from what was sent"
+    )
+    matches = not count and marker in rejected and ignored and all(succeeded)
+    return show_submissions(outputs, console) and matches
 
 
-def _awaited(client: Client, sent: list[Sent], console: Console) -> dict[str, Inference]:
-    """The records by id, as far as they come in time."""
+def _wait_for_records(client: Client, sent: list[Sent], console: Console) -> dict[str, Inference]:
+    """Return the records by id, without those that do not end in time."""
     with Progress(console=console) as progress:
-        waiting = progress.add_task("waiting for the results", total=len(sent))
+        waiting = progress.add_task("Waiting for the results", total=len(sent))
         try:
             return client.wait_all(
                 [each.inference_id for each in sent],
@@ -114,9 +117,9 @@ def _awaited(client: Client, sent: list[Sent], console: Console) -> dict[str, In
             return timeout.done
 
 
-def _questions(sent: list[Sent]) -> list[list[str]]:
-    """What a person would ask at a terminal, as arguments of the command."""
-    completed = next(each for each in sent if each.wishes == "simulate-inline")
+def _commands(sent: list[Sent]) -> list[list[str]]:
+    """Arguments of the CLI commands that the demo shows."""
+    completed = next(each for each in sent if each.custom_attributes == "simulate-inline")
     return [
         ["wait", sent[0].inference_id],
         ["output", completed.inference_id],
@@ -125,8 +128,8 @@ def _questions(sent: list[Sent]) -> list[list[str]]:
     ]
 
 
-def _command(console: Console, *words: str) -> bool:
-    """Run the command under the reader's rights, on the terminal if there is one."""
+def _run_command(console: Console, *words: str) -> bool:
+    """Run the CLI with the reader's permissions, on the terminal if the console is one."""
     console.print(f"\n$ inference-results {shlex.join(words)}", style="bold", markup=False)
     command = [str(Path(sys.executable).with_name("inference-results")), "--profile", READER_ROLE]
     stdout = None if console.is_terminal else subprocess.PIPE
@@ -143,29 +146,29 @@ def _invoke(sent: Sent) -> None:
         InferenceId=sent.inference_id,
         InputLocation=f"s3://{OUTPUT_BUCKET}/{key}",
         ContentType="application/json",
-        CustomAttributes=sent.wishes,
+        CustomAttributes=sent.custom_attributes,
     )
 
 
-def _publish_what_is_no_result(outputs: dict[str, str]) -> str:
-    """A TestNotification, and a message that is none at all; answers with what marks it."""
+def _publish_other_messages(outputs: dict[str, str]) -> str:
+    """Publish a test notification and a malformed message, and return the malformed one."""
     sns = boto3.Session(profile_name=EXECUTION_ROLE).client("sns")
     test = {"eventVersion": "1.0", "eventSource": "aws:sagemaker", "eventName": "TestNotification"}
     sns.publish(TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=json.dumps(test))
-    marker = f"this is no notification ({uuid.uuid4()})"
+    marker = f"not a notification ({uuid.uuid4()})"
     sns.publish(TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=marker)
     return marker
 
 
 def differences(sent: Sent, records: dict[str, Inference], client: Client) -> list[str]:
-    """The names of what is not as it was sent; the output is read as any consumer would."""
+    """Compare a record and its output with what was sent, and return the names that differ."""
     record = records.get(sent.inference_id)
     if record is None:
         return ["no record"]
     expected = {
         "endpoint_name": sent.endpoint_name,
         "status": sent.status,
-        "custom_attributes": sent.wishes or None,
+        "custom_attributes": sent.custom_attributes or None,
         "input_location": f"s3://{OUTPUT_BUCKET}/{INPUT_PREFIX}{sent.inference_id}",
         "output_error": None,
     }
@@ -177,12 +180,12 @@ def differences(sent: Sent, records: dict[str, Inference], client: Client) -> li
     return found
 
 
-def _parked(outputs: dict[str, str], marker: str) -> dict[str, str]:
-    """Bodies and details of what was parked, up to the message that must be among them."""
+def _unprocessable_messages(outputs: dict[str, str], marker: str) -> dict[str, str]:
+    """Read the unprocessable queue until `marker` appears. Return the details by message body."""
     sqs = boto3.client("sqs")
-    parked: dict[str, str] = {}
+    rejected: dict[str, str] = {}
     deadline = time.monotonic() + 20
-    while marker not in parked and time.monotonic() < deadline:
+    while marker not in rejected and time.monotonic() < deadline:
         messages = sqs.receive_message(
             QueueUrl=outputs[StackOutput.UNPROCESSABLE_QUEUE_URL],
             MessageAttributeNames=["All"],
@@ -191,12 +194,14 @@ def _parked(outputs: dict[str, str], marker: str) -> dict[str, str]:
             WaitTimeSeconds=1,
         ).get("Messages", [])
         for message in messages:
-            parked[message["Body"]] = message["MessageAttributes"]["detail"]["StringValue"]
-    return parked
+            rejected[message["Body"]] = message["MessageAttributes"]["detail"]["StringValue"]
+    return rejected
 
 
-def _table(sent: list[Sent], records: dict[str, Inference], wrong: dict[str, list[str]]) -> Table:
-    columns = ("inference", "on", "status", "output", "failure", "sent")
+def _table(
+    sent: list[Sent], records: dict[str, Inference], differing: dict[str, list[str]]
+) -> Table:
+    columns = ("inference", "endpoint", "status", "output", "failure", "match")
     table = Table(
         *(Column(name, no_wrap=True) for name in columns),
         box=box.SIMPLE_HEAD,
@@ -204,16 +209,16 @@ def _table(sent: list[Sent], records: dict[str, Inference], wrong: dict[str, lis
         pad_edge=False,
     )
     for each in sent:
-        names = ", ".join(wrong[each.inference_id])
+        names = ", ".join(differing[each.inference_id])
         table.add_row(
             each.inference_id,
-            *_shown(records.get(each.inference_id)),
+            *_cells(records.get(each.inference_id)),
             f"[red]{names}" if names else "yes",
         )
     return table
 
 
-def _shown(record: Inference | None) -> tuple[str, str, str, str]:
+def _cells(record: Inference | None) -> tuple[str, str, str, str]:
     if record is None:
         return ("", "", "", "")
     output, failure = record.output, record.failure

@@ -1,4 +1,4 @@
-"""What the embedded account holds: a bucket and roles by boto3, the rest by `cdk deploy`."""
+"""The embedded account: a bucket and roles, the deployed stack, and endpoints that use it."""
 
 import json
 import platform
@@ -15,6 +15,7 @@ from inference_results.contract import Attribute, StackOutput
 from infra.settings import DEFAULT_VARIANT, NEWEST_RUNTIME, Runtime
 from local.environment import (
     ACCOUNT,
+    ATTACHER_ROLE,
     EXECUTION_ROLE,
     EXECUTION_ROLE_ARN,
     OPERATOR_ROLE,
@@ -22,7 +23,6 @@ from local.environment import (
     REGION,
     ROOT,
     SUBMITTER_ROLE,
-    WIRER_ROLE,
     LocalFolder,
 )
 
@@ -31,23 +31,23 @@ OUTPUT_PREFIX: Final = "async-output/"
 FAILURE_PREFIX: Final = "async-failures/"
 INPUT_PREFIX: Final = "async-input/"
 ENDPOINTS: Final = ("speech", "ocr", "vision")
-"""Watched, and may be invoked through the API; created on the pretended control plane."""
+"""Endpoints of the simulated SageMaker, which the settings watch and allow to submit to."""
 STATE_MACHINE: Final = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:waiting"
-"""May hand over tasks; who wants one creates it under this name."""
+"""The state machine whose tasks the service completes. Tests create it under this name."""
 
 STACK: Final = "InferenceResults"
-ANSWERING_POLICY: Final = "answering"
+TASK_POLICY: Final = "complete-tasks"
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "aarch64": "arm64"}
-"""Lambda's name where the machine has another."""
+"""Lambda's names for machine types that have another name."""
 
 
 class DeployError(RuntimeError):
-    """A command of the CDK failed; the text names its log."""
+    """A CDK command failed. The message names its log."""
 
 
 def create_account_resources() -> None:
-    """The bucket and the roles that exist before the stack does. Repeating it changes nothing."""
+    """Create the bucket and the roles that the stack expects. This is idempotent."""
     s3 = boto3.client("s3")
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=OUTPUT_BUCKET)
@@ -59,32 +59,29 @@ def create_account_resources() -> None:
         _allow(["s3:PutObject"], f"{bucket}/{OUTPUT_PREFIX}*", f"{bucket}/{FAILURE_PREFIX}*"),
     )
     api = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:*/*"
-    ask = (f"{api}/GET/*", f"{api}/POST/inferences:batchGet")
-    _put_role(READER_ROLE, _allow(["execute-api:Invoke"], *ask))
-    submit = (f"{api}/POST/inferences", f"{api}/PUT/*")
-    _put_role(SUBMITTER_ROLE, _allow(["execute-api:Invoke"], *ask, *submit))
+    read_routes = (f"{api}/GET/*", f"{api}/POST/inferences:batchGet")
+    _put_role(READER_ROLE, _allow(["execute-api:Invoke"], *read_routes))
+    submit_routes = (f"{api}/POST/inferences", f"{api}/PUT/*")
+    _put_role(SUBMITTER_ROLE, _allow(["execute-api:Invoke"], *read_routes, *submit_routes))
     stacks = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/*"
     _put_role(
-        WIRER_ROLE,
-        # MiniStack does not tell roles apart here; in an account, name the execution roles.
+        ATTACHER_ROLE,
+        # MiniStack ignores the resource here. In an account, name the execution roles.
         _allow(["iam:SimulatePrincipalPolicy"], "*"),
         _allow(["cloudformation:DescribeStacks"], stacks),
     )
     _put_role(
         OPERATOR_ROLE,
-        *_documented_rights("docs/operations/dead-letters.md"),
-        # MiniStack does not tell streams apart.
+        *_documented_statements("docs/operations/dead-letters.md"),
+        # MiniStack ignores the stream's ARN.
         _allow(["dynamodb:GetRecords", "dynamodb:GetShardIterator"], "*"),
     )
 
 
 def deploy(folder: LocalFolder) -> None:
-    """Bootstrap, run `cdk deploy` with `local.app`, and write `outputs.json`.
-
-    Raises DeployError.
-    """
+    """Bootstrap the account, deploy `local.app` and write `outputs.json`. Raises DeployError."""
     cdk = str(ROOT / "node_modules" / ".bin" / "cdk")
-    # Outside the project, or bootstrap would synthesise the app too.
+    # Run outside the project, because bootstrap would synthesise the app there.
     bootstrap = [cdk, "bootstrap", f"aws://{ACCOUNT}/{REGION}"]
     _run(bootstrap, folder.path, folder.path / "bootstrap.log")
     machine = platform.machine().lower()
@@ -115,14 +112,14 @@ def deploy(folder: LocalFolder) -> None:
     (outputs,) = json.loads(outputs_file.read_text()).values()
     outputs[StackOutput.API_URL] = _reachable(outputs[StackOutput.API_URL])
     for table in (StackOutput.TABLE_NAME, StackOutput.SUMMARIES_TABLE_NAME):
-        _complete(outputs[table])
+        _add_missing_table_settings(outputs[table])
     outputs |= {"OutputBucket": OUTPUT_BUCKET, "OutputPrefix": OUTPUT_PREFIX}
-    _let_tasks_be_answered()
+    _allow_completing_tasks()
     folder.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
 
 
 def create_endpoints(outputs: Mapping[str, str]) -> None:
-    """What an account has that uses the stack: a model, and endpoints that notify it."""
+    """Create a model, and endpoints that notify the stack's topics."""
     sagemaker = boto3.client("sagemaker")
     sagemaker.create_model(ModelName="simulated", ExecutionRoleArn=EXECUTION_ROLE_ARN)
     sagemaker.create_endpoint_config(
@@ -147,8 +144,8 @@ def create_endpoints(outputs: Mapping[str, str]) -> None:
         )
 
 
-def _complete(table_name: str) -> None:
-    """What MiniStack does not take from the template of a table."""
+def _add_missing_table_settings(table_name: str) -> None:
+    """Apply the settings that MiniStack ignores in a table's template."""
     dynamodb = boto3.client("dynamodb")
     expiry = dynamodb.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"]
     if expiry["TimeToLiveStatus"] == "DISABLED":
@@ -162,8 +159,8 @@ def _complete(table_name: str) -> None:
     )
 
 
-def _let_tasks_be_answered() -> None:
-    """MiniStack cannot tell of which state machine a token is, and so refuses what names one."""
+def _allow_completing_tasks() -> None:
+    """Allow it for all state machines, because MiniStack cannot match a token to one."""
     found = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)
     (role,) = [
         each["PhysicalResourceId"]
@@ -171,20 +168,20 @@ def _let_tasks_be_answered() -> None:
         if each["ResourceType"] == "AWS::IAM::Role"
         and "EventPublisher" in each["LogicalResourceId"]
     ]
-    answer = _allow(["states:SendTaskFailure", "states:SendTaskSuccess"], "*")
+    statement = _allow(["states:SendTaskFailure", "states:SendTaskSuccess"], "*")
     boto3.client("iam").put_role_policy(
-        RoleName=role, PolicyName=ANSWERING_POLICY, PolicyDocument=_policy(answer)
+        RoleName=role, PolicyName=TASK_POLICY, PolicyDocument=_policy(statement)
     )
 
 
 def _runtime() -> str:
-    """The embedded Lambda runs every function with the interpreter at hand, whatever is said."""
+    """Name this interpreter's runtime: the embedded Lambda runs all functions with it."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return version if version in get_args(Runtime) else NEWEST_RUNTIME
 
 
 def _reachable(api_url: str) -> str:
-    """MiniStack names the API by a host that no resolver knows; this path leads to it as well."""
+    """Replace the API's host name, which does not resolve, by MiniStack's path for it."""
     api_id, _, gateway = api_url.removeprefix("https://").partition(".execute-api.")
     return f"https://{gateway}/_aws/execute-api/{api_id}/$default"
 
@@ -198,15 +195,15 @@ def _run(command: list[str], directory: Path, log: Path) -> None:
         raise DeployError(f"{' '.join(command[:2])} failed; see {log}")
 
 
-def _documented_rights(document: str) -> list[dict[str, Any]]:
-    """The statements of the policy that a document shows, so that it cannot be wrong."""
+def _documented_statements(document: str) -> list[dict[str, Any]]:
+    """Read the statements of the policy that a document shows, which tests it too."""
     _, _, text = (ROOT / document).read_text().partition("```json\n")
     statements: list[dict[str, Any]] = json.loads(text.partition("```")[0])["Statement"]
     return statements
 
 
 def _put_role(name: str, *statements: dict[str, Any]) -> None:
-    """A role that the account's own root, and so the profile of its name, may assume."""
+    """Create a role that the account's root, and so the profile of its name, can assume."""
     iam = boto3.client("iam")
     root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": root}

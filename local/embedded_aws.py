@@ -1,4 +1,4 @@
-"""MiniStack: an AWS in one process, with TLS and with IAM enforced."""
+"""MiniStack: AWS in one process, with TLS and IAM enforcement."""
 
 import ssl
 import urllib.request
@@ -13,10 +13,10 @@ NAME = "ministack"
 
 
 def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
-    """Start it unless it runs, on a port of its own, and write the CA bundle that trusts it."""
+    """Start MiniStack on a free port unless it runs, and write a CA bundle that trusts it."""
     if processes.running(NAME):
         return
-    # What else runs here belonged to an emulator that is gone, with all that it held.
+    # Other processes used an earlier emulator, whose state is gone.
     processes.stop_all()
     folder.choose_ports()
     ports = folder.ports()
@@ -37,10 +37,10 @@ def start_embedded_aws(folder: LocalFolder, processes: Processes) -> None:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            # Functions inherit it: the API invokes the pretend endpoint.
+            # Functions inherit this variable, so the API invokes the simulated endpoint.
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{ports['simulated-endpoint']}",
             "AUTH": "true",
-            # The bucket of `cdk bootstrap` admits TLS only, which AUTH enforces too.
+            # The policy of the bootstrap bucket requires TLS, and AUTH enforces it.
             "USE_SSL": "1",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
@@ -56,7 +56,7 @@ def _healthy(port: int, certificate: Path) -> bool:
         url = f"https://127.0.0.1:{port}/_ministack/health"
         with urllib.request.urlopen(url, context=trusting, timeout=2):
             return True
-    except OSError:  # of the missing certificate, of the socket, or of the answer (URLError)
+    except OSError:  # no certificate yet, no connection, or an error response (URLError)
         return False
 
 

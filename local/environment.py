@@ -1,4 +1,4 @@
-"""The folder of a local system, and the environment in which clients reach it."""
+"""The folder of a local system, and the environment variables that its clients need."""
 
 import json
 import os
@@ -19,16 +19,15 @@ ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
 EXECUTION_ROLE: Final = "sagemaker-execution"
 EXECUTION_ROLE_ARN: Final = f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}"
-"""Of the pretend endpoint's model."""
+"""The execution role of the simulated endpoint's model."""
 READER_ROLE: Final = "inference-reader"
-"""Of a downstream service: may ask the API, and nothing else."""
+"""A downstream service, which can only query the API."""
 SUBMITTER_ROLE: Final = "inference-submitter"
-"""Of a service that submits through the API as well, and asks."""
-WIRER_ROLE: Final = "endpoint-wirer"
-"""Of who runs `inference-results wire`. The pretend SageMaker asks nobody for rights."""
-
+"""A service that can query the API, submit and register."""
+ATTACHER_ROLE: Final = "endpoint-attacher"
+"""Runs `inference-results attach`. The simulated SageMaker does not check permissions."""
 OPERATOR_ROLE: Final = "dead-letter-operator"
-"""Of who runs `inference-results dead-letters`."""
+"""Runs `inference-results dead-letters`."""
 
 
 def _free_port() -> int:
@@ -39,13 +38,13 @@ def _free_port() -> int:
 
 
 def host_environment() -> dict[str, str]:
-    """This process's environment without AWS's variables: no real account is ever reached."""
+    """Return this process's environment without AWS_ variables, so no real account is reached."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 @contextmanager
 def environment_restored() -> Iterator[None]:
-    """This process's variables, and boto3's session, which keeps what it read of them."""
+    """Restore this process's environment afterwards, and reset boto3's session, which caches it."""
     before = dict(os.environ)
     boto3.DEFAULT_SESSION = None
     try:
@@ -58,7 +57,7 @@ def environment_restored() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Where a local system keeps what it writes; one folder, one system."""
+    """The folder that holds the files of one local system."""
 
     path: Path
 
@@ -75,12 +74,12 @@ class LocalFolder:
         return self.path / "ca-bundle.pem"
 
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs by name, plus `OutputBucket` and `OutputPrefix`."""
+        """Return the stack's outputs by name, plus `OutputBucket` and `OutputPrefix`."""
         outputs: dict[str, str] = json.loads(self.outputs_file.read_text())
         return outputs
 
     def choose_ports(self) -> None:
-        """Free ones, for a start; `ports` tells them from then on."""
+        """Choose free ports and write them down; `ports` returns them from then on."""
         ports = {"aws": _free_port(), "simulated-endpoint": _free_port()}
         (self.path / "ports.json").write_text(json.dumps(ports))
 
@@ -89,9 +88,9 @@ class LocalFolder:
         return ports
 
     def variables(self) -> dict[str, str]:
-        """What a client (boto3, the CDK, the SageMaker SDK, ours) needs to reach this system only.
+        """Return variables with which boto3, the CDK and other clients reach only this system.
 
-        Where the API is, is known once it is deployed.
+        The API's URL is empty until the stack is deployed.
         """
         ports = self.ports()
         api_url = self.outputs()[StackOutput.API_URL] if self.outputs_file.exists() else ""
@@ -116,11 +115,17 @@ class LocalFolder:
         }
 
     def write_env(self) -> None:
-        """`env`: shell exports of the variables. `aws-config`: a profile for each role."""
+        """Write `env` (exports of the variables) and `aws-config` (a profile for each role)."""
         profiles = [
             f"[profile {profile}]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/{profile}\n"
             f"credential_source = Environment\nregion = {REGION}\n"
-            for profile in (EXECUTION_ROLE, READER_ROLE, SUBMITTER_ROLE, WIRER_ROLE, OPERATOR_ROLE)
+            for profile in (
+                EXECUTION_ROLE,
+                READER_ROLE,
+                SUBMITTER_ROLE,
+                ATTACHER_ROLE,
+                OPERATOR_ROLE,
+            )
         ]
         (self.path / "aws-config").write_text("\n".join(profiles))
         lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]
@@ -128,7 +133,7 @@ class LocalFolder:
         (self.path / "env").write_text("\n".join(lines) + "\n")
 
     def enter(self) -> None:
-        """Make this process, and those it starts, a client of this system and of no other."""
+        """Make this process and its children clients of this system only."""
         environment = host_environment() | self.variables()
         os.environ.clear()
         os.environ.update(environment)

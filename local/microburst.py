@@ -1,4 +1,4 @@
-"""microburst: a proxy before the embedded AWS, which answers late, or in its stead."""
+"""microburst: a proxy in front of the embedded AWS that injects delays and errors."""
 
 import os
 import socket
@@ -13,17 +13,17 @@ from local.processes import Processes
 
 _COMMAND: Final = ROOT / ".venv-microburst" / "bin" / "microburst"
 
-_QUESTIONS: Final = {
+_READ_OPERATIONS: Final = {
     "s3": "list_buckets",
     "dynamodb": "list_tables",
     "sqs": "list_queues",
     "events": "list_event_buses",
 }
-"""Of the services that functions call, one that changes nothing."""
+"""A read-only operation for each service that the functions call."""
 
 
 class Microburst:
-    """Its process, which ends with the local system of the folder."""
+    """A microburst process, which stops with the local system of the folder."""
 
     def __init__(self, folder: LocalFolder) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class Microburst:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Of a function that is to go through it: as HTTP proxy, so that what is signed stays."""
+        """Variables that send a function's calls through the proxy, with unchanged signatures."""
         return {
             "AWS_ENDPOINT_URL": _plain_http(),
             "HTTP_PROXY": self.url,
@@ -51,14 +51,14 @@ class Microburst:
             env=host_environment() | {"SSL_CERT_FILE": str(self._folder.ca_bundle)},
             is_up=self._healthy,
         )
-        # Before its first answer for a service it reads that one's model, for seconds.
+        # Its first response for each service takes seconds, because it loads the service's model.
         config = Config(proxies={"http": self.url}, read_timeout=60)
-        for service, ask in _QUESTIONS.items():
+        for service, operation in _READ_OPERATIONS.items():
             client: Any = boto3.client(service, config=config, endpoint_url=_plain_http())  # type: ignore[call-overload]
-            getattr(client, ask)()
+            getattr(client, operation)()
 
     def control(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Its own API."""
+        """Call microburst's control API."""
         url = f"{self.url}/_microburst/{path}"
         return httpx.request(method, url, trust_env=False, **options).raise_for_status()
 
@@ -70,5 +70,5 @@ class Microburst:
 
 
 def _plain_http() -> str:
-    """The embedded AWS as clients name it that come by a proxy."""
+    """Return the embedded AWS's URL for clients that use a proxy."""
     return os.environ["AWS_ENDPOINT_URL"].replace("https:", "http:")

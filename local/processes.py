@@ -1,4 +1,4 @@
-"""Background processes that outlive the command which started them."""
+"""Background processes that outlive the command that started them."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import psutil
 
 
 class StartError(RuntimeError):
-    """A process did not come up; the text names its log."""
+    """A process did not start. The message names its log."""
 
 
 class Processes:
-    """Starts processes and remembers them in `folder`, so that only they are stopped again."""
+    """Starts processes and remembers them in `folder`, to stop only those."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Processes:
         """
         log = self._folder / f"{name}.log"
         with log.open("w") as output:
-            # Not subprocess.Popen: it complains of children that it is not to wait for.
+            # subprocess.Popen would warn about children that nobody waits for.
             pid = os.posix_spawn(
                 command[0],
                 list(command),
@@ -53,14 +53,14 @@ class Processes:
         deadline = time.monotonic() + timeout_seconds
         while not is_up():
             if not self.running(name) or time.monotonic() > deadline:
-                raise StartError(f"{name} did not come up; see {log}")
+                raise StartError(f"{name} did not start; see {log}")
             time.sleep(0.1)
 
     def running(self, name: str) -> bool:
         return self.process(name) is not None
 
     def stop_all(self) -> list[str]:
-        """Stop what was started here, with its children; answers with the names."""
+        """Stop the processes and their children, and return the names of those that ran."""
         stopped = []
         for name in reversed(self._read()):
             if process := self.process(name):
@@ -76,7 +76,7 @@ class Processes:
         return stopped
 
     def process(self, name: str) -> psutil.Process | None:
-        """None if it is gone; a pid alone may belong to another process by now."""
+        """Return None if it is gone. Compares start times, because pids are reused."""
         known = self._read().get(name)
         if known is None:
             return None

@@ -1,21 +1,20 @@
-"""A pretend SageMaker: any asynchronous endpoint, speaking InvokeEndpointAsync's wire form.
+"""Simulates asynchronous endpoints: a server for InvokeEndpointAsync.
 
-Its model answers with its input. What becomes of an invocation is chosen by words in
-CustomAttributes, separated by spaces:
+The model returns its input. Words in CustomAttributes, separated by spaces, change the outcome:
 
-- `simulate-failure=400` (or `500`, or `0` for a time-out): the model fails with this status
+- `simulate-failure=400` (or `500`, or `0` for a timeout): the model fails with this status
 - `simulate-expiry`: the request expires in the queue, without any object
-- `simulate-delay=2.5`: the result comes after so many seconds
-- `simulate-duplicate`: the notification comes twice
-- `simulate-inline`: the response stands in the notification, up to 128 KB
-- `simulate-silence`: the object is written, the notification never comes
+- `simulate-delay=2.5`: the result comes after this many seconds
+- `simulate-duplicate`: the notification is published twice
+- `simulate-inline`: the notification contains the response, up to 128 KB
+- `simulate-silence`: the object is written, but no notification is published
 
-A GET tells how often each inference id was invoked: `{"<id>": <times>, ...}`.
+GET returns how often each inference id was invoked: `{"<id>": <count>, ...}`.
 
-It acts under an execution role, which may read inputs, write outputs and publish: nothing else.
+The server uses an execution role that can only read inputs, write outputs and publish.
 
-An endpoint that was created on the control plane (pretend_sagemaker.py, served here too) does as
-its endpoint config says, under its own role; any other does as `--config` says.
+It also serves the control plane (simulated_sagemaker.py). An endpoint that was created there uses
+its own endpoint config and role; any other endpoint uses the `--config` file.
 """
 
 import argparse
@@ -36,7 +35,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from local.environment import ACCOUNT, EXECUTION_ROLE, EXECUTION_ROLE_ARN, REGION
-from local.simulated_sagemaker import ControlPlane, Deployed, Refusal
+from local.simulated_sagemaker import ControlPlane, Deployed, ValidationException
 
 _HEADER: Final = "X-Amzn-SageMaker-"
 _MAX_INLINE_RESPONSE: Final = 128 * 1024
@@ -45,9 +44,10 @@ _MAX_BODY: Final = 128_000
 
 @dataclass(frozen=True, kw_only=True)
 class AsyncInferenceConfig:
-    """What an endpoint config says. Paths end in `/`; `profile` is the execution role's.
+    """An endpoint's configuration. Paths end in `/`; without a topic, nothing is published.
 
-    Of a created endpoint there is the role itself. Nothing is published where there is no topic.
+    The execution role is given by its AWS profile, or by its ARN for an endpoint that was created
+    on the control plane.
     """
 
     profile: str | None = None
@@ -59,12 +59,12 @@ class AsyncInferenceConfig:
     include_inference_response_in: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, deployed: Deployed) -> "AsyncInferenceConfig":
-        """Of an endpoint that was created on the control plane."""
+    def from_deployed(cls, deployed: Deployed) -> "AsyncInferenceConfig":
+        """Read the configuration of an endpoint that was created on the control plane."""
         output = deployed.async_inference_config["OutputConfig"]
         topics = output.get("NotificationConfig", {})
         failure_path = output.get("S3FailurePath")
-        # By its profile, credentials of a role are renewed when they end.
+        # boto3 renews the credentials of a profile.
         has_profile = deployed.role_arn == EXECUTION_ROLE_ARN
         return cls(
             profile=EXECUTION_ROLE if has_profile else None,
@@ -77,13 +77,13 @@ class AsyncInferenceConfig:
         )
 
 
-class InvalidRequest(Exception):
-    """Answered as SageMaker's ValidationError."""
+class ValidationError(Exception):
+    """Returned to the caller as SageMaker's error of this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One request, as accepted."""
+    """An accepted request."""
 
     endpoint_name: str
     inference_id: str
@@ -97,30 +97,30 @@ class Invocation:
     custom_attributes: str | None
 
     @property
-    def wishes(self) -> dict[str, str]:
-        """The `simulate-` words of the custom attributes, with what follows their `=`."""
+    def simulation(self) -> dict[str, str]:
+        """The `simulate-` words of the custom attributes, by name, with the value after `=`."""
         words = (self.custom_attributes or "").split()
-        wishes = [word.removeprefix("simulate-") for word in words if word.startswith("simulate-")]
-        return {name: value for name, _, value in (wish.partition("=") for wish in wishes)}
+        options = [word.removeprefix("simulate-") for word in words if word.startswith("simulate-")]
+        return {name: value for name, _, value in (option.partition("=") for option in options)}
 
 
 def endpoint_name_in(path: str) -> str:
-    """Raises InvalidRequest for what is not InvokeEndpointAsync."""
+    """Return the endpoint's name in the path of InvokeEndpointAsync. Raises ValidationError."""
     match path.split("/"):
         case ["", "endpoints", endpoint_name, "async-invocations"]:
             return unquote(endpoint_name)
-    raise InvalidRequest("only InvokeEndpointAsync is pretended")
+    raise ValidationError(f"{path}: only InvokeEndpointAsync is simulated")
 
 
 def accept_invocation(
     path: str, headers: Mapping[str, str], body: bytes, config: AsyncInferenceConfig
 ) -> Invocation:
-    """Read InvokeEndpointAsync's wire form. Raises InvalidRequest."""
+    """Parse a request of InvokeEndpointAsync. Raises ValidationError."""
     input_location = headers.get(_HEADER + "InputLocation")
     if (input_location is None) == (not body):
-        raise InvalidRequest("exactly one of InputLocation and Body is expected")
+        raise ValidationError("expected exactly one of InputLocation and Body")
     if len(body) > _MAX_BODY:
-        raise InvalidRequest(f"Body is expected to have at most {_MAX_BODY} bytes")
+        raise ValidationError(f"Body: expected at most {_MAX_BODY} bytes, got {len(body)}")
     extension = headers.get(_HEADER + "S3OutputPathExtension", "").strip("/")
     folder = config.s3_output_path + (f"{extension}/" if extension else "")
     return Invocation(
@@ -139,15 +139,15 @@ def accept_invocation(
     )
 
 
-def session_of(config: AsyncInferenceConfig) -> boto3.Session:
-    """Under the execution role: by its profile, or assumed now."""
+def role_session(config: AsyncInferenceConfig) -> boto3.Session:
+    """Return a session of the execution role."""
     if config.role_arn:
-        return assumed(config.role_arn)
+        return assume_role(config.role_arn)
     return boto3.Session(profile_name=config.profile)
 
 
-def assumed(role_arn: str) -> boto3.Session:
-    """Raises botocore's ClientError if there is no such role, or it does not trust the account."""
+def assume_role(role_arn: str) -> boto3.Session:
+    """Assume a role. Raises botocore's ClientError if it does not exist or trust the account."""
     credentials = (
         boto3.Session()
         .client("sts")
@@ -161,21 +161,21 @@ def assumed(role_arn: str) -> boto3.Session:
 
 
 def publish(role_arn: str, topic_arn: str, message: str) -> None:
-    assumed(role_arn).client("sns").publish(TopicArn=topic_arn, Message=message)
+    assume_role(role_arn).client("sns").publish(TopicArn=topic_arn, Message=message)
 
 
 class SimulatedModel:
-    """Works off invocations: reads the input, writes an object, publishes the notification."""
+    """Processes invocations: reads the input, writes an object, publishes the notification."""
 
     def __init__(self, config: AsyncInferenceConfig) -> None:
-        session = session_of(config)
+        session = role_session(config)
         self._s3 = session.client("s3")
         self._sns = session.client("sns")
         self._config = config
 
-    def work_off(self, invocation: Invocation) -> None:
-        wishes = invocation.wishes
-        if "expiry" in wishes:
+    def process(self, invocation: Invocation) -> None:
+        simulation = invocation.simulation
+        if "expiry" in simulation:
             self._publish_failure(invocation, "Expired", "Request expired in the queue.", None)
             return
         try:
@@ -184,8 +184,8 @@ class SimulatedModel:
             reason = "ClientError: Unable to read the input."
             self._publish_failure(invocation, "Failed", reason, None)
             return
-        if "failure" in wishes:
-            self._fail(invocation, int(wishes["failure"]))
+        if "failure" in simulation:
+            self._fail(invocation, int(simulation["failure"]))
             return
         content_type = invocation.accept or invocation.content_type or "application/octet-stream"
         self._put(invocation.output_location, response, content_type)
@@ -219,7 +219,7 @@ class SimulatedModel:
             f"ClientError: Received {party} error ({model_status}) from model. "
             "See the SageMaker Endpoint logs in your account for more information."
         )
-        error = json.dumps({"error": f"the model answered {model_status}"}).encode()
+        error = json.dumps({"error": f"the model returned {model_status}"}).encode()
         if model_status and invocation.failure_location:
             self._put(invocation.failure_location, error, "application/json")
         self._publish_failure(invocation, "Failed", reason, error if model_status else None)
@@ -237,7 +237,8 @@ class SimulatedModel:
 
     def _inline(self, invocation: Invocation, response: bytes, topic: str) -> dict[str, Any]:
         included = topic in self._config.include_inference_response_in
-        if not (included or "inline" in invocation.wishes) or len(response) > _MAX_INLINE_RESPONSE:
+        included = included or "inline" in invocation.simulation
+        if not included or len(response) > _MAX_INLINE_RESPONSE:
             return {}
         content = base64.b64encode(response).decode()
         return {"responseBody": {"content": content, "encoding": "BASE64"}}
@@ -265,14 +266,14 @@ class SimulatedModel:
                 **event,
             }
         )
-        wishes = invocation.wishes
-        times = 0 if "silence" in wishes else 2 if "duplicate" in wishes else 1
-        for _ in range(times):
+        simulation = invocation.simulation
+        count = 0 if "silence" in simulation else 2 if "duplicate" in simulation else 1
+        for _ in range(count):
             self._sns.publish(TopicArn=topic, Message=message)
 
 
-def _milliseconds(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _milliseconds(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -282,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
     invocations = Counter[str]()
 
     def do_GET(self) -> None:  # noqa: N802
-        """How often each inference id was invoked."""
+        """Return how often each inference id was invoked."""
         body = json.dumps(self.invocations).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -293,30 +294,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if target := self.headers.get("X-Amz-Target"):
-            self._answer(*self.control_plane.answer(target, body), {})
+            self._respond(*self.control_plane.handle(target, body), {})
             return
         try:
             config, model = self._endpoint()
             invocation = accept_invocation(self.path, dict(self.headers), body, config)
-            delay = float(invocation.wishes.get("delay", 0))
-        except (InvalidRequest, Refusal, ClientError, ValueError) as error:
-            self._answer(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
+            delay = float(invocation.simulation.get("delay", 0))
+        except (ValidationError, ValidationException, ClientError, ValueError) as error:
+            self._respond(400, {"Message": str(error)}, {"x-amzn-errortype": "ValidationError"})
             return
         self.invocations[invocation.inference_id] += 1
-        threading.Timer(delay, model.work_off, [invocation]).start()
+        threading.Timer(delay, model.process, [invocation]).start()
         locations = {_HEADER + "OutputLocation": invocation.output_location}
         if invocation.failure_location:
             locations[_HEADER + "FailureLocation"] = invocation.failure_location
-        self._answer(202, {"InferenceId": invocation.inference_id}, locations)
+        self._respond(202, {"InferenceId": invocation.inference_id}, locations)
 
     def _endpoint(self) -> tuple[AsyncInferenceConfig, SimulatedModel]:
         deployed = self.control_plane.deployed(endpoint_name_in(self.path))
         if deployed is None:
             return self.config, self.model
-        config = AsyncInferenceConfig.of(deployed)
+        config = AsyncInferenceConfig.from_deployed(deployed)
         return config, self.model if config == self.config else SimulatedModel(config)
 
-    def _answer(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
+    def _respond(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
         body = json.dumps(content).encode()
         self.send_response(status)
         for name, value in {**headers, "Content-Type": "application/json"}.items():
@@ -326,11 +327,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: a line for each request would say nothing that the notifications do not."""
+        """Log nothing: the notifications contain the same information."""
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # many callers come at once
+    request_queue_size = 128  # tests send many requests at once
 
 
 def main() -> None:

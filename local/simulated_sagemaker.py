@@ -1,10 +1,10 @@
-"""A pretend control plane of SageMaker: models, endpoint configs, endpoints and tags, in memory.
+"""Simulates SageMaker's control plane: models, endpoint configs, endpoints and tags, in memory.
 
-It speaks the JSON protocol of the operations below, checks their parameters against botocore's own
+It implements the JSON protocol of the operations below, validates parameters against botocore's
 model, and keeps every member of models and endpoint configs. An endpoint is Creating or Updating
-for a moment. When its config names topics, a test notification is published under the execution
-role; if that is refused, a new endpoint is Failed, and an updated one stays as it was. Instances
-and weights are not pretended.
+for a second. If its config names topics, the control plane publishes a test notification with the
+execution role; if that fails, a new endpoint is Failed, and an updated one keeps its config.
+Instances and weights are not simulated.
 """
 
 import json
@@ -34,13 +34,13 @@ def _service() -> ServiceModel:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
-class Refusal(Exception):
-    """Answered as SageMaker's ValidationException."""
+class ValidationException(Exception):
+    """Returned to the caller as SageMaker's error of this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """What is in service: AsyncInferenceConfig as the endpoint config says, and the role."""
+    """An endpoint in service: its execution role, and AsyncInferenceConfig of its config."""
 
     role_arn: str
     async_inference_config: Document
@@ -48,7 +48,7 @@ class Deployed:
 
 @dataclass(kw_only=True)
 class _Endpoint:
-    """`config_name` is that in service, or that of a creation; `pending` what comes after it."""
+    """`pending` is the name of the config that replaces `config_name` at `settled_at`."""
 
     arn: str
     created: float
@@ -62,7 +62,7 @@ class _Endpoint:
 
 @dataclass(kw_only=True)
 class ControlPlane:
-    """`publish(role_arn, topic_arn, message)` raises botocore's ClientError if it is refused."""
+    """`publish(role_arn, topic_arn, message)` raises botocore's ClientError if it is denied."""
 
     account: str
     region: str
@@ -91,63 +91,66 @@ class ControlPlane:
             "AddTags": self._add_tags,
         }
 
-    def answer(self, target: str, body: bytes) -> tuple[int, Document]:
-        """HTTP status and document for a request's X-Amz-Target and body."""
+    def handle(self, target: str, body: bytes) -> tuple[int, Document]:
+        """Return the HTTP status and document for a request's X-Amz-Target and body."""
         operation = target.removeprefix(_TARGET_PREFIX)
         try:
             if operation not in self._operations:
-                raise Refusal(f"{operation} is not pretended")
-            parameters = self._validated(operation, body)
+                raise ValidationException(f"{operation} is not simulated")
+            parameters = self._validate(operation, body)
             with self._lock:
                 return 200, self._operations[operation](parameters)
-        except Refusal as refusal:
-            return 400, {"__type": "ValidationException", "message": str(refusal)}
+        except ValidationException as error:
+            return 400, {"__type": "ValidationException", "message": str(error)}
 
     def deployed(self, endpoint_name: str) -> Deployed | None:
-        """None for an endpoint that was never created. Raises Refusal if it cannot be invoked."""
+        """Return None if the endpoint does not exist.
+
+        Raises ValidationException if it cannot be invoked.
+        """
         with self._lock:
             if endpoint_name not in self._endpoints:
                 return None
-            endpoint = self._settled(endpoint_name)
+            endpoint = self._settle(endpoint_name)
             if endpoint.status not in ("InService", "Updating"):
-                raise Refusal(f"Endpoint {endpoint_name} is {endpoint.status}.")
+                raise ValidationException(f"Endpoint {endpoint_name} is {endpoint.status}.")
             config = self._configs[endpoint.config_name]
             if "AsyncInferenceConfig" not in config:
-                raise Refusal(f"Endpoint {endpoint_name} is not asynchronous.")
+                raise ValidationException(f"Endpoint {endpoint_name} is not asynchronous.")
             return Deployed(
                 role_arn=self._role_arn(config),
                 async_inference_config=config["AsyncInferenceConfig"],
             )
 
-    def _validated(self, operation: str, body: bytes) -> Document:
+    def _validate(self, operation: str, body: bytes) -> Document:
         parameters: Document = json.loads(body or b"{}")
         shape = _service().operation_model(operation).input_shape
         assert shape is not None
         report = ParamValidator().validate(parameters, shape)
         if report.has_errors():
-            raise Refusal(" ".join(report.generate_report().split()))
+            raise ValidationException(" ".join(report.generate_report().split()))
         return parameters
 
     def _create_model(self, request: Document) -> Document:
-        arn = self._stored(self._models, "Model", request)
+        arn = self._store(self._models, "Model", request)
         return {"ModelArn": arn}
 
     def _describe_model(self, request: Document) -> Document:
-        return self._found(self._models, "Model", request)
+        return self._find(self._models, "Model", request)
 
     def _create_endpoint_config(self, request: Document) -> Document:
         variants = (*request["ProductionVariants"], *request.get("ShadowProductionVariants", ()))
         for variant in variants:
             if "ModelName" in variant:
-                self._found(self._models, "Model", variant)
-        arn = self._stored(self._configs, "EndpointConfig", request)
+                self._find(self._models, "Model", variant)
+        arn = self._store(self._configs, "EndpointConfig", request)
         return {"EndpointConfigArn": arn}
 
     def _describe_endpoint_config(self, request: Document) -> Document:
-        return self._found(self._configs, "EndpointConfig", request)
+        return self._find(self._configs, "EndpointConfig", request)
 
     def _delete_endpoint_config(self, request: Document) -> Document:
-        config = self._found(self._configs, "EndpointConfig", request)
+        config = self._find(self._configs, "EndpointConfig", request)
         del self._configs[request["EndpointConfigName"]]
         self._tags.pop(config["EndpointConfigArn"], None)
         return {}
@@ -155,8 +158,8 @@ class ControlPlane:
     def _create_endpoint(self, request: Document) -> Document:
         name, config_name = request["EndpointName"], request["EndpointConfigName"]
         if name in self._endpoints:
-            raise Refusal(f"Cannot create already existing endpoint {name}.")
-        self._found(self._configs, "EndpointConfig", request)
+            raise ValidationException(f"Cannot create already existing endpoint {name}.")
+        self._find(self._configs, "EndpointConfig", request)
         now = self.clock()
         arn = self._arn("endpoint", name)
         self._endpoints[name] = _Endpoint(
@@ -168,7 +171,7 @@ class ControlPlane:
 
     def _describe_endpoint(self, request: Document) -> Document:
         name = request["EndpointName"]
-        endpoint = self._settled(name)
+        endpoint = self._settle(name)
         config = self._configs.get(endpoint.config_name, {})
         failed = endpoint.failure_reason and not endpoint.pending
         reason = {"FailureReason": endpoint.failure_reason} if failed else {}
@@ -187,7 +190,7 @@ class ControlPlane:
         }
 
     def _list_endpoints(self, request: Document) -> Document:
-        """All at once, newest first; no filter is pretended."""
+        """Return all endpoints on one page, newest first, without filters."""
         described = [self._describe_endpoint({"EndpointName": each}) for each in self._endpoints]
         members = (
             *("EndpointName", "EndpointArn", "EndpointStatus"),
@@ -197,16 +200,16 @@ class ControlPlane:
         return {"Endpoints": sorted(listed, key=lambda each: -each["CreationTime"])}
 
     def _delete_endpoint(self, request: Document) -> Document:
-        self._settled(request["EndpointName"])
+        self._settle(request["EndpointName"])
         endpoint = self._endpoints.pop(request["EndpointName"])
         self._tags.pop(endpoint.arn, None)
         return {}
 
     def _update_endpoint(self, request: Document) -> Document:
-        endpoint = self._settled(request["EndpointName"])
+        endpoint = self._settle(request["EndpointName"])
         if endpoint.status != "InService":
-            raise Refusal(f"Cannot update an endpoint that is {endpoint.status}.")
-        self._found(self._configs, "EndpointConfig", request)
+            raise ValidationException(f"Cannot update an endpoint that is {endpoint.status}.")
+        self._find(self._configs, "EndpointConfig", request)
         endpoint.status = "Updating"
         endpoint.failure_reason = None
         self._deploy(endpoint, request["EndpointConfigName"])
@@ -224,11 +227,11 @@ class ControlPlane:
         endpoint.pending = config_name
         endpoint.modified = self.clock()
         endpoint.settled_at = endpoint.modified + self.updating_seconds
-        endpoint.failure_reason = self._refused_notification(self._configs[config_name])
+        endpoint.failure_reason = self._notification_failure(self._configs[config_name])
 
-    def _settled(self, name: str) -> _Endpoint:
+    def _settle(self, name: str) -> _Endpoint:
         if name not in self._endpoints:
-            raise Refusal(f'Could not find endpoint "{self._arn("endpoint", name)}".')
+            raise ValidationException(f'Could not find endpoint "{self._arn("endpoint", name)}".')
         endpoint = self._endpoints[name]
         if endpoint.pending and self.clock() >= endpoint.settled_at:
             if endpoint.failure_reason is None:
@@ -239,7 +242,7 @@ class ControlPlane:
             endpoint.modified = self.clock()
         return endpoint
 
-    def _refused_notification(self, config: Document) -> str | None:
+    def _notification_failure(self, config: Document) -> str | None:
         output = config.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
         topics = output.get("NotificationConfig", {})
         for name in ("SuccessTopic", "ErrorTopic"):
@@ -250,32 +253,32 @@ class ControlPlane:
                 except ClientError as error:
                     code = error.response["Error"]["Code"]
                     return (
-                        f"The provided role {role_arn} is invalid: it may not sns:Publish to"
+                        f"The provided role {role_arn} is invalid: it cannot sns:Publish to"
                         f" {topics[name]} ({code})."
                     )
         return None
 
     def _role_arn(self, config: Document) -> str:
-        """The config's own, or that of the first variant's model."""
+        """Return the config's execution role, or that of its first variant's model."""
         model = self._models.get(config["ProductionVariants"][0].get("ModelName"), {})
         role_arn: str = config.get("ExecutionRoleArn") or model.get("ExecutionRoleArn", "")
         return role_arn
 
-    def _stored(self, place: dict[str, Document], kind: str, request: Document) -> str:
+    def _store(self, items: dict[str, Document], kind: str, request: Document) -> str:
         name = request[f"{kind}Name"]
-        if name in place:
-            raise Refusal(f"Cannot create already existing {kind} {name}.")
+        if name in items:
+            raise ValidationException(f"Cannot create already existing {kind} {name}.")
         arn = self._arn(_ARN_KINDS[kind], name)
         stored = {key: value for key, value in request.items() if key != "Tags"}
-        place[name] = {**stored, f"{kind}Arn": arn, "CreationTime": self.clock()}
+        items[name] = {**stored, f"{kind}Arn": arn, "CreationTime": self.clock()}
         self._tag(arn, request.get("Tags", []))
         return arn
 
-    def _found(self, place: dict[str, Document], kind: str, request: Document) -> Document:
+    def _find(self, items: dict[str, Document], kind: str, request: Document) -> Document:
         name = request[f"{kind}Name"]
-        if name not in place:
-            raise Refusal(f"Could not find {kind} {name}.")
-        return place[name]
+        if name not in items:
+            raise ValidationException(f"Could not find {kind} {name}.")
+        return items[name]
 
     def _tag(self, arn: str, tags: list[dict[str, str]]) -> None:
         self._tags.setdefault(arn, {}).update({each["Key"]: each["Value"] for each in tags})

@@ -1,6 +1,5 @@
-"""The demo's second part: a double submission, and a notification that is lost."""
+"""The second part of the demo: a submission sent twice, and a lost notification."""
 
-import json
 import os
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ _WAIT_SECONDS: Final = 30
 
 
 def show_submissions(outputs: dict[str, str], console: Console) -> bool:
-    """True if the double submission invoked once, and the lost notification was made up for."""
+    """Return True if the repeated submission invoked once and reconciliation found the output."""
     session = boto3.Session(profile_name=SUBMITTER_ROLE)
     with Client(outputs[StackOutput.API_URL], session=session) as client:
         once = _submit_twice(client, console)
@@ -29,23 +28,25 @@ def show_submissions(outputs: dict[str, str], console: Console) -> bool:
 
 def _submit_twice(client: Client, console: Console) -> bool:
     key = f"order-{uuid.uuid4().hex[:6]}"
-    submitted, again = (
+    first, second = (
         client.submit("speech", b"good evening", idempotency_key=key, metadata={"try": number})
         for number in ("first", "second")
     )
-    times = _invocations().get(submitted.inference_id, 0)
-    ended = client.wait(submitted.inference_id, _WAIT_SECONDS)
-    console.print(f"\nsubmitted twice with the key {key}: invoked {_times(times)}, {ended.status}")
-    same = submitted.inference_id == again.inference_id
-    return same and times == 1 and ended.caller_metadata == {"try": "first"}
+    count = _invocations().get(first.inference_id, 0)
+    record = client.wait(first.inference_id, _WAIT_SECONDS)
+    times = "once" if count == 1 else f"{count} times"
+    console.print(f"\nSubmitted twice with the key {key}: invoked {times}, {record.status}")
+    same_id = first.inference_id == second.inference_id
+    return same_id and count == 1 and record.caller_metadata == {"try": "first"}
 
 
 def _lose_a_notification(client: Client, outputs: dict[str, str], console: Console) -> bool:
+    content = b"recovered"
     response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
-        EndpointName="speech", Body=b"unheard of", CustomAttributes="simulate-silence"
+        EndpointName="speech", Body=content, CustomAttributes="simulate-silence"
     )
-    _await_object(response["OutputLocation"])
-    # As of an hour ago, so that its deadline has passed.
+    _wait_for_object(response["OutputLocation"])
+    # Backdated, so the deadline has already passed.
     registered = client.register(
         response,
         endpoint="speech",
@@ -54,18 +55,17 @@ def _lose_a_notification(client: Client, outputs: dict[str, str], console: Conso
         invocation_timeout_seconds=60,
     )
     function_name = outputs[StackOutput.RECONCILE_FUNCTION_NAME]
-    answer = boto3.client("lambda").invoke(FunctionName=function_name)["Payload"].read()
+    boto3.client("lambda").invoke(FunctionName=function_name)
     found = client.get(registered.inference_id)
     console.print(
-        f"a lost notification: {registered.status}, and after a sweep ({json.loads(answer)}) "
-        f"{found.status}, source {found.source}",
+        f"Lost notification: {registered.status}, then {found.status} (source {found.source})",
         highlight=False,
     )
     output = client.output(found.inference_id)
-    return (found.status, found.source, output) == ("Completed", "reconciliation", b"unheard of")
+    return (found.status, found.source, output) == ("Completed", "reconciliation", content)
 
 
-def _await_object(location: str) -> None:
+def _wait_for_object(location: str) -> None:
     bucket, _, key = location.removeprefix("s3://").partition("/")
     boto3.client("s3").get_waiter("object_exists").wait(
         Bucket=bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": _WAIT_SECONDS}
@@ -73,11 +73,7 @@ def _await_object(location: str) -> None:
 
 
 def _invocations() -> dict[str, int]:
-    """How often the pretend endpoint invoked each inference id."""
+    """Return how often the simulated endpoint invoked each inference id."""
     url = os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
-    counted: dict[str, int] = httpx.get(url, trust_env=False).json()
-    return counted
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
+    counts: dict[str, int] = httpx.get(url, trust_env=False).json()
+    return counts

@@ -1,4 +1,4 @@
-"""Brings the whole local system up, and down again."""
+"""Starts and stops the whole local system."""
 
 import json
 import os
@@ -24,29 +24,29 @@ from local.simulated_endpoint import AsyncInferenceConfig
 _ENDPOINT = "simulated-endpoint"
 
 
-def up(folder: LocalFolder, tell: Callable[[str], None]) -> None:
-    """Start what does not run, deploy what is here, and make this process a client of it.
+def up(folder: LocalFolder, progress: Callable[[str], None]) -> None:
+    """Start the local system, deploy the stack, and make this process a client of it.
 
-    Repeating it deploys the code as it stands now and leaves the records alone.
-    Raises StartError or DeployError.
+    If it runs already, this deploys the current code and keeps the records. `progress` receives
+    one line for each step. Raises StartError or DeployError.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     processes = Processes(folder.path)
-    tell("starting the embedded AWS")
+    progress("Starting the embedded AWS")
     start_embedded_aws(folder, processes)
     folder.write_env()
     folder.enter()
-    tell("deploying with cdk deploy")
+    progress("Deploying the stack with cdk deploy")
     create_account_resources()
     deploy(folder)
     folder.write_env()
     folder.enter()
-    tell("starting the pretend SageMaker endpoint")
+    progress("Starting the simulated SageMaker")
     _start_endpoint(folder, processes)
 
 
 def down(folder: LocalFolder) -> list[str]:
-    """Stop what `up` started in this folder; answers with the names of what was stopped."""
+    """Stop the processes that `up` started in this folder, and return their names."""
     return Processes(folder.path).stop_all()
 
 

@@ -1,1 +1,1 @@
-"""Generates the OpenAPI document, the event schema and the attribute table of docs/record.md."""
+"""Generate the OpenAPI document, the event schema and the attribute table of docs/record.md."""

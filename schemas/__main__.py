@@ -1,4 +1,4 @@
-"""`python -m schemas` writes the generated documents; with `--check` it compares them."""
+"""`python -m schemas` writes the generated documents. `--check` fails if they are out of date."""
 
 import json
 import sys
@@ -19,14 +19,14 @@ def main(arguments: list[str]) -> int:
     differences = 0
     for path, text in _documents():
         if check:
-            shown = path.relative_to(_ROOT).as_posix()
-            diff = list(unified_diff(_lines(path.read_text()), _lines(text), shown, "generated"))
+            name = path.relative_to(_ROOT).as_posix()
+            diff = list(unified_diff(_lines(path.read_text()), _lines(text), name, "generated"))
             sys.stdout.writelines(diff)
             differences += bool(diff)
         else:
             path.write_text(text)
     if differences:
-        sys.stdout.write("The generated documents differ. Run: make schemas\n")
+        sys.stdout.write("Generated documents are out of date. Run `make schemas`.\n")
     return 1 if differences else 0
 
 

@@ -1,6 +1,6 @@
-"""JSON Schemas of the API's documents, generated from the dataclasses that define them.
+"""Generate the API's JSON Schemas from the dataclasses of the record and its parts.
 
-Response schemas are open: clients must ignore properties that they do not know.
+Response schemas are open: clients must ignore unknown properties.
 """
 
 from dataclasses import fields, is_dataclass
@@ -30,12 +30,12 @@ _NAMES: Final[dict[type, str]] = {
 
 
 def reference(name: str) -> dict[str, str]:
-    """A reference to a component schema."""
+    """Return a reference to a component schema."""
     return {"$ref": f"{REF_PREFIX}{name}"}
 
 
 def content_schema() -> dict[str, Any]:
-    """Bytes in JSON: as text, or in base64."""
+    """Return the schema of bytes in JSON, as text or base64."""
     return {
         "type": "object",
         "required": ["encoding", "content"],
@@ -47,7 +47,7 @@ def content_schema() -> dict[str, Any]:
 
 
 def record_schemas() -> dict[str, Any]:
-    """The schemas of records, batches and summaries, by component name."""
+    """Return the schemas of records, missing records and summaries, by component name."""
     _, generated = msgspec.json.schema_components(list(_NAMES), ref_template="{name}")
     schemas = {name: _schema(kind, generated[kind.__name__]) for kind, name in _NAMES.items()}
     schemas["Output"]["properties"]["inline"] = content_schema() | {
@@ -76,7 +76,7 @@ def _schema(kind: type, generated: dict[str, Any]) -> dict[str, Any]:
 
 
 def _property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A property that is missing if it has no value: never null, and without a default."""
+    """Drop null and the default: a property without a value is missing."""
     if name in TIMESTAMPS:
         return dict(TIMESTAMP)
     choices = [each for each in schema.get("anyOf", [schema]) if each != {"type": "null"}]
@@ -85,7 +85,7 @@ def _property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(value: Any) -> Any:
-    """References to the generated names, as references to ours."""
+    """Replace generated names by references to the component names."""
     names = {kind.__name__: name for kind, name in _NAMES.items()}
     match value:
         case str() if value in names:

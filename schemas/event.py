@@ -1,4 +1,4 @@
-"""The events on the EventBridge bus as a JSON Schema (2020-12)."""
+"""Generate the JSON Schema (2020-12) of the events on the EventBridge bus."""
 
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ _SHARED: Final = ("Output", "OutputError", "Failure", "Submission")
 
 
 def event_schema() -> dict[str, Any]:
-    """A whole event, as the target of a rule receives it."""
+    """Return the schema of a whole event, as a rule's target receives it."""
     schemas = record_schemas()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:inference-results:event:{VERSION}",
         "title": "Inference event",
-        "description": "Events can gain properties: ignore those that you do not know.",
+        "description": "Ignore unknown properties: later versions can add some.",
         "type": "object",
         "required": ["source", "detail-type", "time", "resources", "detail"],
         "properties": {
@@ -25,7 +25,7 @@ def event_schema() -> dict[str, Any]:
             "time": {
                 "type": "string",
                 "format": "date-time",
-                "description": "The detail's event_time, else its submitted_at; whole seconds.",
+                "description": "The detail's event_time or, without one, submitted_at; in seconds.",
             },
             "resources": {
                 "type": "array",
@@ -43,7 +43,7 @@ def event_schema() -> dict[str, Any]:
 
 
 def _of_type(detail_type: DetailType) -> dict[str, Any]:
-    """Each detail type has one status; the last one has all unknown statuses."""
+    """Each detail type has one status, except the last: it has all unknown statuses."""
     statuses = [str(status) for status, each in DETAIL_TYPES.items() if each == detail_type]
     known = [str(status) for status in DETAIL_TYPES]
     status = {"enum": statuses} if statuses else {"not": {"enum": known}}
@@ -56,12 +56,12 @@ def _of_type(detail_type: DetailType) -> dict[str, Any]:
 
 
 def _detail(record: dict[str, Any]) -> dict[str, Any]:
-    head = {
+    event_properties = {
         "version": {"const": VERSION},
         "event_id": {
             "type": "string",
             "pattern": "^[0-9a-f]{32}$",
-            "description": "The same if the same change is published again.",
+            "description": "The same if a change is published again.",
         },
         "previous_status": {
             "type": "string",
@@ -70,19 +70,19 @@ def _detail(record: dict[str, Any]) -> dict[str, Any]:
         "omitted": {
             "type": "array",
             "items": TEXT,
-            "description": f"Parts of the record that exceed the event's size: `{INLINE_OUTPUT}`.",
+            "description": f"Parts of the record that do not fit in an event: `{INLINE_OUTPUT}`.",
         },
     }
     relocated: dict[str, Any] = _relocated(record)
     return relocated | {
         "required": ["version", "event_id", *record["required"]],
-        "properties": head | relocated["properties"],
-        "description": "The record as the API returns it, with the event's own properties.",
+        "properties": event_properties | relocated["properties"],
+        "description": "The record as the API returns it, and properties of the event.",
     }
 
 
 def _relocated(schema: Any) -> Any:
-    """A schema of the HTTP API whose references point into this document."""
+    """Point the references of an HTTP API schema into this document."""
     match schema:
         case dict():
             return {

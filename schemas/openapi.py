@@ -1,6 +1,7 @@
-"""The HTTP API as an OpenAPI 3.1 document.
+"""Generate the OpenAPI 3.1 document of the HTTP API.
 
-Routes and problems stand here; parameters come from the domain, documents from `components`.
+This module defines operations and problems. Parameters come from the domain, and response schemas
+from `components`.
 """
 
 from collections.abc import Mapping
@@ -39,9 +40,13 @@ _PROBLEM_STATUS: Final[Mapping[Problem, HTTPStatus]] = {
     Problem.INVOCATION_REJECTED: HTTPStatus.BAD_REQUEST,
     Problem.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_FIND: Final = (Problem.UNKNOWN_INFERENCE, Problem.AMBIGUOUS_INFERENCE, Problem.RECORD_EXPIRED)
-_READ_OUTPUT: Final = (
-    *_FIND,
+_FIND_PROBLEMS: Final = (
+    Problem.UNKNOWN_INFERENCE,
+    Problem.AMBIGUOUS_INFERENCE,
+    Problem.RECORD_EXPIRED,
+)
+_OUTPUT_PROBLEMS: Final = (
+    *_FIND_PROBLEMS,
     Problem.NO_OUTPUT,
     Problem.OUTPUT_UNAVAILABLE,
     Problem.OUTPUT_REMOVED,
@@ -63,18 +68,18 @@ _BODIES: Final = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route, operation in _operations().items():
         method, path = route.split(" ")
-        paths.setdefault(path, {})[method.lower()] = _completed(route, operation)
+        paths.setdefault(path, {})[method.lower()] = _with_parameters(route, operation)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Async Inference Results",
             "version": "1",
-            "description": "Status and output of SageMaker asynchronous inferences. Responses can "
-            "gain properties and problem types: ignore those that you do not know.",
+            "description": "Status and output of SageMaker asynchronous inferences. Ignore unknown "
+            "properties and problem types: later versions can add some.",
         },
         "security": [{"sigv4": []}, {"jwt": []}],
         "paths": paths,
@@ -93,7 +98,7 @@ def _security_schemes() -> dict[str, Any]:
         "jwt": {
             "type": "http",
             "scheme": "bearer",
-            "description": "If the stack was deployed with a JWT issuer.",
+            "description": "Only if the stack has a JWT issuer.",
         },
     }
 
@@ -109,17 +114,21 @@ def _record_operations() -> dict[Route, dict[str, Any]]:
         "304": {"description": "The record has not changed since If-None-Match."} | etag,
     }
     return {
-        Route.GET_INFERENCE: _operation("Get the record of an inference.", record, _FIND),
+        Route.GET_INFERENCE: _operation("Get the record of an inference.", record, _FIND_PROBLEMS),
         Route.GET_INFERENCE_BY_QUERY: _operation(
-            "Get a record by an id that a path cannot carry.", record, _FIND
+            "Get a record by an id with `/`, `?` or `%`.", record, _FIND_PROBLEMS
         ),
         Route.LIST_INFERENCES: _operation(
             "List the inferences of an endpoint, or of a status other than Completed.",
-            {"200": _response("A page, newest first; can be shorter.", reference("Page"))},
+            {
+                "200": _response(
+                    "A page, newest first. It can be shorter than `limit`.", reference("Page")
+                )
+            },
         ),
         Route.BATCH_GET: _operation(
-            "Get up to a hundred records.",
-            {"200": _response("The records found, and the missing ids.", reference("Batch"))},
+            f"Get up to {MAX_BATCH} records.",
+            {"200": _response("The records, and the ids without one.", reference("Batch"))},
         ),
         Route.SUMMARIZE_ENDPOINT: _operation(
             "Get an endpoint's results and latencies by day.",
@@ -134,19 +143,20 @@ def _record_operations() -> dict[Route, dict[str, Any]]:
 def _output_operations() -> dict[Route, dict[str, Any]]:
     output = {
         "200": {
-            "description": "The output, if only the record holds it.",
+            "description": "The output, if it is stored only in the record.",
             "headers": {INLINE_OUTPUT_HEADER: {"schema": {"type": "string", "enum": ["inline"]}}},
             "content": {"*/*": {}},
         },
         "307": {
-            "description": f"Location links to the recorded version for {LINK_SECONDS} seconds.",
+            "description": "Location is a link to the recorded version of the output, valid for "
+            f"{LINK_SECONDS} seconds.",
             "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
         },
     }
     return {
-        Route.GET_OUTPUT: _operation("Get the output of an inference.", output, _READ_OUTPUT),
+        Route.GET_OUTPUT: _operation("Get the output of an inference.", output, _OUTPUT_PROBLEMS),
         Route.GET_OUTPUT_BY_QUERY: _operation(
-            "Get an output by an id that a path cannot carry.", output, _READ_OUTPUT
+            "Get an output by an id with `/`, `?` or `%`.", output, _OUTPUT_PROBLEMS
         ),
     }
 
@@ -158,7 +168,9 @@ def _submission_operations() -> dict[Route, dict[str, Any]]:
             "Invoke an endpoint, once per idempotency key.",
             {
                 "201": _response("This request invoked the endpoint.", reference("Inference")),
-                "200": _response("The key's existing record.", reference("Inference")),
+                "200": _response(
+                    "The record of an earlier request with this key.", reference("Inference")
+                ),
             },
             (Problem.KEY_REUSED, Problem.INVOCATION_REJECTED),
         ),
@@ -166,13 +178,13 @@ def _submission_operations() -> dict[Route, dict[str, Any]]:
             "Record an invocation that you made yourself.", registered
         ),
         Route.REGISTER_INFERENCE_BY_QUERY: _operation(
-            "Register an id that a path cannot carry.", registered
+            "Record an invocation whose id has `/`, `?` or `%`.", registered
         ),
     }
 
 
-def _completed(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
-    """An operation with its id, parameters and body."""
+def _with_parameters(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
+    """Add the id, parameters and request body of a route to its operation."""
     parameters = [
         *([_path_id()] if INFERENCE_ID.name in route else []),
         *([_parameter(ENDPOINT_NAME, "path", True)] if ENDPOINT_NAME.name in route else []),
@@ -180,11 +192,11 @@ def _completed(route: Route, operation: dict[str, Any]) -> dict[str, Any]:
     ]
     if route in (Route.GET_INFERENCE, Route.GET_INFERENCE_BY_QUERY):
         parameters.append({"name": "If-None-Match", "in": "header", "schema": TEXT})
-    completed = operation | {"operationId": route.name.lower(), "parameters": parameters}
+    complete = operation | {"operationId": route.name.lower(), "parameters": parameters}
     if body := _BODIES.get(route):
         content = {_JSON: {"schema": reference(body)}}
-        completed["requestBody"] = {"required": True, "content": content}
-    return completed
+        complete["requestBody"] = {"required": True, "content": content}
+    return complete
 
 
 def _operation(
@@ -214,8 +226,11 @@ def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path_id() -> dict[str, Any]:
-    why = "An id without `/`, `?` or `%`: API Gateway decodes a path before it routes."
-    return _parameter(INFERENCE_ID, "path", True) | {"description": why}
+    description = (
+        "An id without `/`, `?` or `%`. API Gateway decodes paths before it routes: use the route "
+        "with the query parameter `id` for other ids."
+    )
+    return _parameter(INFERENCE_ID, "path", True) | {"description": description}
 
 
 def _parameter(parameter: Parameter, place: str, required: bool) -> dict[str, Any]:
@@ -233,7 +248,7 @@ def _object(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """A request body: unknown properties are errors."""
+    """Forbid unknown properties, as for request bodies."""
     return schema | {"additionalProperties": False}
 
 
@@ -272,8 +287,8 @@ def _request_schemas() -> dict[str, Any]:
         ("inference_ids",), inference_ids=ids, endpoint=ENDPOINT.schema, wait=WAIT.schema
     )
     input_description = (
-        "The input itself, in place of `input_location`: at most "
-        f"{MAX_INLINE_INPUT_BYTES} bytes, or what one API request can hold if the stack has an "
+        "The input, instead of `input_location`. At most "
+        f"{MAX_INLINE_INPUT_BYTES} bytes, or the size of an API request if the stack has an "
         "`input_prefix`."
     )
     content = _closed(content_schema()) | {"description": input_description}

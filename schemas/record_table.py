@@ -1,4 +1,4 @@
-"""The table of a record's attributes in docs/record.md."""
+"""Generate the table of a record's attributes in docs/record.md."""
 
 from dataclasses import fields
 from typing import Final
@@ -10,7 +10,7 @@ END: Final = "<!-- end of attributes -->"
 
 
 def with_attribute_table(page: str) -> str:
-    """The page with a new table between the two marks. Raises ValueError if a mark is missing."""
+    """Replace the table between the two marks. Raises ValueError if a mark is missing."""
     before, _, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:

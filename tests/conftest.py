@@ -1,4 +1,6 @@
+import os
 import signal
+import tempfile
 from functools import cache
 from typing import Any
 
@@ -12,31 +14,50 @@ from moto import mock_aws
 from moto.core.models import botocore_stubber
 from urllib3 import HTTPResponse, HTTPSConnectionPool
 
-from tests.synthesis import synthesised
+from tests.synthesis import TEMPLATES_VARIABLE, synthesised
 
-# A shell that runs the tests in the background has its children ignore Ctrl-C, and theirs as well;
-# some tests send it.
+# A script starts background processes with Ctrl-C ignored. Some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Each test has a session of its own, which would read the models of AWS's services anew.
+# Each test has a new boto3 session, which would load the service models again without this cache.
 _load_file = JSONFileLoader.load_file
 _models = cache(lambda path: _load_file(JSONFileLoader(), path))
 JSONFileLoader.load_file = lambda self, path: _models(path)
 
-# No test is judged by its time: machines are noisy.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Without deadlines: a busy machine must not fail a test.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+
+def pytest_configure(config):
+    """Let all workers share synthesized templates: the CDK takes seconds to start."""
+    if not hasattr(config, "workerinput"):
+        config.templates = tempfile.TemporaryDirectory()
+        os.environ[TEMPLATES_VARIABLE] = config.templates.name
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "templates"):
+        config.templates.cleanup()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep the tests of the infrastructure in one worker, so that only it starts the CDK."""
+    for item in items:
+        if "tests/infra/" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("infra"))
 
 
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
-    """The main stack's template with the default settings."""
+    """Return the main stack's template with the default settings."""
     return synthesised("default")["InferenceResults"]
 
 
 @pytest.fixture
 def aws(monkeypatch):
-    """moto, with the credentials and the region that a function has."""
+    """Simulate AWS with moto, with a function's variables for credentials and region."""
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -44,12 +65,12 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with mock_aws():
-        # moto stands behind boto3's clients only.
-        monkeypatch.setattr("urllib3.HTTPSConnectionPool.urlopen", _answered)
+        # moto intercepts boto3's clients only. The fast clients call urllib3 directly.
+        monkeypatch.setattr("urllib3.HTTPSConnectionPool.urlopen", _moto_response)
         yield
 
 
-def _answered(
+def _moto_response(
     pool: HTTPSConnectionPool,
     method: str,
     path: str,
@@ -59,9 +80,9 @@ def _answered(
 ) -> HTTPResponse:
     url = f"https://{pool.host}{path}"
     request = AWSPreparedRequest(method, url, HTTPHeaders.from_dict(headers), body, False)
-    answer = botocore_stubber("before-send", request)
-    assert answer
-    return HTTPResponse(answer.content, answer.headers, answer.status_code)
+    response = botocore_stubber("before-send", request)
+    assert response
+    return HTTPResponse(response.content, response.headers, response.status_code)
 
 
 @pytest.fixture
@@ -75,19 +96,21 @@ def summaries_table_name(aws, template):
 
 
 def create_table(template: dict[str, Any], name: str) -> str:
-    """A table as the template describes it, so that no name can drift."""
+    """Create a table with the keys and indexes of the template. Returns its name."""
     (properties,) = [
         each["Properties"]
         for logical_id, each in resources(template, "AWS::DynamoDB::GlobalTable").items()
         if f"{name.capitalize()}Table" in logical_id
     ]
-    described = ("AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes")
+    names = ("AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes")
     boto3.client("dynamodb").create_table(
-        TableName=name, **{each: properties[each] for each in described if each in properties}
+        TableName=name, **{each: properties[each] for each in names if each in properties}
     )
     return name
 
 
-def resources(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The resources of a CloudFormation type by logical id."""
-    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+def resources(template: dict[str, Any], resource_type: str) -> dict[str, Any]:
+    """Return the resources of a CloudFormation type by logical id."""
+    return {
+        name: each for name, each in template["Resources"].items() if each["Type"] == resource_type
+    }

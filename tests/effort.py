@@ -1,4 +1,4 @@
-"""How hard the tests that search for mistakes try: a little in the suite, long with `make fuzz`."""
+"""How many examples property-based tests try: few by default, many with `make fuzz`."""
 
 import os
 from typing import Final
@@ -9,7 +9,7 @@ LONG: Final = os.environ.get("EFFORT") == "long"
 
 
 def effort(short: int, long: int) -> settings:
-    """How many examples. Fixtures are made once for all of them."""
+    """Hypothesis settings. Fixtures are created once for all examples."""
     return settings(
         max_examples=long if LONG else short,
         suppress_health_check=[HealthCheck.function_scoped_fixture],

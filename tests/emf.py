@@ -1,16 +1,18 @@
-"""Metrics as CloudWatch reads them out of a log (EMF)."""
+"""Parse metrics from logs, as CloudWatch does (embedded metric format, EMF)."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MOST_VALUES = 100
-"""Of one metric in a line."""
+MAX_VALUES = 100
+"""Values of one metric in a line."""
+MAX_METRICS = 100
+"""Metrics in a line."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Values of one metric. `dimensions` are names and values, sorted by name."""
+class EmittedMetric:
+    """The values of one metric in a line. `dimensions` are names and values, sorted by name."""
 
     namespace: str
     name: str
@@ -20,31 +22,31 @@ class Measured:
 
     @property
     def identity(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        """What CloudWatch keeps, shows, and charges for, as one metric."""
+        """Return what identifies a metric in CloudWatch, which charges for each of them."""
         return self.namespace, self.name, self.dimensions
 
 
 def emf_lines(output: str) -> list[str]:
-    """The lines of an output that CloudWatch takes for metrics."""
+    """Return the lines that CloudWatch parses as metrics."""
     return [line for line in output.splitlines() if line.startswith('{"_aws"')]
 
 
-def measured(output: str) -> list[Measured]:
-    """The metrics in an output. A line that CloudWatch would refuse fails an assertion."""
-    return [each for line in emf_lines(output) for each in _measured(json.loads(line))]
+def parse_metrics(output: str) -> list[EmittedMetric]:
+    """Return the metrics in an output. A line that CloudWatch would reject fails an assertion."""
+    return [each for line in emf_lines(output) for each in _parse_line(json.loads(line))]
 
 
-def _measured(line: dict) -> Iterable[Measured]:
+def _parse_line(line: dict) -> Iterable[EmittedMetric]:
     assert isinstance(line["_aws"]["Timestamp"], int)
     for directive in line["_aws"]["CloudWatchMetrics"]:
-        assert 1 <= len(directive["Metrics"]) <= 100
+        assert 1 <= len(directive["Metrics"]) <= MAX_METRICS
         for names in directive["Dimensions"]:
             dimensions = tuple(sorted((name, line[name]) for name in names))
             assert all(value and isinstance(value, str) for _, value in dimensions)
             for metric in directive["Metrics"]:
                 values = line[metric["Name"]]
-                assert 1 <= len(values) <= MOST_VALUES
-                yield Measured(
+                assert 1 <= len(values) <= MAX_VALUES
+                yield EmittedMetric(
                     directive["Namespace"],
                     metric["Name"],
                     dimensions,

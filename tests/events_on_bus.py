@@ -1,4 +1,4 @@
-"""The published schema of the events, as strict as the tests need it."""
+"""Validate events with the published schema, made stricter: no additional properties."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ SCHEMA = ROOT / "docs" / "events" / "inference.schema.json"
 
 
 def check_event(event: dict[str, Any]) -> None:
-    """Raises ValidationError also for a member that the schema does not name."""
+    """Raise ValidationError if an event does not match, or has an unknown property."""
     _VALIDATOR.validate(event)
 
 
 def check_detail(detail: dict[str, Any]) -> None:
-    """Raises ValidationError for a detail alone."""
+    """Raise ValidationError if the detail alone does not match."""
     _DETAIL_VALIDATOR.validate(detail)
 
 

@@ -1,4 +1,4 @@
-"""The outside of the domain, in memory."""
+"""In-memory implementations of the domain's ports."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,13 @@ PREFIXES = ("s3://customer-outputs/async/", FAILURES)
 
 @dataclass
 class FakeObjects:
-    """Objects by URI: their bytes, or what S3 raises."""
+    """Objects by URI: their content, or the error that S3 raises."""
 
     stored: dict[str, bytes | Exception] = field(default_factory=dict)
-    asked: list[tuple[str, int]] = field(default_factory=list)
+    reads: list[tuple[str, int]] = field(default_factory=list)
 
     def read_start(self, location: Location, limit: int) -> ObjectStart:
-        self.asked.append((location.uri, limit))
+        self.reads.append((location.uri, limit))
         found = self.stored.get(location.uri, ObjectMissing("NoSuchKey", "not there"))
         if isinstance(found, Exception):
             raise found
@@ -39,54 +39,54 @@ class FakeObjects:
 
 @dataclass
 class FakeRecords:
-    """A table with one outcome for each id and endpoint: the one of the highest order."""
+    """A table that keeps the winning result of each id and endpoint."""
 
-    outcomes: dict[tuple[str, str], Result] = field(default_factory=dict)
-    submitted: dict[tuple[str, str], str] = field(default_factory=dict)
+    results: dict[tuple[str, str], Result] = field(default_factory=dict)
+    promised: dict[tuple[str, str], str] = field(default_factory=dict)
     error: Exception | None = None
 
-    def record(self, outcome: Result) -> Disposition:
+    def record(self, result: Result) -> Disposition:
         if self.error:
             raise self.error
-        key = (outcome.inference_id, outcome.endpoint_name)
-        stored = self.outcomes.get(key)
-        if stored and stored.event_order >= outcome.event_order:
-            same = stored.event_order == outcome.event_order
+        key = (result.inference_id, result.endpoint_name)
+        stored = self.results.get(key)
+        if stored and stored.event_order >= result.event_order:
+            same = stored.event_order == result.event_order
             return Disposition.DUPLICATE if same else Disposition.SUPERSEDED
-        self.outcomes[key] = outcome
+        self.results[key] = result
         return Disposition.RECORDED
 
-    def submitted_failure_location(
+    def promised_failure_location(
         self, inference_id: str, endpoint_name: str, event_time: str
     ) -> str | None:
-        return self.submitted.get((inference_id, endpoint_name))
+        return self.promised.get((inference_id, endpoint_name))
 
 
 @dataclass
-class FakeParking:
-    """What was parked: body and reason."""
+class FakeRejections:
+    """Rejected messages: body and error."""
 
-    parked: list[tuple[str, Unprocessable]] = field(default_factory=list)
+    rejected: list[tuple[str, Unprocessable]] = field(default_factory=list)
 
-    def park(self, message: Message, why: Unprocessable) -> None:
-        self.parked.append((message.body, why))
+    def reject(self, message: Message, error: Unprocessable) -> None:
+        self.rejected.append((message.body, error))
 
 
 @dataclass
 class World:
-    """RecordResult with everything around it faked."""
+    """RecordResult with fakes for all of its ports."""
 
     inline_output_bytes: int = 1024
     objects: FakeObjects = field(default_factory=FakeObjects)
     records: FakeRecords = field(default_factory=FakeRecords)
-    parking: FakeParking = field(default_factory=FakeParking)
+    rejections: FakeRejections = field(default_factory=FakeRejections)
     now: datetime = NOW
 
-    def settle(self, body: str, *, receive_count: int = 1) -> Disposition:
+    def process(self, body: str, *, receive_count: int = 1) -> Disposition:
         record_result = RecordResult(
             read=self.read,
             records=self.records,
-            parking=self.parking,
+            rejections=self.rejections,
             retention=timedelta(days=90),
             now=lambda: self.now,
         )
@@ -102,10 +102,10 @@ class World:
         )
 
     @property
-    def outcome(self) -> Result:
-        """The only one that was recorded."""
-        (outcome,) = self.records.outcomes.values()
-        return outcome
+    def result(self) -> Result:
+        """The only recorded result."""
+        (result,) = self.records.results.values()
+        return result
 
 
 def message(body: str, receive_count: int = 1) -> Message:

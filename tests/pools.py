@@ -1,4 +1,4 @@
-"""Pools that do what they are given at once, in the calling thread."""
+"""Executors for tests."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -6,5 +6,7 @@ from typing import Any
 
 
 class InlinePool(Executor):
+    """Runs each call in the calling thread."""
+
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
         return map(fn, *iterables)

@@ -1,6 +1,7 @@
-"""The templates as they were last reviewed, so that a change of the infrastructure is seen.
+"""The last reviewed templates, which make a change of the infrastructure visible.
 
-`make check` compares with them, `make template` (`python -m tests.reviewed`) writes them anew.
+`make check` compares the current templates with them; `make template` (`python -m tests.reviewed`)
+updates them.
 """
 
 import json
@@ -17,11 +18,11 @@ from local.environment import host_environment
 from tests.synthesis import ROOT, assembly_of
 
 REVIEWED = {"default": "InferenceResults", "endpoint": "AsyncEndpoint"}
-"""The stack that is reviewed of a variant."""
+"""The reviewed stack of each variant."""
 
 _ASSET = re.compile(r"[0-9a-f]{64}(?=\.zip)")
 _ANY_ASSET = "hash-of-the-code"
-"""In the place of a hash that changes with every change of the code."""
+"""Replaces the asset hash, which changes with every change of the code."""
 
 
 def reviewed_file(stack_name: str) -> Path:
@@ -34,14 +35,14 @@ def write(template: Path, reviewed: Path) -> None:
 
 
 def changes(assembly: cx_api.CloudAssembly, stack_name: str, reviewed: Path) -> str:
-    """What `cdk diff` tells of a stack; empty if only its code differs from the reviewed one."""
+    """Return the output of `cdk diff`, or an empty string if at most the code has changed."""
     template = Path(assembly.get_stack_by_name(stack_name).template_full_path)
     before = yaml.safe_load(reviewed.read_text())
     if before == _without_hash(template):
         return ""
     asset = _ASSET.search(template.read_text())
     with tempfile.NamedTemporaryFile("w", suffix=".json") as old:
-        # The code as it is now, or every function would be told to change.
+        # Use the current hash, or the diff would show every function.
         old.write(json.dumps(before).replace(_ANY_ASSET, asset[0] if asset else _ANY_ASSET))
         old.flush()
         return _cdk_diff(assembly.directory, stack_name, old.name)

@@ -1,4 +1,4 @@
-"""The CDK app that docs/guides/events.md shows, and the parts of it."""
+"""The CDK app in docs/guides/events.md."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from tests.synthesis import ROOT
 _DOCUMENT = ROOT / "docs" / "guides" / "events.md"
 
 
-def template_of(kinds: Iterable[str], bus_arn: str, folder: Path) -> dict[str, Any]:
-    """What the app synthesises with the rules of some kinds, such as `a queue`."""
+def rules_template(kinds: Iterable[str], bus_arn: str, folder: Path) -> dict[str, Any]:
+    """Synthesize the app with rules of some kinds, such as `a queue`."""
     blocks = re.findall(r"^```python\n# (.*?)\n(.*?)^```", _DOCUMENT.read_text(), re.M | re.S)
     wanted = ("my_rules.py", *kinds, "the end")
     parts = dict(blocks)

@@ -1,4 +1,4 @@
-"""The sample notifications of tests/events, and variations of them."""
+"""The sample notifications in tests/events, and variations of them."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ PREFIX = "s3://customer-outputs/async/"
 
 
 def sample(name: str, **changes: Any) -> dict[str, Any]:
-    """A sample by its file's name; a change to None takes the field away."""
+    """A sample by file name. Changes replace fields; None removes a field."""
     event = json.loads((EVENTS / f"{name}.json").read_text())
     for field, value in changes.items():
         event[field] = value
@@ -21,17 +21,17 @@ def sample(name: str, **changes: Any) -> dict[str, Any]:
 def completed(
     inference_id: str = "inference-1", key: str = "one.out", **changes: Any
 ) -> dict[str, Any]:
-    """A completed event whose output lies below the allowed prefix."""
+    """A Completed notification whose output is below the allowed prefix."""
     event = sample("completed", inferenceId=inference_id, **changes)
     event["responseParameters"]["outputLocation"] = PREFIX + key
     return event
 
 
 def failed(inference_id: str = "inference-1", **changes: Any) -> dict[str, Any]:
-    """A failed event, without responseParameters as AWS sends most of them."""
+    """A Failed notification without responseParameters, as AWS sends most of them."""
     return sample("failed", inferenceId=inference_id, **changes)
 
 
 def body(event: dict[str, Any]) -> str:
-    """As a queue delivers it under raw message delivery."""
+    """The body of the SQS message, with raw message delivery."""
     return json.dumps(event)

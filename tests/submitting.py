@@ -1,4 +1,4 @@
-"""SubmitInference over the real table, with SageMaker and S3 in memory, and callers that crash."""
+"""SubmitInference on the real table, with SageMaker and S3 in memory, and callers that crash."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,28 +20,29 @@ START = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 INPUTS = "s3://customer-inputs/async/"
 OUTPUTS = "s3://customer-outputs/async/"
 LARGE = b"x" * 128_001
+"""An input that is too large for a request."""
 
 
 class Crash(BaseException):
-    """The caller's process ends here."""
+    """The caller's process ends."""
 
 
 @dataclass
 class FakeEndpoints:
-    """Counts invocations. `error` comes before one is made, `lost_answer` after."""
+    """Records invocations. Raises `error` instead of invoking, `lost_response` after it."""
 
     now: Any
     invocations: list[Invocation] = field(default_factory=list)
     error: BaseException | None = None
-    lost_answer: BaseException | None = None
+    lost_response: BaseException | None = None
     max_body_bytes: int = 128_000
 
     def invoke(self, invocation: Invocation) -> InvocationResponse:
         if self.error:
             raise self.error
         self.invocations.append(invocation)
-        if self.lost_answer:
-            raise self.lost_answer
+        if self.lost_response:
+            raise self.lost_response
         name = f"{invocation.inference_id}-{len(self.invocations)}"
         return InvocationResponse(
             invoked_at=self.now().replace(microsecond=0),
@@ -67,8 +68,8 @@ class Submitters:
     endpoints: Any = None
     inputs: Any = field(default_factory=FakeInputs)
     input_prefix: str = INPUTS
-    meanwhile: Callable[[], None] | None = None
-    """What happens, once, when somebody waits for the first time."""
+    during_first_sleep: Callable[[], None] | None = None
+    """Runs once, when a caller first waits."""
     _tokens: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -79,9 +80,9 @@ class Submitters:
 
     def sleep(self, seconds: float) -> None:
         self.clock += timedelta(seconds=seconds)
-        if meanwhile := self.meanwhile:
-            self.meanwhile = None
-            meanwhile()
+        if run := self.during_first_sleep:
+            self.during_first_sleep = None
+            run()
 
     def submit(self, body: bytes | None = b"hello", **members: Any) -> Submitted:
         return self.use_case()({"endpoint": "speech", "idempotency_key": "one", **members}, body)
@@ -89,19 +90,19 @@ class Submitters:
     def crash(
         self, step: str, body: bytes = b"hello", *, before: bool = False, **members: Any
     ) -> None:
-        """Submit, and end right after a step (or before it)."""
-        crashing = self.use_case(_Crashing(self, step, before))
+        """Submit, and crash right after a step, or right before it."""
+        crashing = self.use_case(_CrashingPorts(self, step, before))
         try:
             crashing({"endpoint": "speech", "idempotency_key": "one", **members}, body)
         except Crash:
             return
-        raise AssertionError(f"{step} was never taken")
+        raise AssertionError(f"the submission ended without the step {step}")
 
-    def use_case(self, outside: Any = None) -> SubmitInference:
+    def use_case(self, ports: Any = None) -> SubmitInference:
         return SubmitInference(
-            attempts=outside or self.table,
-            endpoints=outside or self.endpoints,
-            inputs=outside or self.inputs,
+            attempts=ports or self.table,
+            endpoints=ports or self.endpoints,
+            inputs=ports or self.inputs,
             input_prefix=self.input_prefix,
             endpoint_names=None,
             completes_tasks=True,
@@ -112,13 +113,14 @@ class Submitters:
         )
 
     @property
-    def invoked(self) -> Counter[str]:
+    def invocation_counts(self) -> Counter[str]:
+        """The number of invocations of each inference id."""
         return Counter(each.inference_id for each in self.endpoints.invocations)
 
 
 @dataclass
-class _Crashing:
-    """Whatever the use case calls, until a step."""
+class _CrashingPorts:
+    """The ports of the use case, which crash at a step: the name of one of their methods."""
 
     submitters: Submitters
     step: str
@@ -127,17 +129,15 @@ class _Crashing:
     max_body_bytes = 128_000
 
     def __getattr__(self, name: str) -> Any:
-        each = self.submitters
-        (target,) = [
-            place for place in (each.table, each.endpoints, each.inputs) if hasattr(place, name)
-        ]
+        ports = (self.submitters.table, self.submitters.endpoints, self.submitters.inputs)
+        (port,) = [each for each in ports if hasattr(each, name)]
 
         def call(*arguments: Any) -> Any:
             if name == self.step and self.before:
                 raise Crash
-            answer = getattr(target, name)(*arguments)
+            returned = getattr(port, name)(*arguments)
             if name == self.step:
                 raise Crash
-            return answer
+            return returned
 
         return call

@@ -1,13 +1,15 @@
-"""Templates synthesised in this process, with the context of cdk.json and a variant's settings."""
+"""Templates of documented variants, synthesized in this process with the context of cdk.json."""
 
+import hashlib
 import json
+import os
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
-from aws_cdk import cx_api
-
-from infra.app import add_stacks
+if TYPE_CHECKING:
+    import aws_cdk as cdk
+    from aws_cdk import cx_api
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,7 +73,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "arn:aws:states:eu-west-1:123456789012:stateMachine:on-demand",
     },
     "tokens": {"jwt_issuer": "https://login.example.com/tenant", "jwt_audience": "one,two"},
-    "e-mail, boundary, older runtime": {
+    "email, boundary, older runtime": {
         "success_emails": "team@example.com",
         "error_emails": "team@example.com,oncall@example.com",
         "permissions_boundary_arn": "arn:aws:iam::123456789012:policy/boundary",
@@ -81,11 +83,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "retain": "false",
     },
 }
-"""The settings of each documented variant, as `-c` would pass them."""
+"""The settings of each documented variant, as `-c` passes them."""
 
 
-def new_app(variant: str, **more: str) -> cdk.App:
-    """An app with a variant's settings. Nothing is bundled, so no network is needed."""
+TEMPLATES_VARIABLE = "SYNTHESIZED_TEMPLATES"
+"""Names the folder in which all workers of a test run share templates."""
+
+
+def new_app(variant: str, **more: str) -> "cdk.App":
+    """Create an app with a variant's settings. It bundles nothing, so it needs no network."""
+    # Not at import: workers that find their templates in the shared folder never load the CDK.
+    import aws_cdk as cdk
+
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     unbundled = {"aws:cdk:bundling-stacks": []}
     settings = {"output_prefixes": PREFIXES, **VARIANTS[variant], **more}
@@ -93,12 +102,32 @@ def new_app(variant: str, **more: str) -> cdk.App:
 
 
 def synthesised(variant: str, **more: str) -> dict[str, dict[str, Any]]:
-    """The templates of a variant, with `more` settings, by the names of their stacks."""
-    return {stack.stack_name: stack.template for stack in assembly_of(variant, **more).stacks}
+    """Return a variant's templates by stack name, with `more` settings."""
+    templates: dict[str, dict[str, Any]] = json.loads(_templates(variant, **more))
+    return templates
 
 
-def assembly_of(variant: str, **more: str) -> cx_api.CloudAssembly:
-    """What the CDK's commands work on, in a folder of its own."""
+@cache
+def _templates(variant: str, **more: str) -> str:
+    """The templates as JSON, synthesized once per test run."""
+    folder = os.environ.get(TEMPLATES_VARIABLE)
+    key = hashlib.sha256(json.dumps([variant, more], sort_keys=True).encode()).hexdigest()
+    file = Path(folder or ".") / f"{key}.json"
+    if folder and file.exists():
+        return file.read_text()
+    stacks = assembly_of(variant, **more).stacks
+    text = json.dumps({stack.stack_name: stack.template for stack in stacks})
+    if folder:
+        partial = file.with_suffix(f".{os.getpid()}")
+        partial.write_text(text)
+        partial.rename(file)
+    return text
+
+
+def assembly_of(variant: str, **more: str) -> "cx_api.CloudAssembly":
+    """Synthesize a variant into a temporary cloud assembly."""
+    from infra.app import add_stacks
+
     app = new_app(variant, **more)
     add_stacks(app)
     return app.synth()

@@ -1,8 +1,8 @@
-"""Every documented variant under all checkers: cdk-nag, CDK's validation, cfn-lint, and AWS's own.
+"""Checks every documented variant with cdk-nag, the CDK, cfn-lint and cloudformation-validate.
 
-Then, that nothing differs from the reviewed templates.
+Also compares the templates with the reviewed ones in infra/templates.
 
-Run by `make check`: `python -m tests.templates`.
+`make check` runs this as `python -m tests.templates`.
 """
 
 import subprocess
@@ -18,14 +18,15 @@ from tests.reviewed import REVIEWED, changes, reviewed_file
 from tests.synthesis import ROOT, VARIANTS, new_app
 
 _ACCEPTED = {
-    "W3005": "CDK writes a function's dependency on its role twice over",
-    "W9002": "the ARN of an existing topic is what the variant is about",
-    "W9013": "the account in an ARN is the one that the variant's settings name",
+    "W3005": "the CDK writes a function's dependency on its role twice",
+    "W9002": "the variant tests the ARN of an existing topic",
+    "W9013": "the variant's settings contain ARNs with an account",
 }
 
 _UNREVIEWED = """
-The infrastructure differs from infra/templates, as shown. `replace`, `destroy` and `orphan` of what
-holds data lose it, or part with it: see docs/operations/deploying.md. If all of it is meant: make template
+The infrastructure differs from infra/templates, as shown above. `replace`, `destroy` and `orphan`
+of a resource that holds data lose its data: see docs/operations/deploying.md.
+If all changes are intended, run `make template` and commit the result.
 """
 
 
@@ -48,7 +49,7 @@ def main() -> int:
             findings += [
                 f"{variant}: {template.name}: {each.rule_id} {each.message}"
                 for each in diagnostics
-                if _counts(each)
+                if _is_relevant(each)
             ]
     sys.stdout.writelines(f"{finding}\n" for finding in findings)
     lint = [ROOT / ".venv/bin/cfn-lint", "--ignore-checks", *_ACCEPTED, "--", *templates]
@@ -59,9 +60,9 @@ def main() -> int:
     return 1 if findings or linted.returncode or unreviewed else 0
 
 
-def _counts(diagnostic: Diagnostic) -> bool:
-    notable = diagnostic.severity not in (Severity.INFO, Severity.DEBUG)
-    return notable and diagnostic.rule_id not in _ACCEPTED
+def _is_relevant(diagnostic: Diagnostic) -> bool:
+    is_problem = diagnostic.severity not in (Severity.INFO, Severity.DEBUG)
+    return is_problem and diagnostic.rule_id not in _ACCEPTED
 
 
 if __name__ == "__main__":

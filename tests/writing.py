@@ -1,4 +1,4 @@
-"""What is written of one id: registrations, results and sweeps, and what must then be recorded."""
+"""Writes of one record, and a model of the record that they must leave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,24 +26,37 @@ NOTES = st.sampled_from("ab")
 
 
 def submitted_at(invocation: int) -> datetime:
-    """An id is used again after the time by which clocks may differ."""
+    """When an invocation was made. The id is reused after more than the clock tolerance."""
     return START + timedelta(hours=2 * invocation)
+
+
+def output_location(invocation: int) -> str:
+    return f"{PREFIX}{invocation}.out"
+
+
+def failure_location(invocation: int) -> str:
+    return f"{PREFIX}{invocation}.err"
 
 
 @dataclass(frozen=True, order=True)
 class Registration:
+    """Sorts as registrations win."""
+
     invocation: int
     note: str
     token: str = ""
 
-    def told(self) -> dict[str, Any]:
-        """In the order of the notes, so that the reference need not know digests."""
-        moment = submitted_at(self.invocation) + timedelta(seconds=self.note > "a")
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the request.
+
+        Note "b" has a later time than "a", so the model needs no digest to order the two.
+        """
+        time = submitted_at(self.invocation) + timedelta(seconds=self.note > "a")
         return {
             "endpoint": "here",
-            "submitted_at": timestamp(moment),
-            "output_location": f"{PREFIX}{self.invocation}.out",
-            "failure_location": f"{PREFIX}{self.invocation}.err",
+            "submitted_at": timestamp(time),
+            "output_location": output_location(self.invocation),
+            "failure_location": failure_location(self.invocation),
             "metadata": {"note": self.note},
             **({"task_token": self.token} if self.token else {}),
         }
@@ -51,91 +64,94 @@ class Registration:
 
 @dataclass(frozen=True, order=True)
 class Result:
-    """In the order in which results win."""
+    """The result of a notification. Sorts as results win."""
 
     event_time: str
     precedence: int
     status: str
     invocation: int
-    names_its_place: bool
-    readable: bool
+    has_location: bool
+    is_readable: bool
 
-    def told(self) -> str:
-        event = {"eventTime": self.event_time, "requestParameters": {"endpointName": "here"}}
+    def notification(self) -> str:
+        fields = {"eventTime": self.event_time, "requestParameters": {"endpointName": "here"}}
         if self.status == "Completed":
-            return body(completed(key=f"{self.invocation}.out", **event))
-        place = {"failureLocation": f"{PREFIX}{self.invocation}.err"}
-        named = place if self.names_its_place else {}
-        return body(failed(invocationStatus=self.status, **event, **named))
+            return body(completed(key=f"{self.invocation}.out", **fields))
+        if self.has_location:
+            fields["failureLocation"] = failure_location(self.invocation)
+        return body(failed(invocationStatus=self.status, **fields))
 
 
 @dataclass(frozen=True)
-class Sweep:
-    finds: bool = False
-    """Whether the output is there by then."""
+class Reconciliation:
+    """A run of reconciliation."""
+
+    finds_output: bool = False
 
 
-Event = Registration | Result | Sweep
+Write = Registration | Result | Reconciliation
 
 
 @st.composite
 def results(draw: st.DrawFn, invocations: st.SearchStrategy[int]) -> Result:
     invocation = draw(invocations)
     status = draw(st.sampled_from([*PRECEDENCE]))
-    moment = submitted_at(invocation) + timedelta(seconds=draw(st.integers(5, 7)))
-    completed = status == "Completed"
+    time = submitted_at(invocation) + timedelta(seconds=draw(st.integers(5, 7)))
+    is_completed = status == "Completed"
     return Result(
-        timestamp(moment),
+        timestamp(time),
         PRECEDENCE[status],
         status,
         invocation,
-        names_its_place=completed or draw(st.booleans()),
-        readable=completed and draw(st.booleans()),
+        has_location=is_completed or draw(st.booleans()),
+        is_readable=is_completed and draw(st.booleans()),
     )
 
 
-def last_registration(events: Sequence[Event]) -> Registration | None:
-    return max((each for each in events if isinstance(each, Registration)), default=None)
+def last_registration(writes: Sequence[Write]) -> Registration | None:
+    return max((each for each in writes if isinstance(each, Registration)), default=None)
 
 
-def expected(events: Sequence[Event]) -> dict[str, Any]:
-    """The reference: what is recorded once all of this was told, in whatever order, unswept."""
-    last = last_registration(events)
+def expected_record(writes: Sequence[Write]) -> dict[str, Any]:
+    """The model: the record after these writes, in any order, without reconciliation."""
+    last = last_registration(writes)
     tokens = {
         each.token
-        for each in events
+        for each in writes
         if isinstance(each, Registration) and last and each.invocation == last.invocation
     }
-    of_it_or_later = [
+    results_to_keep = [
         each
-        for each in events
+        for each in writes
         if isinstance(each, Result) and (last is None or each.invocation >= last.invocation)
     ]
-    result = max(of_it_or_later, default=None)
-    in_progress = "InProgress" if last else None
+    result = max(results_to_keep, default=None)
+    without_result = "InProgress" if last else None
+    is_completed = result is not None and result.status == "Completed"
     return {
-        "status": result.status if result else in_progress,
+        "status": result.status if result else without_result,
         "event_time": result and result.event_time,
-        "output": f"{PREFIX}{result.invocation}.out"
-        if result and result.status == "Completed"
-        else None,
-        "unread": bool(result and result.status == "Completed" and not result.readable),
+        "output": output_location(result.invocation) if result and is_completed else None,
+        "unread": bool(result and is_completed and not result.is_readable),
         "note": last and last.note,
-        "place": last and f"{PREFIX}{last.invocation}.out",
+        "promised_output": last and output_location(last.invocation),
         "tokens": tokens - {""},
     }
 
 
-def swept(record: dict[str, Any], sweep: Sweep = Sweep()) -> dict[str, Any]:
-    """What a sweep makes of it."""
+def reconciled(
+    record: dict[str, Any], reconciliation: Reconciliation = Reconciliation()
+) -> dict[str, Any]:
+    """The model's record after a run of reconciliation."""
     if record["status"] != "InProgress":
-        return record | ({"unread": False} if sweep.finds else {})
-    if sweep.finds:
-        return record | {"status": "Completed", "output": record["place"]}
+        return record | ({"unread": False} if reconciliation.finds_output else {})
+    if reconciliation.finds_output:
+        return record | {"status": "Completed", "output": record["promised_output"]}
     return record | {"status": "Lost"}
 
 
-def found(item: dict[str, Any]) -> dict[str, Any]:
+def actual_record(item: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of an item that the model knows."""
     return {
         "status": item.get("status"),
         "event_time": item.get("event_time")
@@ -144,13 +160,13 @@ def found(item: dict[str, Any]) -> dict[str, Any]:
         "output": item.get("output", {}).get("location"),
         "unread": "output_error" in item,
         "note": item.get("caller_metadata", {}).get("note"),
-        "place": item.get("submission", {}).get("output_location"),
+        "promised_output": item.get("submission", {}).get("output_location"),
         "tokens": item.get("task_tokens", set()),
     }
 
 
 class Writer:
-    """The use cases that write records, over one client."""
+    """The use cases that write records, with one client."""
 
     def __init__(self, client: Any, table_name: str, shards: int) -> None:
         table = (client, table_name, shards)
@@ -162,27 +178,29 @@ class Writer:
             now=lambda: NOW,
         )
         self._outputs = FakeObjects()
-        self._sweep = ReconcileRecords(
+        self._reconcile = ReconcileRecords(
             overdue=OverdueQueries(*table),
             records=self._records,
             read=World(records=self._records, objects=self._outputs).read,
             retention=RETENTION,
             slack=timedelta(),
-            # So that outputs that could not be read are looked at again.
+            # Later than the results, so that unread outputs are due for a read.
             now=lambda: NOW + timedelta(minutes=1),
         )
 
-    def write(self, event: Event) -> None:
-        """Raises InvalidParameter for the token of an invocation before the last."""
-        match event:
+    def write(self, write: Write) -> None:
+        """Raises InvalidParameter for the token of an invocation before the last one."""
+        match write:
             case Registration():
-                self._register("inference-1", event.told())
+                self._register("inference-1", write.parameters())
             case Result():
                 world = World(records=self._records)
-                if event.readable:
-                    world.objects.stored[f"{PREFIX}{event.invocation}.out"] = b"output"
-                world.settle(event.told(), receive_count=3)
-            case Sweep():
-                places = [f"{PREFIX}{invocation}.out" for invocation in range(3)]
-                self._outputs.stored = dict.fromkeys(places, b"output") if event.finds else {}
-                list(self._sweep(InlinePool(), lambda: True))
+                if write.is_readable:
+                    world.objects.stored[output_location(write.invocation)] = b"output"
+                world.process(write.notification(), receive_count=3)
+            case Reconciliation():
+                locations = [output_location(invocation) for invocation in range(3)]
+                self._outputs.stored = (
+                    dict.fromkeys(locations, b"output") if write.finds_output else {}
+                )
+                list(self._reconcile(InlinePool(), lambda: True))

@@ -1,4 +1,4 @@
-"""The conditional update that all of them make, of a notification and its output."""
+"""The conditional update that all baselines make."""
 
 import os
 from typing import Any, Final
@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 INLINE_OUTPUT_BYTES: Final = 1024
 
 
-def place(location: str) -> dict[str, Any]:
-    """`s3://bucket/key` as GetObject takes it."""
+def object_of(location: str) -> dict[str, Any]:
+    """Return the GetObject parameters of `s3://bucket/key`."""
     bucket, _, key = location.removeprefix("s3://").partition("/")
     return {"Bucket": bucket, "Key": key}
 
@@ -17,7 +17,7 @@ def place(location: str) -> dict[str, Any]:
 def update(
     inference_id: str, endpoint: str, status: str, event_time: str, location: str, output: bytes
 ) -> dict[str, Any]:
-    """What UpdateItem takes: written unless what is there is as new."""
+    """Build the UpdateItem call, which fails if the stored result is as new or newer."""
     values: dict[str, Any] = {
         "status": {"S": status},
         "event_time": {"S": event_time},
@@ -36,8 +36,8 @@ def update(
     }
 
 
-def update_of(notification: dict[str, Any], output: bytes) -> dict[str, Any]:
-    """The same of a notification as it is in JSON."""
+def update_for_notification(notification: dict[str, Any], output: bytes) -> dict[str, Any]:
+    """Build the UpdateItem call of a parsed notification."""
     return update(
         notification["inferenceId"],
         notification["requestParameters"]["endpointName"],

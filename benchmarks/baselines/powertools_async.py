@@ -1,4 +1,4 @@
-"""Powertools' AsyncBatchProcessor: boto3 has no coroutines, so its calls go to threads."""
+"""Powertools' AsyncBatchProcessor with boto3 in threads, because boto3 has no coroutines."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""As Powertools' documentation has it: its BatchProcessor, with models of pydantic."""
+"""Powertools' BatchProcessor with pydantic models, as in its documentation."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, Json
 
-from benchmarks.baselines.conditional_update import is_duplicate, place, update
+from benchmarks.baselines.conditional_update import is_duplicate, object_of, update
 
 logger = Logger(service="other")
 metrics = Metrics(namespace="Other", service="other")
@@ -55,7 +55,7 @@ processor = BatchProcessor(event_type=EventType.SQS, model=Record)
 def record_handler(record: Record) -> None:
     result: InferenceResult = record.body
     location = result.responseParameters.outputLocation
-    output = s3.get_object(**place(location))["Body"].read()
+    output = s3.get_object(**object_of(location))["Body"].read()
     try:
         dynamodb.update_item(
             **update(

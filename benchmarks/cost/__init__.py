@@ -1,1 +1,1 @@
-"""What a result costs: requests counted in real runs on the local system, times AWS's prices."""
+"""Cost per result: requests counted on the local system, multiplied by AWS's prices."""

@@ -1,29 +1,28 @@
-"""microburst in front of the embedded AWS: counts the calls of functions, and answers as late as
-AWS would."""
+"""microburst in front of the embedded AWS: counts calls and adds AWS's latencies."""
 
 import re
 from collections import Counter
 from typing import Any, Final
 
-from benchmarks.assumed import DYNAMODB_MS, S3_MS
+from benchmarks.assumptions import DYNAMODB_MS, S3_MS
 from local.environment import LocalFolder
 from local.microburst import Microburst
 
 LATENCY_MS: Final = {"s3": S3_MS, "dynamodb": DYNAMODB_MS}
-"""Added to each call. Other services get the latency of DynamoDB: it is a rule that counts."""
+"""Added to each call. Other services get DynamoDB's latency, because only rules are counted."""
 
 _ENTRIES: Final = {
     ("events", "PutEvents"): ("Entries", 10),
 }
-"""Calls that AWS charges by what is in them: the member, and how many there may be of it."""
+"""Calls that AWS charges per entry: the request's member, and the maximum number of entries."""
 
-_COUNTED: Final = re.compile(
+_CALLS: Final = re.compile(
     r'microburst_faults_total{service="([^"]*)",operation="([^"]*)",action="[^"]*"} (\d+)'
 )
 
 
 class CountingProxy(Microburst):
-    """Counts from when it is started."""
+    """Counts calls and entries from its start."""
 
     def __init__(self, folder: LocalFolder) -> None:
         super().__init__(folder)
@@ -33,24 +32,24 @@ class CountingProxy(Microburst):
         super().start()
         rules = [
             (service, operation, size, _rule(service, operation, member, size))
-            for (service, operation), (member, most) in _ENTRIES.items()
-            for size in range(1, most + 1)
+            for (service, operation), (member, maximum) in _ENTRIES.items()
+            for size in range(1, maximum + 1)
         ]
         others = [{"service": each, "latency": _latency(each)} for each in (*LATENCY_MS, "*")]
-        posted = self.control("POST", "rules", json=[rule for *_, rule in rules] + others)
-        for told, (service, operation, size, _) in zip(posted.json(), rules, strict=False):
-            self._sizes[told["id"]] = (service, operation, size)
+        response = self.control("POST", "rules", json=[rule for *_, rule in rules] + others)
+        for created, (service, operation, size, _) in zip(response.json(), rules, strict=False):
+            self._sizes[created["id"]] = (service, operation, size)
 
     def calls(self) -> Counter[tuple[str, str]]:
-        """By service and operation, since it was started."""
+        """Return the number of calls by service and operation."""
         text = self.control("GET", "metrics").text
         calls: Counter[tuple[str, str]] = Counter()
-        for service, operation, times in _COUNTED.findall(text):
-            calls[service, operation] += int(times)
+        for service, operation, number in _CALLS.findall(text):
+            calls[service, operation] += int(number)
         return calls
 
     def entries(self) -> Counter[tuple[str, str]]:
-        """What was in calls that AWS charges by that, by service and operation."""
+        """Return the number of entries in the calls charged per entry, by service and operation."""
         entries: Counter[tuple[str, str]] = Counter()
         for rule in self.control("GET", "stats").json()["by_rule"]:
             if rule["id"] in self._sizes:

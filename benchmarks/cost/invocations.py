@@ -1,28 +1,28 @@
-"""What invocations of a function used, and the prices of the calls that they made."""
+"""Amounts that invocations of a function use, including the calls that they make."""
 
 import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.assumed import MEGABYTES_OF_A_PROCESSOR
+from benchmarks.assumptions import MB_PER_CPU
 from benchmarks.cost.prices import Item
-from benchmarks.cost.usage import Amounts, together
+from benchmarks.cost.usage import Amounts, total
 
 READS: Final = {"GetItem", "Query", "BatchGetItem"}
 _WRITES: Final = {"UpdateItem", "PutItem", "DeleteItem"}
 
-_EVENT_OVERHEAD_BYTES: Final = 26
-"""Of each event of a log, by docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
-API_PutLogEvents.html."""
+_LOG_EVENT_OVERHEAD_BYTES: Final = 26
+"""CloudWatch's overhead per log event:
+docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
 
 
 @dataclass(frozen=True)
 class Invocations:
-    """What some invocations of one function used. `log` are its events, without line ends."""
+    """Measured usage of one function's invocations. `log` has its events without line ends."""
 
     durations_ms: tuple[float, ...]
-    processor_seconds: float
+    cpu_seconds: float
     memory_mb: int
     log: tuple[str, ...]
     calls: Counter[tuple[str, str]]
@@ -30,22 +30,22 @@ class Invocations:
 
     @property
     def billed_seconds(self) -> float:
-        """As AWS would have needed them.
+        """Estimate the duration that AWS would bill.
 
-        What was measured has a whole processor; of Lambda's a function has a share by its memory,
-        so what its process worked takes that much longer.
+        The measured functions had a whole CPU. On Lambda, a function has a share of a CPU that
+        depends on its memory, so its CPU time takes that much longer.
         """
-        share = min(1, self.memory_mb / MEGABYTES_OF_A_PROCESSOR)
-        started_ms = sum(math.floor(each) + 1 for each in self.durations_ms)
-        return started_ms / 1000 + self.processor_seconds * (1 / share - 1)
+        share = min(1, self.memory_mb / MB_PER_CPU)
+        measured_ms = sum(math.floor(each) + 1 for each in self.durations_ms)
+        return measured_ms / 1000 + self.cpu_seconds * (1 / share - 1)
 
     @property
     def log_bytes(self) -> int:
-        """Lambda ends each event with a line end."""
-        return sum(len(each.encode()) + 1 + _EVENT_OVERHEAD_BYTES for each in self.log)
+        """Return the bytes ingested: Lambda ends each event with a line end."""
+        return sum(len(each.encode()) + 1 + _LOG_EVENT_OVERHEAD_BYTES for each in self.log)
 
     def amounts(self) -> dict[Item, float]:
-        """Without what the calls to DynamoDB and EventBridge cost."""
+        """Return the amounts without those of the calls that the function made."""
         return {
             Item.LAMBDA_REQUEST: len(self.durations_ms),
             Item.LAMBDA_GB_SECOND: self.billed_seconds * self.memory_mb / 1024,
@@ -54,24 +54,28 @@ class Invocations:
 
 
 def writes(used: Invocations) -> int:
+    """Return the number of write calls to DynamoDB."""
     return sum(used.calls["dynamodb", each] for each in _WRITES)
 
 
 def other_calls(used: Invocations) -> Amounts:
-    """Raises ValueError for a call that nothing here knows the price of."""
+    """Return the amounts of all calls but those to DynamoDB and EventBridge.
+
+    Raises ValueError for a call without a known price.
+    """
     amounts = []
-    for (service, operation), times in used.calls.items():
+    for (service, operation), number in used.calls.items():
         match service, operation:
             case ("s3", "GetObject" | "HeadObject"):
-                amounts.append({Item.S3_GET: times})
+                amounts.append({Item.S3_GET: number})
             case ("s3", "PutObject" | "ListObjectsV2"):
-                amounts.append({Item.S3_PUT: times})
+                amounts.append({Item.S3_PUT: number})
             case ("sqs", _):
-                amounts.append({Item.SQS_REQUEST: times})
+                amounts.append({Item.SQS_REQUEST: number})
             case ("dynamodb", _) if operation in READS | _WRITES:
                 pass
             case ("events", "PutEvents"):
                 pass
             case _:
-                raise ValueError(f"no price is known for {service} {operation}")
-    return together(amounts)
+                raise ValueError(f"no known price for {service} {operation}; add it to other_calls")
+    return total(amounts)

@@ -1,4 +1,4 @@
-"""The price file, and what may be in it."""
+"""Read the price file."""
 
 import tomllib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PRICES: Final = Path(__file__).with_name("prices.toml")
 
 
 class Item(StrEnum):
-    """What AWS charges for, as the price file names it."""
+    """A billable item. The value is its section in the price file."""
 
     SNS_PUBLISH = "sns_publish"
     SQS_REQUEST = "sqs_request"
@@ -28,7 +28,7 @@ class Item(StrEnum):
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for one of each item. `read_on`: when the prices were read."""
+    """US dollars per unit of each item, and the date on which the prices were read."""
 
     read_on: date
     region: str
@@ -36,10 +36,10 @@ class Prices:
 
 
 def read_prices(path: Path = PRICES) -> Prices:
-    """Raises KeyError if an item has no price, or ValueError if a price is of no item."""
-    told = tomllib.loads(path.read_text())
-    read_on, region = told.pop("date"), told.pop("region")
-    if unknown := told.keys() - set(Item):
-        raise ValueError(f"not counted by this program: {', '.join(sorted(unknown))}")
-    usd = {item: told[item]["usd"] / told[item]["per"] for item in Item}
+    """Raises KeyError if an item has no price, and ValueError if the file has unknown items."""
+    sections = tomllib.loads(path.read_text())
+    read_on, region = sections.pop("date"), sections.pop("region")
+    if unknown := sections.keys() - set(Item):
+        raise ValueError(f"{path.name}: unknown items: {', '.join(sorted(unknown))}")
+    usd = {item: sections[item]["usd"] / sections[item]["per"] for item in Item}
     return Prices(read_on, region, usd)

@@ -1,4 +1,4 @@
-"""What some results used, part by part, and what a million of them cost."""
+"""Usage of results or reads by part, and its price per million."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ Amounts: TypeAlias = Mapping[Item, float]
 
 
 class Part(StrEnum):
-    """Of the price of a result, as the table shows them."""
+    """A part of the price: a column of the tables."""
 
     SNS = "SNS"
     SQS = "SQS"
@@ -44,27 +44,27 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Usage:
-    """Of `number` results, or reads, together."""
+    """Total usage of `number` results or reads."""
 
     number: int
     parts: Mapping[Part, Amounts]
 
     def per_thousand(self) -> dict[Part, dict[Item, float]]:
-        """The amounts that a thousand of them use."""
+        """Return the amounts per thousand results."""
         return {
             part: {item: 1000 * amount / self.number for item, amount in amounts.items()}
             for part, amounts in self.parts.items()
         }
 
     def per_million(self, prices: Prices) -> dict[Part, float]:
-        """US dollars."""
+        """Return US dollars per million results."""
         return {
             part: 1e6 / self.number * sum(prices.usd[item] * each for item, each in amounts.items())
             for part, amounts in self.parts.items()
         }
 
     def times(self, factor: float) -> "Usage":
-        """Of as many, each of which used so much more."""
+        """Multiply the usage of each result by a factor."""
         parts = {
             part: {item: factor * amount for item, amount in amounts.items()}
             for part, amounts in self.parts.items()
@@ -73,17 +73,16 @@ class Usage:
 
 
 def by_part(amounts: Amounts) -> dict[Part, Amounts]:
-    """Each item in the part that is named after it."""
+    """Assign each amount to the part of its service."""
     parts: defaultdict[Part, dict[Item, float]] = defaultdict(dict)
     for item, amount in amounts.items():
         parts[_PARTS[item]][item] = amount
     return dict(parts)
 
 
-def together(amounts: Iterable[Amounts]) -> Amounts:
-    """Their sum."""
-    total: defaultdict[Item, float] = defaultdict(float)
+def total(amounts: Iterable[Amounts]) -> Amounts:
+    sums: defaultdict[Item, float] = defaultdict(float)
     for each in amounts:
         for item, amount in each.items():
-            total[item] += amount
-    return dict(total)
+            sums[item] += amount
+    return dict(sums)

@@ -1,1 +1,1 @@
-"""The tables and plots of docs/performance.md, from what the benchmarks wrote: `make figures`."""
+"""Generate the tables and plots of docs/performance.md from the saved results: `make figures`."""

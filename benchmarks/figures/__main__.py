@@ -1,18 +1,18 @@
-"""`python -m benchmarks.figures`: fill docs/performance.md, and draw its plots."""
+"""`python -m benchmarks.figures` fills in docs/performance.md and draws its plots."""
 
 from benchmarks.figures.charts import charts
 from benchmarks.figures.drawing import draw
-from benchmarks.figures.found import read_found
-from benchmarks.figures.page import PAGE, PLOTS, fill, written
+from benchmarks.figures.page import PAGE, PLOTS, fill, sections
+from benchmarks.figures.saved_results import read_saved_results
 
 
 def main() -> None:
-    found = read_found()
-    PAGE.write_text(fill(PAGE.read_text(), written(found)))
+    saved = read_saved_results()
+    PAGE.write_text(fill(PAGE.read_text(), sections(saved)))
     PLOTS.mkdir(exist_ok=True)
     for old in PLOTS.glob("*.svg"):
         old.unlink()
-    for name, chart in charts(found).items():
+    for name, chart in charts(saved).items():
         draw(chart, PLOTS / f"{name}.svg")
 
 

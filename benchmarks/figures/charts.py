@@ -1,16 +1,16 @@
-"""What the plots show, by the part of docs/performance.md that they stand in; not how."""
+"""The data of the plots in docs/performance.md, by section. `drawing` draws them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from benchmarks.figures.found import Found, is_ours, parts_of_price
-from benchmarks.measured import Spread, Table
+from benchmarks.figures.saved_results import SavedResults, is_ours, price_parts
+from benchmarks.measurements import Spread, Table
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Bars by name, and lines across them at `marks`; `axis` is with its unit."""
+    """Bars by name, and lines across them at `marks`. `axis` includes the unit."""
 
     title: str
     axis: str
@@ -20,7 +20,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Bars:
-    """Panels side by side, all with the names of the first, or some of these."""
+    """Panels side by side. The first has all names; the others can lack some."""
 
     title: str
     panels: Sequence[Panel]
@@ -30,7 +30,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Stacks:
-    """By name the lengths of the parts that add up."""
+    """Stacked bars: the lengths of their parts, by name."""
 
     title: str
     axis: str
@@ -41,38 +41,38 @@ class Stacks:
 Chart: TypeAlias = Bars | Stacks
 
 
-def charts(found: Found) -> dict[str, Chart]:
-    """Those of which something was measured."""
-    return dict(_charts(found))
+def charts(saved: SavedResults) -> dict[str, Chart]:
+    """Return the charts of all parts with results."""
+    return dict(_charts(saved))
 
 
-def _charts(found: Found) -> Iterator[tuple[str, Chart]]:
-    if tables := found.tables("per_result"):
-        cases = [tables[f"cpu_{each}_10"] for each in ("first", "duplicate", "registered")]
-        yield "processor", _bars("Processor time per result", cases)
-        yield "batch", _bars("Time of a batch of 10", [tables["wall_waiting_10"]])
-    if tables := found.tables("cold_start"):
+def _charts(saved: SavedResults) -> Iterator[tuple[str, Chart]]:
+    if tables := saved.tables("per_result"):
+        cases = [tables[f"cpu_{each}_10"] for each in ("new", "duplicate", "registered")]
+        yield "processor", _bars("CPU time per result", cases)
+        yield "batch", _bars("Duration of a batch of 10", [tables["wall_latency_10"]])
+    if tables := saved.tables("cold_start"):
         yield "cold-start", _cold_start(tables["cold_start"])
-    if tables := found.tables("readable"):
+    if tables := saved.tables("publish_to_readable"):
         yield "readable", _bars("From publish to readable", list(tables.values()))
-    if tables := found.tables("waiting"):
-        yield "waiting", _bars("Waiting for an inference of a minute", list(tables.values()))
-    if found.cost:
-        yield "cost", _cost(found)
-        yield "waits", _waits(found)
+    if tables := saved.tables("waiting"):
+        yield "waiting", _bars("Waiting for inferences of about a minute", list(tables.values()))
+    if saved.cost:
+        yield "cost", _cost(saved)
+        yield "waits", _waits(saved)
 
 
 def _bars(title: str, tables: Sequence[Table]) -> Bars:
     panels = []
     for each in tables:
-        what, _, case = each.title.rpartition(": ")
+        quantity, _, case = each.title.rpartition(": ")
         bars = {row.name: row.value for row in each.rows}
-        panels.append(Panel(case, ", ".join(filter(None, [what, each.unit])), bars))
+        panels.append(Panel(case, ", ".join(filter(None, [quantity, each.unit])), bars))
     return Bars(title, panels, frozenset(filter(is_ours, panels[0].bars)))
 
 
 def _cold_start(it: Table) -> Bars:
-    """The base and what stands before it, an empty handler, are lines."""
+    """Show the rows up to the base as lines, and the others as bars."""
     values = {row.name: row.value for row in it.rows}
     at = list(values).index(it.base) + 1
     marks = {name: values[name].median for name in list(values)[:at]}
@@ -81,9 +81,9 @@ def _cold_start(it: Table) -> Bars:
     return Bars("Cold start", [Panel("", f"time, {it.unit}", bars, marks)], ours)
 
 
-def _cost(found: Found) -> Stacks:
-    results = found.cost["results"]
-    parts = parts_of_price(results)
+def _cost(saved: SavedResults) -> Stacks:
+    results = saved.cost["results"]
+    parts = price_parts(results)
     stacks = {
         f"{each['name']}, batch {each['batch']}": {
             part: each["usd_per_million"].get(part, 0) for part in parts
@@ -93,13 +93,13 @@ def _cost(found: Found) -> Stacks:
     return Stacks("Cost of results", "USD per million results", parts, stacks)
 
 
-def _waits(found: Found) -> Bars:
+def _waits(saved: SavedResults) -> Bars:
     panels = [
         Panel(
             f"inferences of {seconds}",
             "USD per million inferences",
-            {who: Spread.of([usd]) for who, usd in usd_of.items()},
+            {client: Spread.of([usd]) for client, usd in usd_by_client.items()},
         )
-        for seconds, usd_of in found.waits().items()
+        for seconds, usd_by_client in saved.waits().items()
     ]
     return Bars("Cost of waiting", panels, frozenset(filter(is_ours, panels[0].bars)), True)

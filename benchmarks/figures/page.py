@@ -1,4 +1,4 @@
-"""docs/performance.md: its text is written by hand, its figures by this program."""
+"""Fill the generated sections of docs/performance.md. The text between them is written by hand."""
 
 import re
 from collections.abc import Mapping
@@ -6,30 +6,33 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures.charts import charts
-from benchmarks.figures.found import Found
-from benchmarks.figures.tables import parts
+from benchmarks.figures.saved_results import SavedResults
+from benchmarks.figures.tables import tables
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 PLOTS: Final = PAGE.with_suffix("")
 
-_PART: Final = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SECTION: Final = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def written(found: Found) -> dict[str, str]:
-    """By part what stands between its marks: the plot, if it has one, and the tables."""
-    texts = parts(found)
-    for name, chart in charts(found).items():
+def sections(saved: SavedResults) -> dict[str, str]:
+    """Return the text of each section: its plot, if any, and its tables."""
+    texts = tables(saved)
+    for name, chart in charts(saved).items():
         texts[name] = f"![{chart.title}]({PLOTS.name}/{name}.svg)\n\n{texts[name]}"
     return texts
 
 
 def fill(page: str, texts: Mapping[str, str]) -> str:
-    """Raises ValueError if the page has not exactly one place for each of the texts."""
-    places = sorted(found[2] for found in _PART.finditer(page))
-    if places != sorted(texts):
-        raise ValueError(f"places for {', '.join(places)}; there are {', '.join(sorted(texts))}")
-    return _PART.sub(lambda it: it[1] + _apart(texts[it[2]]) + it[3], page)
+    """Replace the text of each section. Raises ValueError unless the page has each exactly once."""
+    marked = sorted(match[2] for match in _SECTION.finditer(page))
+    if marked != sorted(texts):
+        raise ValueError(
+            f"{PAGE.name}: expected the sections {', '.join(sorted(texts))}; "
+            f"got {', '.join(marked) or 'none'}"
+        )
+    return _SECTION.sub(lambda it: it[1] + _padded(texts[it[2]]) + it[3], page)
 
 
-def _apart(text: str) -> str:
+def _padded(text: str) -> str:
     return f"\n{text}\n\n" if text else ""

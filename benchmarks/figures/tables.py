@@ -1,54 +1,54 @@
-"""The tables, in Markdown, by the part of docs/performance.md that they stand in."""
+"""The Markdown tables of docs/performance.md, by section."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from benchmarks.figures.found import Found, Json, is_ours, parts_of_price
-from benchmarks.measured import Row, Table, markdown, short
+from benchmarks.figures.saved_results import Json, SavedResults, is_ours, price_parts
+from benchmarks.measurements import Row, Table, markdown, short
 
 _COLUMNS: Final = 4
-"""Of cases side by side, at most."""
+"""Maximum number of cases side by side."""
 
 
-def parts(found: Found) -> dict[str, str]:
-    """All that the page has a place for; empty where nothing was measured yet."""
+def tables(saved: SavedResults) -> dict[str, str]:
+    """Return the tables of all sections. A section without results is empty."""
     paragraphs = {
-        "about": _about(found),
-        "targets": _targets(found),
-        "processor": _cases(found, "cpu_"),
-        "batch": _cases(found, "wall_"),
-        "cold-start": map(markdown, found.tables("cold_start").values()),
-        "bundle": _bundle(found),
-        "readable": _side_by_side(list(found.tables("readable").values())),
-        "waiting": _waiting(found),
-        "lists": _lists(found),
-        "cost": _cost(found),
-        "reads": _reads(found),
-        "waits": _waits(found),
+        "about": _about(saved),
+        "targets": _targets(saved),
+        "processor": _cases(saved, "cpu_"),
+        "batch": _cases(saved, "wall_"),
+        "cold-start": map(markdown, saved.tables("cold_start").values()),
+        "bundle": _bundle(saved),
+        "readable": _side_by_side(list(saved.tables("publish_to_readable").values())),
+        "waiting": _waiting(saved),
+        "lists": _lists(saved),
+        "cost": _cost(saved),
+        "reads": _reads(saved),
+        "waits": _waits(saved),
     }
     return {name: "\n\n".join(each) for name, each in paragraphs.items()}
 
 
-def _about(found: Found) -> Iterator[str]:
-    runs = {f"bench, {name}": each["about"] for name, each in found.results.items()}
-    runs |= {"cost": found.cost["about"]} if found.cost else {}
-    runs |= {f"scale, {name}": each["about"] for name, each in found.scale.items()}
-    by_place: defaultdict[str, list[str]] = defaultdict(list)
+def _about(saved: SavedResults) -> Iterator[str]:
+    runs = {f"bench, {name}": each["about"] for name, each in saved.results.items()}
+    runs |= {"cost": saved.cost["about"]} if saved.cost else {}
+    runs |= {f"scale, {name}": each["about"] for name, each in saved.scale.items()}
+    by_environment: defaultdict[str, list[str]] = defaultdict(list)
     for name, about in runs.items():
         machine, versions = about["machine"], {"Python": about["python"], **about["versions"]}
-        place = f"{machine['system']}, {machine['processors']} x {machine['processor']}"
-        place += "".join(f", {name} {version}" for name, version in versions.items())
-        by_place[place].append(f"- {name}: {about['date']}")
-    for place, names in by_place.items():
-        yield "\n".join([f"On {place}:", "", *names])
-    if found.cost:
-        yield "Prices of {date}, {region}.".format(**found.cost["prices"])
+        environment = f"{machine['system']}, {machine['processors']} x {machine['processor']}"
+        environment += "".join(f", {name} {version}" for name, version in versions.items())
+        by_environment[environment].append(f"- {name}: {about['date']}")
+    for environment, dates in by_environment.items():
+        yield "\n".join([f"On {environment}:", "", *dates])
+    if saved.cost:
+        yield "Prices of {date}, {region}.".format(**saved.cost["prices"])
 
 
-def _targets(found: Found) -> Iterator[str]:
-    targets = [each for part in found.results.values() for each in part["targets"]]
-    targets += found.cost.get("targets", [])
+def _targets(saved: SavedResults) -> Iterator[str]:
+    targets = [each for part in saved.results.values() for each in part["targets"]]
+    targets += saved.cost.get("targets", [])
     rows = []
     for each in targets:
         over = 100 * (each["measured"] / each["limit"] - 1)
@@ -59,89 +59,102 @@ def _targets(found: Found) -> Iterator[str]:
         yield _table(["target", "at most", "measured", ""], rows)
 
 
-def _cases(found: Found, kind: str) -> Iterator[str]:
-    tables = found.tables("per_result").items()
-    return _side_by_side([each for name, each in tables if name.startswith(kind)])
+def _cases(saved: SavedResults, prefix: str) -> Iterator[str]:
+    cases = saved.tables("per_result").items()
+    return _side_by_side([each for name, each in cases if name.startswith(prefix)])
 
 
-def _bundle(found: Found) -> Iterator[str]:
-    if "cold_start" not in found.results:
+def _bundle(saved: SavedResults) -> Iterator[str]:
+    if "cold_start" not in saved.results:
         return
-    facts = found.facts("cold_start")
+    facts = saved.facts("cold_start")
     size = facts["bundle"]
     zipped, unpacked = size["zip_bytes"] / 1e6, size["bytes"] / 1e6
-    yield f"{zipped:.2f} MB as a zip, {unpacked:.2f} MB in {size['files']:,} files unpacked."
+    yield f"Size: {zipped:.2f} MB zipped; {unpacked:.2f} MB unpacked, in {size['files']:,} files."
     rows = [
         [f"`{each['module']}`", short(each["own_ms"]), short(each["with_nested_ms"])]
         for each in facts["imports"]["record_result"]["longest"]
     ]
-    header = ["longest imports of record_result", "ms, itself", "ms, with what it imports"]
+    header = ["slowest imports of record_result", "own time, ms", "with nested imports, ms"]
     yield _table(header, rows)
 
 
-def _waiting(found: Found) -> Iterator[str]:
-    tables = list(found.tables("waiting").values())
-    if not tables:
+def _waiting(saved: SavedResults) -> Iterator[str]:
+    waits = list(saved.tables("waiting").values())
+    if not waits:
         return
-    yield from _side_by_side(tables)
-    facts = found.facts("waiting")
+    yield from _side_by_side(waits)
+    facts = saved.facts("waiting")
     rows = [
-        [_named(name), short(longest), *(_ended(facts[how][name]) for how in ("failed", "expired"))]
+        [
+            _label(name),
+            short(longest),
+            *(_outcome(facts[kind][name]) for kind in ("failed", "expired")),
+        ]
         for name, longest in facts["longest_delay_s"].items()
     ]
-    last = f"(watched for {facts['watched_s']} s)"
-    yield _table(["", "longest delay, s", f"one failed {last}", f"one expired {last}"], rows)
+    observed = f"(observed for {facts['observed_s']} s)"
+    header = [
+        "",
+        "longest delay, s",
+        f"failed inference {observed}",
+        f"expired inference {observed}",
+    ]
+    yield _table(header, rows)
 
 
-def _ended(it: Json) -> str:
+def _outcome(it: Json) -> str:
     if it["delay_s"] is None:
-        return f"waits still, {it['calls']} calls"
+        return f"still waiting, {it['calls']} calls"
     return f"`{it['outcome']}` after {short(it['delay_s'])} s, {it['calls']} calls"
 
 
-def _lists(found: Found) -> Iterator[str]:
-    tables = list(found.tables("lists").values())
-    if not tables:
+def _lists(saved: SavedResults) -> Iterator[str]:
+    lists = list(saved.tables("lists").values())
+    if not lists:
         return
     rows = []
-    for times, units in zip(tables[::2], tables[1::2], strict=True):
-        calls = [each["calls"] for each in found.facts("lists")[times.title].values()]
-        spent = [row.value.median for row in units.rows]
-        rows.append([times.title, _same(calls), _same(spent), *map(_cell, times.rows)])
-    times = tables[0]
+    for times, units in zip(lists[::2], lists[1::2], strict=True):
+        calls = [each["calls"] for each in saved.facts("lists")[times.title].values()]
+        read_units = [row.value.median for row in units.rows]
+        rows.append([times.title, _distinct(calls), _distinct(read_units), *map(_cell, times.rows)])
+    times = lists[0]
     sizes = (f"{times.unit}, {row.name}" for row in times.rows)
-    yield _table(["question", "calls", "read units", *sizes], rows)
-    yield _in_brackets(times)
+    yield _table(["query", "calls", "read units", *sizes], rows)
+    yield _legend(times)
 
 
-def _same(figures: Iterable[float]) -> str:
-    """One if it is the same at every size."""
+def _distinct(figures: Iterable[float]) -> str:
+    """Show a figure once if it is the same at every size."""
     return " / ".join(dict.fromkeys(map(short, figures)))
 
 
-def _cost(found: Found) -> Iterator[str]:
-    if found.cost:
-        results = found.cost["results"]
+def _cost(saved: SavedResults) -> Iterator[str]:
+    if saved.cost:
+        results = saved.cost["results"]
         named = {f"{each['name']}, batch {each['batch']}": each for each in results}
         yield _priced("USD per million results", named)
-        idle = found.cost["idle_usd_per_month"]
-        yield f"Besides, with or without results: {idle:.2f} USD a month for the queues' pollers."
+        idle = saved.cost["idle_usd_per_month"]
+        yield f"The pollers of the queues add {idle:.2f} USD per month, regardless of load."
 
 
-def _reads(found: Found) -> Iterator[str]:
-    if found.cost:
-        yield _priced("USD per million reads", found.cost["reads"])
+def _reads(saved: SavedResults) -> Iterator[str]:
+    if saved.cost:
+        yield _priced("USD per million reads", saved.cost["reads"])
 
 
-def _waits(found: Found) -> Iterator[str]:
-    if waits := found.waits():
-        names = next(iter(waits.values()))
-        rows = [[_named(who), *(short(each[who]) for each in waits.values())] for who in names]
+def _waits(saved: SavedResults) -> Iterator[str]:
+    if waits := saved.waits():
+        clients = next(iter(waits.values()))
+        rows = [
+            [_label(client), *(short(each[client]) for each in waits.values())]
+            for client in clients
+        ]
         yield _table(["USD per million inferences that take", *waits], rows)
 
 
 def _priced(title: str, named: Json) -> str:
-    parts = parts_of_price(named.values())
+    parts = price_parts(named.values())
     rows = []
     for name, usage in named.items():
         usd = usage["usd_per_million"]
@@ -150,16 +163,16 @@ def _priced(title: str, named: Json) -> str:
     return _table([title, *parts, "total"], rows)
 
 
-def _side_by_side(tables: Sequence[Table]) -> Iterator[str]:
-    """A row for each contestant of the first, a column for each table."""
-    for at in range(0, len(tables), _COLUMNS):
-        columns = tables[at : at + _COLUMNS]
+def _side_by_side(measured: Sequence[Table]) -> Iterator[str]:
+    """Format several tables as one: a column per table, with the first one's contestants."""
+    for at in range(0, len(measured), _COLUMNS):
+        columns = measured[at : at + _COLUMNS]
         by_name = [{row.name: row for row in each.rows} for each in columns]
         names = by_name[0]
-        rows = [[_named(name), *(_cell(each.get(name)) for each in by_name)] for name in names]
+        rows = [[_label(name), *(_cell(each.get(name)) for each in by_name)] for name in names]
         yield _table(["", *map(_header, columns)], rows)
-    if tables:
-        yield _in_brackets(tables[0])
+    if measured:
+        yield _legend(measured[0])
 
 
 def _header(it: Table) -> str:
@@ -178,16 +191,18 @@ def _cell(row: Row | None) -> str:
     return f"{text} ({short(row.ratio.median)}{spread})"
 
 
-def _in_brackets(it: Table) -> str:
-    what = f"the ratio to “{it.base}”, and the quartiles of the ratios within the rounds"
-    return f"Medians; in brackets {what}."
+def _legend(it: Table) -> str:
+    return (
+        f"Medians. In parentheses: the ratio to “{it.base}” and the quartiles of the ratios within "
+        "the rounds."
+    )
 
 
-def _named(name: str) -> str:
+def _label(name: str) -> str:
     return f"**{name}**" if is_ours(name) else name
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Figures stand at the right: what follows the first column."""
-    kinds = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, kinds, *rows))
+    """Format a Markdown table. All columns but the first are right-aligned."""
+    alignment = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, alignment, *rows))

@@ -1,4 +1,4 @@
-"""A function that does nothing: what Python and AWS's runtime client take to start."""
+"""An empty function: the start time of Python and AWS's runtime client."""
 
 from typing import Any
 

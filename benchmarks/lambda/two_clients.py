@@ -1,4 +1,4 @@
-"""A function with what the job needs at least, as it is usually written: boto3 and two clients."""
+"""A minimal typical function for this job: boto3 and two clients."""
 
 from typing import Any
 

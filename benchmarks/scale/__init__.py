@@ -1,1 +1,1 @@
-"""What a number of results a second takes of AWS's limits: a model, and its check by a real run."""
+"""A model of how results per second use AWS's limits, and a check of it on the local system."""

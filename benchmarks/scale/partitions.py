@@ -1,4 +1,4 @@
-"""How the keys of an index share its partitions."""
+"""Distribute the keys of an index over its partitions."""
 
 import random
 import statistics
@@ -14,36 +14,39 @@ _PLACEMENTS: Final = 101
 
 @dataclass(frozen=True)
 class Hottest:
-    """Write units a second: of the hottest key, which no split of partitions helps, and of the
-    hottest partition while DynamoDB has split none for its heat (the median of 101 placements)."""
+    """Write units per second of the hottest key and of the hottest partition.
+
+    Splitting partitions does not help a hot key. The partition is the median of 101 placements,
+    before DynamoDB has split any partition for heat.
+    """
 
     key: float
     partition: float
 
 
 def hottest(keys: Mapping[float, int], partitions: int) -> Hottest:
-    """`keys`: how many keys have so many units a second each.
+    """Calculate the hottest key and partition. `keys` counts the keys by units per second.
 
-    DynamoDB places a key by a hash of its own: here by chance, in partitions of the same size.
+    DynamoDB places a key by a hash; here keys are placed at random in equal partitions.
     """
     if not keys:
         return Hottest(0, 0)
-    return Hottest(max(keys), _partition(tuple(sorted(keys.items())), partitions))
+    return Hottest(max(keys), _hottest_partition(tuple(sorted(keys.items())), partitions))
 
 
 @lru_cache(maxsize=256)
-def _partition(keys: tuple[tuple[float, int], ...], partitions: int) -> float:
-    chance = random.Random(1)  # noqa: S311 - to be repeated
-    found = []
+def _hottest_partition(keys: tuple[tuple[float, int], ...], partitions: int) -> float:
+    rng = random.Random(1)  # noqa: S311 - reproducible
+    maxima = []
     for _ in range(_PLACEMENTS):
         sums = [0.0] * partitions
         for units, number in keys:
             for _ in range(number):
-                sums[chance.randrange(partitions)] += units
-        found.append(max(sums))
-    return statistics.median(found)
+                sums[rng.randrange(partitions)] += units
+        maxima.append(max(sums))
+    return statistics.median(maxima)
 
 
-def shares(ids: Iterable[str], shards: int) -> Counter[int]:
-    """How many ids are in which shard, by the product's rule."""
+def ids_by_shard(ids: Iterable[str], shards: int) -> Counter[int]:
+    """Count the ids per shard, by the rule of the product."""
     return Counter(zlib.crc32(each.encode()) % shards for each in ids)

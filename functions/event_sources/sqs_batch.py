@@ -1,7 +1,7 @@
-"""Settles the messages of one batch side by side, each on its own.
+"""Processes the messages of an SQS batch concurrently, each on its own.
 
-Powertools' batch processors work one after another, or want coroutines, which boto3 is not; see
-docs/decisions/0004.
+Powertools' batch processors work sequentially or need coroutines, which boto3 does not offer. See
+docs/decisions/0004-thread-pool.md.
 """
 
 import time
@@ -22,44 +22,43 @@ from inference_results.domain.results.ports import Message
 from inference_results.domain.results.record_result import ProcessedMessage
 
 RESERVE_SECONDS: Final = 15
-"""No message is begun later than this before the function's end.
+"""No message starts later than this before the function's timeout.
 
-Two calls to AWS that take all the time they may fit in. A message that needs more is reported as
-failed, and settled late.
+Two AWS calls that take their full time fit in. A message that needs more is returned to the queue,
+and finishes late.
 """
 
-ANSWER_SECONDS: Final = 2
-"""What is not settled this long before the function's end is reported as failed.
+RESPONSE_SECONDS: Final = 2
+"""Messages still in progress this long before the timeout are returned to the queue.
 
-If Lambda killed the function, the whole batch would come again.
+If Lambda killed the function, SQS would deliver the whole batch again.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of the messages, and the ids of those to be delivered again."""
+    """The processed messages, and the ids of those to return to the queue."""
 
-    settled: list[ProcessedMessage]
-    failed: list[str]
+    processed: list[ProcessedMessage]
+    returned: list[str]
 
     @property
     def response(self) -> dict[str, list[dict[str, str]]]:
-        """What Lambda expects under ReportBatchItemFailures."""
-        return {"batchItemFailures": [{"itemIdentifier": each} for each in self.failed]}
+        """The response that Lambda expects under ReportBatchItemFailures."""
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in self.returned]}
 
 
 class BatchProcessor:
-    """Settles batches of SQS records, one batch at a time.
+    """Processes SQS batches, one at a time.
 
-    Whatever one message raises leaves the others alone. One that is not done in time is to be
-    delivered again; its thread goes on when the function runs the next time, beside that batch's:
-    twice is no harm.
+    An exception returns its own message only. A message that is not done in time is returned too;
+    its thread continues in the next invocation, which is harmless: recording is idempotent.
     """
 
     def __init__(
-        self, settle: Callable[[Message], ProcessedMessage], workers: int, logger: Logger
+        self, process: Callable[[Message], ProcessedMessage], workers: int, logger: Logger
     ) -> None:
-        self._settle = settle
+        self._process = process
         self._workers = workers
         self._logger = logger
         self._pool = ThreadPoolExecutor(workers)
@@ -68,53 +67,55 @@ class BatchProcessor:
         ends_at = time.monotonic() + remaining_seconds
         stop_at = ends_at - RESERVE_SECONDS
 
-        def settle_in_time(message: Message) -> ProcessedMessage:
+        def process_in_time(message: Message) -> ProcessedMessage:
             if time.monotonic() > stop_at:
                 raise Unavailable("lambda", "OutOfTime")
-            return self._settle(message)
+            return self._process(message)
 
         batch = BatchResult([], [])
-        messages = [_message(record) for record in records]
-        futures = [self._pool.submit(settle_in_time, message) for message in messages]
+        futures = [self._pool.submit(process_in_time, _message(record)) for record in records]
         unfinished = dict(zip(futures, records, strict=True))
         try:
-            for future in _as_they_end(futures, ends_at - ANSWER_SECONDS - time.monotonic()):
-                record = unfinished.pop(future)
-                # Logged from here, not from the pool: Powertools has one state for all threads.
-                if error := future.exception():
-                    _deliver_again(record, error, batch, self._logger)
-                else:
-                    settled = future.result()
-                    batch.settled.append(settled)
-                    told = {"message_id": record["messageId"], **_described(settled)}
-                    self._logger.debug("settled", extra=told)
+            for future in _completed(futures, ends_at - RESPONSE_SECONDS - time.monotonic()):
+                self._collect(future, unfinished.pop(future), batch)
         finally:
             if unfinished:
-                self._leave_behind()
+                self._replace_pool()
         for record in unfinished.values():
-            _deliver_again(record, Unavailable("lambda", "OutOfTime"), batch, self._logger)
+            self._return(record, Unavailable("lambda", "OutOfTime"), batch)
         return batch
 
-    def _leave_behind(self) -> None:
-        """The next batch gets threads of its own: those that are busy may be for long."""
+    def _collect(
+        self, future: Future[ProcessedMessage], record: dict[str, Any], batch: BatchResult
+    ) -> None:
+        # Logged here, not in the pool: Powertools' logger has one state for all threads.
+        if error := future.exception():
+            self._return(record, error, batch)
+            return
+        processed = future.result()
+        batch.processed.append(processed)
+        fields = {"message_id": record["messageId"], **_processed_fields(processed)}
+        self._logger.debug("message processed", extra=fields)
+
+    def _return(self, record: dict[str, Any], error: BaseException, batch: BatchResult) -> None:
+        batch.returned.append(record["messageId"])
+        fields = {"message_id": record["messageId"], **_inference_fields_in(record["body"])}
+        self._logger.warning(
+            "message returned to the queue", extra={**fields, **error_fields(error)}
+        )
+
+    def _replace_pool(self) -> None:
+        """Give the next batch new threads: the busy ones can stay busy for long."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = ThreadPoolExecutor(self._workers)
 
 
-def _as_they_end(
+def _completed(
     futures: Sequence[Future[ProcessedMessage]], seconds: float
 ) -> Iterator[Future[ProcessedMessage]]:
-    """As they end, so that a large batch has not all its log lines to write in its last seconds."""
+    """Futures as they complete: a large batch must not write all its log lines at the end."""
     with suppress(TimeoutError):
         yield from as_completed(futures, seconds)
-
-
-def _deliver_again(
-    record: dict[str, Any], error: BaseException, batch: BatchResult, logger: Logger
-) -> None:
-    batch.failed.append(record["messageId"])
-    why = {"message_id": record["messageId"], **_told_by(record["body"]), **error_fields(error)}
-    logger.warning("will be delivered again", extra=why)
 
 
 def _message(record: dict[str, Any]) -> Message:
@@ -126,8 +127,8 @@ def _message(record: dict[str, Any]) -> Message:
     )
 
 
-def _told_by(body: str) -> dict[str, str]:
-    """Which inference a message tells of, as far as it can be read."""
+def _inference_fields_in(body: str) -> dict[str, str]:
+    """The inference that a message is about, as far as it can be read."""
     try:
         notification = parse_notification(body)
     except Unprocessable:
@@ -137,12 +138,12 @@ def _told_by(body: str) -> dict[str, str]:
     return inference_fields(notification.inference_id, notification.endpoint_name)
 
 
-def _described(settled: ProcessedMessage) -> dict[str, str]:
-    """Without the status if it is none that is known: it may be any text."""
-    told = {"disposition": str(settled.disposition)}
-    if settled.reason:
-        told["reason"] = str(settled.reason)
-    if outcome := settled.outcome:
-        told |= inference_fields(outcome.inference_id, outcome.endpoint_name)
-        told["status"] = known_or_other(tuple(Status), outcome.status)
-    return told
+def _processed_fields(processed: ProcessedMessage) -> dict[str, str]:
+    """Log fields. An unknown status can be any text, so it is logged as `other`."""
+    fields = {"disposition": str(processed.disposition)}
+    if processed.reason:
+        fields["reason"] = str(processed.reason)
+    if result := processed.result:
+        fields |= inference_fields(result.inference_id, result.endpoint_name)
+        fields["status"] = known_or_other(tuple(Status), result.status)
+    return fields

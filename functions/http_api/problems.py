@@ -1,4 +1,4 @@
-"""How the errors of the use cases are answered over HTTP: by problem documents (RFC 9457)."""
+"""Problem documents (RFC 9457) for the errors of the use cases."""
 
 import json
 from collections.abc import Callable
@@ -25,9 +25,9 @@ from inference_results.domain.record.errors import (
 
 
 def register_problems(app: APIGatewayHttpResolver, logger: Logger) -> None:
-    """Let every error that is not a bug be answered by its problem document."""
-    for error, answer in _ANSWERS.items():
-        app.exception_handler(error)(answer)
+    """Respond with a problem document to every error that is not a bug."""
+    for error, respond in _RESPONSES.items():
+        app.exception_handler(error)(respond)
     app.exception_handler(Unavailable)(partial(_unavailable, logger))
 
 
@@ -43,7 +43,9 @@ def _invalid_parameter(error: InvalidParameter) -> Response[Any]:
 
 def _unknown_inference(error: UnknownInference) -> Response[Any]:
     return _problem(
-        HTTPStatus.NOT_FOUND, Problem.UNKNOWN_INFERENCE, "no inference with this id is recorded"
+        HTTPStatus.NOT_FOUND,
+        Problem.UNKNOWN_INFERENCE,
+        "no record exists for this id: check the id, or wait for the inference to end",
     )
 
 
@@ -57,7 +59,7 @@ def _ambiguous_inference(error: AmbiguousInference) -> Response[Any]:
     return _problem(
         HTTPStatus.CONFLICT,
         Problem.AMBIGUOUS_INFERENCE,
-        "the id is recorded on several endpoints: name one with ?endpoint=",
+        "several endpoints have a record for this id: choose one with ?endpoint=",
         endpoints=error.endpoints,
     )
 
@@ -66,7 +68,7 @@ def _no_output(error: NoOutput) -> Response[Any]:
     return _problem(
         HTTPStatus.CONFLICT,
         Problem.NO_OUTPUT,
-        f"there is no output: the inference is {error.status}, not Completed",
+        f"the inference has no output: its status is {error.status}, not Completed",
         inference_status=error.status,
     )
 
@@ -81,7 +83,7 @@ def _output_removed(error: ObjectMissing) -> Response[Any]:
     return _problem(
         HTTPStatus.GONE,
         Problem.OUTPUT_REMOVED,
-        "the output that was recorded has been removed or replaced",
+        "the recorded output was deleted or replaced in S3",
     )
 
 
@@ -89,27 +91,31 @@ def _key_reused(error: KeyReused) -> Response[Any]:
     return _problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         Problem.KEY_REUSED,
-        "the idempotency key was used for another input, content_type or accept",
+        "the idempotency key belongs to a request with another input, content_type or accept: "
+        "use a new key",
         inference_id=error.inference_id,
     )
 
 
-def _invocation_refused(error: InvocationRejected) -> Response[Any]:
+def _invocation_rejected(error: InvocationRejected) -> Response[Any]:
     return _problem(
         HTTPStatus.BAD_REQUEST,
         Problem.INVOCATION_REJECTED,
-        f"SageMaker did not take it: {error.message}",
+        f"SageMaker rejected the request: {error.message}",
         code=error.code,
     )
 
 
 def _unavailable(logger: Logger, error: Unavailable) -> Response[Any]:
-    logger.warning("unavailable", extra={"reason": str(error)})
-    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, Problem.UNAVAILABLE, "try again in a moment")
+    logger.warning("service unavailable", extra={"reason": str(error)})
+    return _problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        Problem.UNAVAILABLE,
+        "the service is temporarily unavailable: retry in a moment",
+    )
 
 
 def _problem(status: HTTPStatus, kind: Problem, detail: str, **members: Any) -> Response[Any]:
-    """A problem document (RFC 9457)."""
     problem = {"type": kind, "title": status.phrase, "status": status, "detail": detail, **members}
     headers: dict[str, Any] = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -117,7 +123,7 @@ def _problem(status: HTTPStatus, kind: Problem, detail: str, **members: Any) -> 
     return Response(status, "application/problem+json", json.dumps(problem), headers)
 
 
-_ANSWERS: Final[dict[type[Exception], Callable[[Any], Response[Any]]]] = {
+_RESPONSES: Final[dict[type[Exception], Callable[[Any], Response[Any]]]] = {
     InvalidParameter: _invalid_parameter,
     UnknownInference: _unknown_inference,
     RecordExpired: _record_expired,
@@ -126,5 +132,5 @@ _ANSWERS: Final[dict[type[Exception], Callable[[Any], Response[Any]]]] = {
     OutputUnreadable: _output_unavailable,
     ObjectMissing: _output_removed,
     KeyReused: _key_reused,
-    InvocationRejected: _invocation_refused,
+    InvocationRejected: _invocation_rejected,
 }

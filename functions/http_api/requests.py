@@ -1,4 +1,4 @@
-"""What a request asks: the parameters of each route, and how they are read."""
+"""The parameters of each route, and how requests are parsed."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from inference_results.domain.record.parameters import (
     WAIT,
     NumberParameter,
     TextParameter,
-    unknown_member,
+    unknown_parameter,
 )
 
 Parameter = TextParameter | NumberParameter
@@ -40,77 +40,77 @@ QUERY_PARAMETERS: Final[Mapping[Route, tuple[Parameter, ...]]] = {
     Route.SUMMARIZE_ENDPOINT: (SINCE_DAY, UNTIL_DAY),
     Route.GET_OPENAPI: (),
 }
-"""The parameters that each route takes in its query; `id` is required, all others are not."""
+"""The query parameters of each route: `id` is required, all others are optional."""
 
 BATCH_GET_BODY: Final = ("inference_ids", ENDPOINT.name, WAIT.name)
 
 
 def parse_query(route: Route, raw_query: str) -> dict[str, Any]:
-    """The values of a query string by their parameters' names.
+    """Parse a query string into values by parameter name.
 
-    Read from the raw text: API Gateway joins what is given twice with commas, which an id may hold.
-    Raises InvalidParameter, also for a parameter that the route does not take.
+    Parses the raw string: API Gateway joins repeated parameters with commas, which an id can hold.
+    Raises InvalidParameter, also for a parameter that the route does not have.
     """
     parameters = {parameter.name: parameter for parameter in QUERY_PARAMETERS[route]}
     values: dict[str, Any] = {}
     for name, text in parse_qsl(raw_query, keep_blank_values=True):
         if name not in parameters:
-            raise unknown_member(name, parameters)
+            raise unknown_parameter(name, parameters)
         if name in values:
-            raise InvalidParameter(name, "it once")
+            raise InvalidParameter(name, "one value, not several")
         values[name] = parameters[name].parse(text)
     if ID.name in parameters and ID.name not in values:
-        raise InvalidParameter(ID.name, "the id of an inference")
+        raise InvalidParameter(ID.name, "an inference id")
     return values
 
 
 def parse_body(body: str, *, is_base64: bool) -> dict[str, Any]:
-    """The members of a body, which the use case checks. Raises InvalidParameter."""
+    """Parse a JSON body. The use case checks its values. Raises InvalidParameter."""
     try:
-        members = json.loads(base64.b64decode(body) if is_base64 else body)
+        parsed = json.loads(base64.b64decode(body) if is_base64 else body)
     except (ValueError, RecursionError):
-        members = None
-    if not isinstance(members, dict):
+        parsed = None
+    if not isinstance(parsed, dict):
         raise InvalidParameter("body", "a JSON object")
-    return members
+    return parsed
 
 
-def parse_batch(members: dict[str, Any]) -> dict[str, Any]:
-    """The members of a batch, whose values the use case checks. Raises InvalidParameter."""
-    for name in members:
+def parse_batch(body: dict[str, Any]) -> dict[str, Any]:
+    """Check the names in a batchGet body; the use case checks values. Raises InvalidParameter."""
+    for name in body:
         if name not in BATCH_GET_BODY:
-            raise unknown_member(name, BATCH_GET_BODY)
-    if ENDPOINT.name in members:
-        ENDPOINT.check(members[ENDPOINT.name])  # null is none of its values
-    if "inference_ids" not in members:
+            raise unknown_parameter(name, BATCH_GET_BODY)
+    if ENDPOINT.name in body:
+        ENDPOINT.check(body[ENDPOINT.name])  # null is not allowed
+    if "inference_ids" not in body:
         raise InvalidParameter("inference_ids", "a list of ids")
-    return members
+    return body
 
 
-def parse_input(members: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
-    """The members of a submission without `input`, and the bytes that it stands for.
+def parse_input(body: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
+    """Split a submission's body into all but `input`, and the bytes of `input`.
 
     Raises InvalidParameter.
     """
-    others = {name: each for name, each in members.items() if name != INPUT}
-    if INPUT not in members:
+    others = {name: each for name, each in body.items() if name != INPUT}
+    if INPUT not in body:
         return others, None
-    match members[INPUT]:
+    match body[INPUT]:
         case {"encoding": "utf-8", "content": str(content), **rest} if not rest:
-            return others, _encoded(content)
+            return others, _encode(content)
         case {"encoding": "base64", "content": str(content), **rest} if not rest:
-            return others, _decoded(content)
+            return others, _decode(content)
     raise InvalidParameter(INPUT, '{"encoding": "utf-8" or "base64", "content": text}')
 
 
-def _encoded(content: str) -> bytes:
+def _encode(content: str) -> bytes:
     try:
         return content.encode()
     except UnicodeEncodeError:
         raise InvalidParameter(INPUT, "valid Unicode") from None
 
 
-def _decoded(content: str) -> bytes:
+def _decode(content: str) -> bytes:
     try:
         return base64.b64decode(content, validate=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How long a request takes, without the pauses that it asked for."""
+"""How long a request takes, without the time that it spends waiting on purpose."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Stopwatch:
-    """`clock` and `sleep` count in seconds; for one request at a time."""
+    """Times one request at a time. `clock` and `sleep` count in seconds."""
 
     clock: Callable[[], float]
     sleep: Callable[[float], None]
-    _began: float = field(default=0, init=False)
+    _started_at: float = field(default=0, init=False)
 
     def start(self) -> None:
-        self._began = self.clock()
+        self._started_at = self.clock()
 
     def pause(self, seconds: float) -> None:
-        """Sleep; it does not count."""
+        """Sleep without counting the time."""
         before = self.clock()
         self.sleep(seconds)
-        self._began += self.clock() - before
+        self._started_at += self.clock() - before
 
     @property
     def elapsed_ms(self) -> float:
-        """Since the start, in milliseconds."""
-        return round((self.clock() - self._began) * 1000, 1)
+        """Milliseconds since the start."""
+        return round((self.clock() - self._started_at) * 1000, 1)

@@ -1,7 +1,7 @@
-"""What logs may tell: which inference a line is about, and why something failed without its text.
+"""What functions log: which inference a line is about, and why something failed.
 
-Payloads, custom attributes and what a caller said stay out of logs, and texts of errors that are
-not this package's may quote them.
+Payloads, CustomAttributes and texts from callers never reach a log. Error texts of other libraries
+can quote them, so only the type and place of such errors are logged.
 """
 
 import functools
@@ -18,45 +18,45 @@ from inference_results.domain.record.parameters import ENDPOINT, INFERENCE_ID
 
 Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
-_SUBJECT: Final = (INFERENCE_ID, ENDPOINT)
+_FIELDS: Final = (INFERENCE_ID, ENDPOINT)
 
 
 class UnexpectedError(Exception):
-    """Stands for an error that the log has error_fields: Lambda logs the text of what is raised."""
+    """Replaces an error that was logged without its text: Lambda logs the text of exceptions."""
 
 
 def inference_fields(inference_id: Any, endpoint: Any) -> dict[str, str]:
-    """`inference_id` and `endpoint` for a line of a log, each only if it is valid."""
-    named = zip(_SUBJECT, (inference_id, endpoint), strict=True)
-    return {parameter.name: value for parameter, value in named if parameter.accepts(value)}
+    """`inference_id` and `endpoint`, each only if it is valid."""
+    values = zip(_FIELDS, (inference_id, endpoint), strict=True)
+    return {parameter.name: value for parameter, value in values if parameter.accepts(value)}
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:
-    """Our own errors explain themselves; of others only the kind and the place are told."""
-    told: dict[str, Any] = {"error": type(error).__name__}
+    """Type and reason of this package's errors; type, code and stack of others."""
+    fields: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, InferenceResultsError):
-        return told | {"reason": str(error)}
+        return fields | {"reason": str(error)}
     if isinstance(error, ClientError):
-        told |= {"code": error.response["Error"]["Code"], "operation": error.operation_name}
+        fields |= {"code": error.response["Error"]["Code"], "operation": error.operation_name}
     frames = traceback.extract_tb(error.__traceback__)
-    return told | {"stack": [f"{each.filename}:{each.lineno} {each.name}" for each in frames]}
+    return fields | {"stack": [f"{each.filename}:{each.lineno} {each.name}" for each in frames]}
 
 
 def hide_error_texts(logger: Logger) -> Callable[[Handler], Handler]:
-    """Let a handler fail with nothing that somebody else's text may hold."""
+    """Decorate a handler: unexpected errors are logged and raised without their text."""
 
-    def guard(handler: Handler) -> Handler:
+    def decorate(handler: Handler) -> Handler:
         @functools.wraps(handler)
         def guarded(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             try:
                 return handler(event, context)
             except InferenceResultsError:
                 raise
-            # Whatever it is: it goes on as a failure, and only its text is kept back.
+            # Not swallowed: the function still fails, only the text is withheld.
             except Exception as error:
-                logger.error("failed", extra=error_fields(error))
+                logger.error("unexpected error", extra=error_fields(error))
                 raise UnexpectedError(type(error).__name__) from None
 
         return guarded
 
-    return guard
+    return decorate

@@ -1,7 +1,7 @@
-"""What an invocation measured, as lines that CloudWatch reads out of the log (EMF).
+"""The metrics of one invocation, written to the log in CloudWatch's embedded metric format (EMF).
 
-docs/operations/metrics.md lists the metrics. A line costs as any line of a log does, so there is one for each
-set of dimensions, and none for what did not happen.
+docs/operations/metrics.md lists them. Log lines cost money, so each set of dimensions is one line,
+and counts of zero are not written.
 """
 
 from collections import defaultdict
@@ -19,18 +19,18 @@ _UNITS: Final = {
     Metric.LATENCY: MetricUnit.Milliseconds,
     Metric.OUTPUT_BYTES: MetricUnit.Bytes,
 }
-"""Of what is no count."""
+"""Units of the metrics that are not counts."""
 
 _Dimensions: TypeAlias = tuple[tuple[Dimension, str], ...]
 
 
 def known_or_other(known: Collection[str], value: str) -> str:
-    """The value of a dimension, which must be one of a few: each makes a metric."""
+    """Limit a dimension to a few values: CloudWatch charges for each."""
     return value if value in known else OTHER
 
 
 class InvocationMetrics:
-    """Counts are added up, everything else is kept value by value."""
+    """Adds up counts and keeps every other value."""
 
     def __init__(self) -> None:
         self._lines: defaultdict[_Dimensions, defaultdict[Metric, list[float]]] = defaultdict(
@@ -38,16 +38,16 @@ class InvocationMetrics:
         )
 
     def add(self, metric: Metric, value: float = 1, *dimensions: tuple[Dimension, str]) -> None:
-        """Besides the dimensions that are named, each metric has `service`."""
+        """Add a value with dimensions. Every metric also has the dimension `service`."""
         self._lines[dimensions][metric].append(value)
 
     def emit(self) -> None:
-        """Write the lines."""
-        for dimensions, measured in self._lines.items():
-            line = EphemeralMetrics()  # Metrics() would share its state with all others
+        """Write the lines to the log."""
+        for dimensions, values_by_metric in self._lines.items():
+            line = EphemeralMetrics()  # Metrics() shares its state between instances.
             for name, value in dimensions:
                 line.add_dimension(name, value)
-            for metric, values in measured.items():
+            for metric, values in values_by_metric.items():
                 _add(line, metric, values)
             if line.metric_set:
                 line.flush_metrics()
@@ -59,4 +59,4 @@ def _add(line: EphemeralMetrics, metric: Metric, values: list[float]) -> None:
         unit = MetricUnit.Count
         values = [total] if (total := sum(values)) else []
     for value in values:
-        line.add_metric(metric, unit, value)  # writes a line by itself when it has a hundred
+        line.add_metric(metric, unit, value)  # flushes by itself after a hundred values

@@ -1,6 +1,6 @@
-"""Names that the infrastructure and the running code share. Standard library only.
+"""Names that the infrastructure and the functions share. Standard library only.
 
-Each exists here once: a variable, attribute, index or output spelt elsewhere is a bug.
+Use these members everywhere instead of literals.
 """
 
 from enum import StrEnum
@@ -10,18 +10,18 @@ DEFAULT_RETENTION_DAYS = 90
 MAX_RETENTION_DAYS = 3650
 
 STREAM_RETRY_HOURS = 12
-"""For so long Lambda tells a part of the table's stream again; then it is a dead letter."""
+"""How long Lambda retries a batch of the table's stream before it becomes a dead letter."""
 STREAM_RETENTION_HOURS = 24
-"""DynamoDB's own: what is older can no longer be read."""
+"""How long DynamoDB keeps changes in a stream."""
 
 REDRIVEN_FROM = "redrivenFrom"
-"""In an event for summarize, not from Lambda: the shard whose reader gave these changes up."""
+"""Property of an invocation of summarize that redrives changes: the shard that they are from."""
 
 METRICS_NAMESPACE = "InferenceResults"
 
 
 class Service(StrEnum):
-    """The functions: their modules in `handlers`, and the dimension `service` of their metrics."""
+    """The functions: their modules in `functions`, and the dimension `service` of their metrics."""
 
     RECORD_RESULT = "record_result"
     RECONCILE = "reconcile"
@@ -32,7 +32,7 @@ class Service(StrEnum):
 
 
 class Status(StrEnum):
-    """The statuses that are known. The vocabulary is open: others are kept as received."""
+    """Known statuses. Notifications can have others, which are kept as received."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -42,11 +42,11 @@ class Status(StrEnum):
 
 
 class Dimension(StrEnum):
-    """Of metrics. Every metric has `service`; docs/operations/metrics.md says which others have which."""
+    """Dimensions of metrics. Every metric has `service`; docs/operations/metrics.md has others."""
 
     SERVICE = "service"
     ENDPOINT = "endpoint"
-    """The name of a watched endpoint, else OTHER: each value is a metric that is paid for."""
+    """A watched endpoint, else OTHER: each value is a metric, which costs money."""
     STATUS = "status"
     """A known status, else OTHER."""
     REASON = "reason"
@@ -54,11 +54,11 @@ class Dimension(StrEnum):
 
 
 OTHER = "other"
-"""As the value of a dimension."""
+"""The dimension value of everything that is not listed."""
 
 
 class Metric(StrEnum):
-    """Names of metrics; docs/operations/metrics.md says what each counts, of which dimensions."""
+    """Metrics. docs/operations/metrics.md describes each of them and its dimensions."""
 
     RECORDED = "Recorded"
     RECORDED_WITH_OUTPUT_ERROR = "RecordedWithOutputError"
@@ -70,11 +70,11 @@ class Metric(StrEnum):
     FAST_CLIENT_FALLBACKS = "FastClientFallbacks"
 
     RESULTS = "Results"
-    """Outcomes that were written, by endpoint and status."""
+    """Results that were written, by endpoint and status."""
     INFERENCE_TIME = "InferenceTime"
-    """eventTime - receivedTime, in ms."""
+    """Milliseconds from receivedTime to eventTime."""
     PIPELINE_LAG = "PipelineLag"
-    """recorded_at - eventTime, in ms."""
+    """Milliseconds from eventTime to recorded_at."""
     OUTPUT_BYTES = "OutputBytes"
 
     RECOVERED_COMPLETED = "RecoveredCompleted"
@@ -91,23 +91,23 @@ class Metric(StrEnum):
     EVENTS_REJECTED = "EventsRejected"
     MALFORMED_RECORDS = "MalformedRecords"
     PUBLISH_LAG = "PublishLag"
-    """When it was announced - recorded_at, in ms."""
+    """Milliseconds from recorded_at until the bus accepted the event."""
     TASKS_COMPLETED = "TasksCompleted"
     TASKS_GONE = "TasksGone"
-    """Tokens of tasks that have ended already."""
+    """Tokens of tasks that had already ended."""
     TASKS_DENIED = "TasksDenied"
-    """Tokens of state machines that this service may not answer."""
+    """Tokens that this service is not allowed to use."""
 
     LATENCY = "Latency"
-    """Of one answer of the API, in ms, without what it was asked to wait."""
+    """Milliseconds for an API request, without the pauses of a wait."""
 
 
 EVENT_SOURCE = "inference-results"
-"""Of the events on the bus."""
+"""The `source` of events."""
 
 
 class DetailType(StrEnum):
-    """Of the events on the bus: what a status became; docs/guides/events.md describes them."""
+    """The `detail-type` of events, by the new status. docs/guides/events.md describes them."""
 
     SUBMITTED = "Inference Submitted"
     COMPLETED = "Inference Completed"
@@ -115,18 +115,18 @@ class DetailType(StrEnum):
     EXPIRED = "Inference Expired"
     LOST = "Inference Lost"
     STATUS_CHANGED = "Inference Status Changed"
-    """To a status that this version does not know."""
+    """The new status is unknown to this version."""
 
 
 class Route(StrEnum):
-    """Routes of the HTTP API, as API Gateway keys them; the more special path first."""
+    """Routes of the HTTP API, as API Gateway's route keys. More specific paths come first."""
 
     GET_OUTPUT = "GET /inferences/{inference_id}/output"
     GET_INFERENCE = "GET /inferences/{inference_id}"
     LIST_INFERENCES = "GET /inferences"
     BATCH_GET = "POST /inferences:batchGet"
     GET_INFERENCE_BY_QUERY = "GET /inference"
-    """For any id: API Gateway decodes a path before it routes, but not a query."""
+    """For ids with `/`, `?` or `%`: API Gateway decodes paths before it routes, but not queries."""
     GET_OUTPUT_BY_QUERY = "GET /inference/output"
     SUBMIT_INFERENCE = "POST /inferences"
     REGISTER_INFERENCE = "PUT /inferences/{inference_id}"
@@ -138,14 +138,14 @@ class Route(StrEnum):
 SUBMISSION_ROUTES = frozenset(
     {Route.SUBMIT_INFERENCE, Route.REGISTER_INFERENCE, Route.REGISTER_INFERENCE_BY_QUERY}
 )
-"""Answered by a function of their own: the one that answers the others may only read."""
+"""The routes of submission_api, which can write. status_api has all others and can only read."""
 
 INLINE_OUTPUT_HEADER = "inference-results-output"
-"""Of the API's answers that are the output itself, with the value `inline`: no proxy adds it."""
+"""Header of API responses that are the output itself. Its value is `inline`. No proxy adds it."""
 
 
 class Problem(StrEnum):
-    """Types of the problem documents (RFC 9457) that the HTTP API answers with."""
+    """Types of the HTTP API's problem documents (RFC 9457)."""
 
     INVALID_PARAMETER = "urn:inference-results:problem:invalid-parameter"
     UNKNOWN_INFERENCE = "urn:inference-results:problem:unknown-inference"
@@ -172,24 +172,24 @@ class Variable(StrEnum):
     SHARDS = "SHARDS"
     WORKERS = "WORKERS"
     CURSOR_KEY = "CURSOR_KEY"
-    """Signs the cursors of lists."""
+    """The key that signs list cursors."""
     SUBMIT_ENDPOINTS = "SUBMIT_ENDPOINTS"
-    """JSON list of the names of endpoints that may be invoked."""
+    """JSON list of the endpoints that the API can invoke."""
     INPUT_PREFIX = "INPUT_PREFIX"
-    """`s3://bucket/prefix/` for inputs too large for the request; empty if there is none."""
+    """`s3://bucket/prefix/` for inputs that are too large for the request, or empty."""
     OVERDUE_SLACK_SECONDS = "OVERDUE_SLACK_SECONDS"
     TABLE_ARN = "TABLE_ARN"
     EVENT_BUS_ARN = "EVENT_BUS_ARN"
     WATCHED_ENDPOINTS = "WATCHED_ENDPOINTS"
-    """JSON list of the names that metrics show; other endpoints are counted together."""
+    """JSON list of the endpoints with their own metrics."""
     PUBLISH_CUSTOM_ATTRIBUTES = "PUBLISH_CUSTOM_ATTRIBUTES"
     """`true` or `false`."""
     COMPLETES_TASKS = "COMPLETES_TASKS"
-    """Whether task tokens are taken: `true` or `false`."""
+    """Whether to accept task tokens: `true` or `false`."""
 
 
 class Attribute(StrEnum):
-    """Attributes of an item of the table of inferences; docs/record.md says what each holds."""
+    """Attributes of items in the inferences table. docs/record.md describes the public ones."""
 
     INFERENCE_ID = "inference_id"
     ENDPOINT_NAME = "endpoint_name"
@@ -206,18 +206,18 @@ class Attribute(StrEnum):
     FAILURE = "failure"
     IGNORED_FIELDS = "ignored_fields"
     SOURCE = "source"
-    """How an outcome was found, where no notification told it."""
+    """How the result was found, if not by a notification."""
     CUSTOM_ATTRIBUTES = "custom_attributes"
     CALLER_METADATA = "caller_metadata"
     EXPIRES_AT = "expires_at"
     SUBMISSION = "submission"
-    """What the submitter knew: a map that no result touches. Its members: SubmissionMember."""
+    """A map of the submitter's data, which results do not change. See SubmissionMember."""
     TASK_TOKENS = "task_tokens"
-    """A set of texts: of tasks of state machines that wait for the end. Nobody is shown them."""
+    """A string set: tokens of Step Functions tasks that wait for the inference. Never returned."""
     REQUEST_DIGEST = "request_digest"
-    """Of the request that an idempotency key stands for."""
+    """Digest of the request that an idempotency key belongs to."""
     EVENT_ORDER = "event_order"
-    """Decides which event wins; see docs/decisions/0001."""
+    """Decides which result wins. See docs/decisions/0001-one-conditional-write.md."""
     ENDPOINT_SHARD = "endpoint_shard"
     ENDPOINT_SORT = "endpoint_sort"
     STATUS_SHARD = "status_shard"
@@ -237,39 +237,42 @@ LISTED_ATTRIBUTES: Final = (
     Attribute.FAILURE,
     Attribute.EXPIRES_AT,
 )
-"""What a list returns of a record, and so what the indexes project; see decision 0003."""
+"""The attributes that lists return and indexes project. See docs/decisions/0003-indexes.md."""
 
 
 class SubmissionMember(StrEnum):
     """Members of the map `submission`."""
 
     ORDER = "order"
-    """Decides which registration wins, and tells one attempt to submit from another."""
+    """Decides which registration wins. Unique for each attempt."""
     OUTPUT_LOCATION = "output_location"
     FAILURE_LOCATION = "failure_location"
     STAGE = "stage"
-    """How far an attempt has come; missing once SageMaker's answer is known."""
+    """The stage of an attempt. Missing once SageMaker's response is known."""
 
 
 class SummaryAttribute(StrEnum):
-    """Attributes of an item of the table of summaries, besides its counters."""
+    """Attributes of items in the summaries table, besides the counters."""
 
     ENDPOINT_NAME = "endpoint_name"
     DAY_WRITER = "day_writer"
-    """`<day>#<writer>`: each shard of the stream writes items of its own."""
+    """`<day>#<writer>`: each shard of the stream is a writer with its own items."""
     LAST_SEQUENCE = "last_sequence"
-    """Of the last change that the counters include."""
+    """Sequence of the last change that the counters include."""
     FIRST_SEQUENCE = "first_sequence"
-    """Of the first one."""
+    """Sequence of the first change that the counters include."""
     OLDEST_CHANGE_AT = "oldest_change_at"
-    """When the oldest change of the batch that was added last was made, in epoch seconds."""
+    """When the oldest change of the last counted batch was made, in epoch seconds."""
     GAPS = "gaps"
-    """What the counters may lack between the first and the last: see decision 0018."""
+    """Ranges that the counters do not include.
+
+    See docs/decisions/0018-counting-redriven-changes.md.
+    """
     EXPIRES_AT = "expires_at"
 
 
 class Index(StrEnum):
-    """Secondary indexes of the table of inferences."""
+    """Global secondary indexes of the inferences table."""
 
     BY_ENDPOINT = "by-endpoint"
     BY_STATUS = "by-status"

@@ -11,7 +11,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError
 
-from inference_results.adapters.aws.calls import PRESIGN_CONFIG
+from inference_results.adapters.aws.config import PRESIGN_CONFIG
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.record.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.record.location import Location
@@ -39,7 +39,7 @@ def test_an_object_is_read_by_its_exact_key(s3, key):
     assert S3Objects(s3).read_start(Location(BUCKET, key), 10).body == b"here"
 
 
-def test_the_start_is_pinned_to_the_version_that_was_read(s3):
+def test_the_start_names_the_version_that_was_read(s3):
     written = put(s3, b"0123456789", ContentType="text/csv")
     start = S3Objects(s3).read_start(Location(BUCKET, "key"), 4)
     assert start.body == b"0123"
@@ -50,19 +50,19 @@ def test_the_start_is_pinned_to_the_version_that_was_read(s3):
 
 
 @pytest.mark.parametrize("limit", [0, 1, 1024])
-def test_an_empty_object_is_read_too(s3, limit):
+def test_an_empty_object_can_be_read(s3, limit):
     written = put(s3, b"")
     start = S3Objects(s3).read_start(Location(BUCKET, "key"), limit)
     assert (start.body, start.size, start.etag) == (b"", 0, written["ETag"])
 
 
-def test_a_limit_of_nothing_still_tells_the_size(s3):
+def test_a_limit_of_zero_still_returns_the_size(s3):
     put(s3, b"0123456789")
     start = S3Objects(s3).read_start(Location(BUCKET, "key"), 0)
     assert (start.body, start.size) == (b"", 10)
 
 
-def test_of_a_gigabyte_only_the_range_is_asked_for(aws):
+def test_only_the_range_of_a_large_object_is_requested(aws):
     client = boto3.client("s3")
     gigabyte = 1024**3
     with Stubber(client) as stub:
@@ -83,7 +83,7 @@ def test_of_a_gigabyte_only_the_range_is_asked_for(aws):
 @pytest.mark.parametrize(
     "location", [Location(BUCKET, "missing"), Location("no-such-bucket", "key")]
 )
-def test_what_is_not_there_is_missing(s3, location):
+def test_a_missing_object_or_bucket_is_missing(s3, location):
     with pytest.raises(ObjectMissing):
         S3Objects(s3).read_start(location, 10)
 
@@ -96,13 +96,13 @@ def test_what_is_not_there_is_missing(s3, location):
         ("PermanentRedirect", 301, ObjectDenied),
         ("KMS.DisabledException", 400, ObjectDenied),
         ("NoSuchKey", 404, ObjectMissing),
-        ("404", 404, ObjectMissing),  # as botocore says where the body broke off
+        ("404", 404, ObjectMissing),  # botocore's code if the body of the error was cut short
         ("SlowDown", 503, Unavailable),
         ("InternalError", 500, Unavailable),
         ("RequestTimeout", 400, Unavailable),
     ],
 )
-def test_what_s3_answers_decides_what_happens_next(aws, code, http_status, expected):
+def test_an_s3_error_raises_the_matching_domain_error(aws, code, http_status, expected):
     client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
     with Stubber(client) as stub:
         stub.add_client_error("get_object", code, http_status_code=http_status)
@@ -114,14 +114,14 @@ def test_what_s3_answers_decides_what_happens_next(aws, code, http_status, expec
 @pytest.mark.parametrize(
     "error", [ProtocolError("broken"), EndpointConnectionError(endpoint_url="s3")]
 )
-def test_a_connection_that_breaks_may_hold_the_next_time(aws, error):
+def test_a_broken_connection_is_unavailable(aws, error):
     client = boto3.client("s3")
     with patch.object(client, "get_object", side_effect=error), pytest.raises(Unavailable):
         S3Objects(client).read_start(Location(BUCKET, "key"), 10)
 
 
-def test_a_body_cut_short_in_a_valid_answer_is_not_taken_for_the_whole(aws):
-    """Something in between may cut the body and set Content-Length to match."""
+def test_a_truncated_body_in_a_valid_response_is_unavailable(aws):
+    """A proxy can truncate a body and set a Content-Length that matches."""
     client = boto3.client("s3")
     with Stubber(client) as stub:
         stub.add_response(
@@ -137,17 +137,19 @@ def test_a_body_cut_short_in_a_valid_answer_is_not_taken_for_the_whole(aws):
             S3Objects(client).read_start(Location(BUCKET, "key"), 100)
 
 
-class Silent(io.BytesIO):
-    """A stream that stops answering."""
+class TimingOutStream(io.BytesIO):
+    """A stream whose read times out."""
 
     def read(self, *_):
         raise ReadTimeoutError(endpoint_url="https://s3")
 
 
 @pytest.mark.parametrize(
-    "stream", [io.BytesIO(b""), io.BytesIO(b"01234"), Silent()], ids=["nothing", "half", "silence"]
+    "stream",
+    [io.BytesIO(b""), io.BytesIO(b"01234"), TimingOutStream()],
+    ids=["empty", "half", "timeout"],
 )
-def test_an_answer_that_breaks_off_may_be_whole_the_next_time(aws, stream):
+def test_a_response_that_ends_early_is_unavailable(aws, stream):
     client = boto3.client("s3")
     with Stubber(client) as stub:
         stub.add_response(
@@ -163,7 +165,7 @@ def test_an_answer_that_breaks_off_may_be_whole_the_next_time(aws, stream):
             S3Objects(client).read_start(Location(BUCKET, "key"), 100)
 
 
-def test_a_version_is_looked_up_and_not_what_replaced_it(s3):
+def test_an_older_version_can_be_looked_up(s3):
     written = put(s3, b"first")
     put(s3, b"another")
     found = S3Objects(s3).look_up(Location(BUCKET, "key"), written["VersionId"])
@@ -175,7 +177,7 @@ def test_a_version_is_looked_up_and_not_what_replaced_it(s3):
     assert datetime.now(UTC) - found.last_modified < timedelta(minutes=5)
 
 
-def test_without_a_version_the_present_one_is_looked_up(s3):
+def test_without_a_version_the_current_one_is_looked_up(s3):
     put(s3, b"first")
     written = put(s3, b"another")
     found = S3Objects(s3).look_up(Location(BUCKET, "key"), None)
@@ -183,8 +185,8 @@ def test_without_a_version_the_present_one_is_looked_up(s3):
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "eu-south-1", "me-central-1"])
-def test_a_link_leads_to_the_host_of_the_buckets_region(aws, region):
-    """Newer regions do not serve the host without one."""
+def test_a_link_uses_the_regional_host(aws, region):
+    """Newer regions do not serve the global host."""
     client = boto3.client("s3", region_name=region, config=PRESIGN_CONFIG)
     link = urlsplit(S3Objects(client).link(Location("bucket", "a b#1.out"), "v1", 300))
     assert (link.hostname, link.path) == (f"bucket.s3.{region}.amazonaws.com", "/a%20b%231.out")
@@ -192,7 +194,7 @@ def test_a_link_leads_to_the_host_of_the_buckets_region(aws, region):
     assert (query["versionId"], query["X-Amz-Expires"]) == (["v1"], ["300"])
 
 
-def test_a_version_that_was_deleted_is_missing(s3):
+def test_a_deleted_version_is_missing(s3):
     written = put(s3, b"first")
     s3.delete_object(Bucket=BUCKET, Key="key", VersionId=written["VersionId"])
     with pytest.raises(ObjectMissing, match="NoSuchVersion"):
@@ -201,6 +203,6 @@ def test_a_version_that_was_deleted_is_missing(s3):
         S3Objects(s3).look_up(Location(BUCKET, "key"), None)
 
 
-def test_an_empty_object_is_looked_up_too(s3):
+def test_an_empty_object_can_be_looked_up(s3):
     put(s3, b"")
     assert S3Objects(s3).look_up(Location(BUCKET, "key"), None).size == 0

@@ -20,7 +20,7 @@ from inference_results.domain.record.errors import (
 )
 from inference_results.domain.submissions.submit import Invocation
 
-ANSWER = {"InferenceId": "one", "OutputLocation": "s3://bucket/out"}
+RESPONSE = {"InferenceId": "one", "OutputLocation": "s3://bucket/out"}
 DATE = {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}
 
 
@@ -44,14 +44,14 @@ def invocation(**changes):
     return Invocation(**members | changes)
 
 
-def stubbed(client, answer=ANSWER, expected=None, headers=DATE):
+def stubbed(client, response=RESPONSE, expected=None, headers=DATE):
     stub = Stubber(client)
     metadata = {"ResponseMetadata": {"HTTPStatusCode": 202, "HTTPHeaders": headers}}
-    stub.add_response("invoke_endpoint_async", answer | metadata, expected)
+    stub.add_response("invoke_endpoint_async", response | metadata, expected)
     return stub
 
 
-def test_an_invocation_passes_everything_through(client):
+def test_an_invocation_passes_all_parameters(client):
     expected = {
         "EndpointName": "speech",
         "InferenceId": "one",
@@ -62,7 +62,7 @@ def test_an_invocation_passes_everything_through(client):
         "RequestTTLSeconds": 60,
         "InvocationTimeoutSeconds": 1,
     }
-    given = invocation(
+    request = invocation(
         body=b"hello",
         input_location=None,
         content_type="text/plain",
@@ -71,31 +71,31 @@ def test_an_invocation_passes_everything_through(client):
         request_ttl_seconds=60,
         invocation_timeout_seconds=1,
     )
-    with stubbed(client, ANSWER | {"FailureLocation": "s3://bucket/failed"}, expected):
-        invoked = AsyncEndpoints(client).invoke(given)
-    assert invoked.output_location == "s3://bucket/out"
-    assert invoked.failure_location == "s3://bucket/failed"
-    assert invoked.invoked_at == datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+    with stubbed(client, RESPONSE | {"FailureLocation": "s3://bucket/failed"}, expected):
+        response = AsyncEndpoints(client).invoke(request)
+    assert response.output_location == "s3://bucket/out"
+    assert response.failure_location == "s3://bucket/failed"
+    assert response.invoked_at == datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 
 
-def test_a_request_holds_an_input_if_botocore_knows_of_it(client):
+def test_a_request_can_include_the_input_if_botocore_knows_the_body(client):
     assert AsyncEndpoints(client).max_body_bytes == 128_000
     del client.meta.service_model.operation_model("InvokeEndpointAsync").input_shape.members["Body"]
     assert AsyncEndpoints(client).max_body_bytes == 0
 
 
-def test_what_is_not_given_is_not_sent(client):
+def test_missing_parameters_are_not_sent(client):
     expected = {"EndpointName": "speech", "InferenceId": "one", "InputLocation": "s3://bucket/in"}
     with stubbed(client, expected=expected):
         assert AsyncEndpoints(client).invoke(invocation()).failure_location is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
-def test_without_a_date_the_time_is_that_of_this_clock(client, headers):
+def test_without_a_date_header_the_local_clock_is_used(client, headers):
     before = datetime.now(UTC)
     with stubbed(client, headers=headers):
-        invoked = AsyncEndpoints(client).invoke(invocation())
-    assert before <= invoked.invoked_at <= datetime.now(UTC)
+        response = AsyncEndpoints(client).invoke(invocation())
+    assert before <= response.invoked_at <= datetime.now(UTC)
     assert response_time({"HTTPHeaders": headers}) is None
 
 
@@ -112,7 +112,7 @@ def test_without_a_date_the_time_is_that_of_this_clock(client, headers):
         ("GatewayTimeout", 504, InvocationUnconfirmed),
     ],
 )
-def test_an_error_tells_whether_anything_was_invoked(client, code, status, error):
+def test_an_error_response_shows_whether_anything_was_invoked(client, code, status, error):
     with Stubber(client) as stub:
         stub.add_client_error("invoke_endpoint_async", code, http_status_code=status)
         with pytest.raises(error):
@@ -134,8 +134,8 @@ URL = {"endpoint_url": "https://runtime.sagemaker"}
         (NoCredentialsError(), InvocationRejected),
     ],
 )
-def test_sagemaker_is_called_once_and_silence_is_no_answer(client, raised, error):
-    """A second call of botocore's own after a time-out would be a second invocation."""
+def test_sagemaker_is_called_once_even_if_the_response_is_lost(client, raised, error):
+    """If botocore retried after a timeout, it could invoke the endpoint twice."""
     calls = []
 
     def fail(**_):

@@ -25,27 +25,30 @@ def stub(client):
         stub.assert_no_pending_responses()
 
 
-def answer(outcome, name="the-token"):
+def completion(outcome, name="the-token"):
     return TaskCompletion(inference_id="one", endpoint_name="here", token=name, outcome=outcome)
 
 
-SUCCESS = answer(TaskSuccess("{}"))
+SUCCESS = completion(TaskSuccess("{}"))
 
 
-def answered(client, *answers, may_begin=lambda: True):
-    return StepFunctionsTasks(client, InlinePool()).answer(answers, may_begin)
+def complete(client, *completions, has_time=lambda: True):
+    return StepFunctionsTasks(client, InlinePool()).complete(completions, has_time)
 
 
-def test_a_success_is_told_with_its_output_and_a_failure_with_its_error(client, stub):
+def test_a_success_sends_its_output_and_a_failure_its_error(client, stub):
     stub.add_response("send_task_success", {}, {"taskToken": "one", "output": "{}"})
     failed = {"taskToken": "two", "error": "LOST", "cause": "why"}
     stub.add_response("send_task_failure", {}, failed)
-    answers = [answer(TaskSuccess("{}"), "one"), answer(TaskFailure("LOST", "why"), "two")]
-    assert answered(client, *answers) == [CompletionResult.TAKEN, CompletionResult.TAKEN]
+    completions = [
+        completion(TaskSuccess("{}"), "one"),
+        completion(TaskFailure("LOST", "why"), "two"),
+    ]
+    assert complete(client, *completions) == [CompletionResult.ACCEPTED, CompletionResult.ACCEPTED]
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "reply"),
+    ("code", "status", "result"),
     [
         ("TaskTimedOut", 400, CompletionResult.GONE),
         ("TaskDoesNotExist", 400, CompletionResult.GONE),
@@ -55,24 +58,24 @@ def test_a_success_is_told_with_its_output_and_a_failure_with_its_error(client, 
         ("KmsInvalidStateException", 400, CompletionResult.DENIED),
         ("InvalidOutput", 400, CompletionResult.DENIED),
         ("ValidationException", 400, CompletionResult.DENIED),
-        ("ThrottlingException", 400, CompletionResult.NOT_NOW),
-        ("KmsThrottlingException", 400, CompletionResult.NOT_NOW),
-        ("ServiceUnavailable", 503, CompletionResult.NOT_NOW),
-        ("ExpiredTokenException", 400, CompletionResult.NOT_NOW),
+        ("ThrottlingException", 400, CompletionResult.RETRY),
+        ("KmsThrottlingException", 400, CompletionResult.RETRY),
+        ("ServiceUnavailable", 503, CompletionResult.RETRY),
+        ("ExpiredTokenException", 400, CompletionResult.RETRY),
     ],
 )
-def test_an_error_tells_whether_the_task_may_be_answered_later(client, stub, code, status, reply):
+def test_an_error_decides_whether_the_completion_is_retried(client, stub, code, status, result):
     stub.add_client_error("send_task_success", code, "the-token", status)
-    assert answered(client, SUCCESS) == [reply]
+    assert complete(client, SUCCESS) == [result]
 
 
-def test_a_task_that_step_functions_did_not_confirm_may_be_answered_later(client, monkeypatch):
-    def silent(**request):
+def test_a_completion_without_a_response_is_retried(client, monkeypatch):
+    def time_out(**request):
         raise ReadTimeoutError(endpoint_url="https://states")
 
-    monkeypatch.setattr(client, "send_task_success", silent)
-    assert answered(client, SUCCESS) == [CompletionResult.NOT_NOW]
+    monkeypatch.setattr(client, "send_task_success", time_out)
+    assert complete(client, SUCCESS) == [CompletionResult.RETRY]
 
 
-def test_nothing_is_begun_when_the_time_is_up(client, stub):
-    assert answered(client, SUCCESS, may_begin=lambda: False) == [CompletionResult.NOT_NOW]
+def test_no_call_starts_when_time_is_up(client, stub):
+    assert complete(client, SUCCESS, has_time=lambda: False) == [CompletionResult.RETRY]

@@ -5,15 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.cost.alternatives import Polling
 from benchmarks.cost.invocations import Invocations, other_calls
 from benchmarks.cost.prices import PRICES, Item, read_prices
-from benchmarks.cost.reads import _over_api
-from benchmarks.cost.usage import Part, Usage, by_part, together
+from benchmarks.cost.reads import _over_http
+from benchmarks.cost.s3_polling import Polling
+from benchmarks.cost.usage import Part, Usage, by_part, total
 from inference_results.contract import Service
 
 
-def test_every_item_has_a_price_with_its_unit_and_where_it_was_read():
+def test_every_item_has_a_price_with_a_unit_and_a_source():
     prices = read_prices()
 
     assert prices.region == "us-east-1"
@@ -25,13 +25,13 @@ def test_every_item_has_a_price_with_its_unit_and_where_it_was_read():
     )
 
 
-def test_what_is_priced_stands_in_a_part_of_the_table():
+def test_every_item_belongs_to_a_part_of_the_price():
     parts = by_part(dict.fromkeys(Item, 1.0))
 
     assert {item for amounts in parts.values() for item in amounts} == set(Item)
 
 
-def test_a_price_of_nothing_that_is_counted_is_refused(tmp_path):
+def test_a_price_of_an_unknown_item_is_an_error(tmp_path):
     file = tmp_path / "prices.toml"
     file.write_text(PRICES.read_text() + "\n[carrier_pigeon]\nusd = 1\nper = 1\n")
 
@@ -39,7 +39,7 @@ def test_a_price_of_nothing_that_is_counted_is_refused(tmp_path):
         read_prices(file)
 
 
-def test_a_missing_price_is_refused(tmp_path):
+def test_a_missing_price_is_an_error(tmp_path):
     file = tmp_path / "prices.toml"
     file.write_text(re.sub(r"\[s3_get\].*?(?=\n\[)", "", PRICES.read_text(), flags=re.DOTALL))
 
@@ -47,10 +47,10 @@ def test_a_missing_price_is_refused(tmp_path):
         read_prices(file)
 
 
-def test_a_million_results_cost_what_those_counted_cost_times_a_million():
+def test_usage_is_scaled_to_a_million_results():
     prices = read_prices()
-    of_batches = by_part({Item.SNS_PUBLISH: 200, Item.SQS_REQUEST: 40})
-    usage = Usage(200, {**of_batches, Part.SUMMARIES: {Item.WRITE_UNIT: 20, Item.LOGS_GB: 2e-6}})
+    queues = by_part({Item.SNS_PUBLISH: 200, Item.SQS_REQUEST: 40})
+    usage = Usage(200, {**queues, Part.SUMMARIES: {Item.WRITE_UNIT: 20, Item.LOGS_GB: 2e-6}})
 
     assert usage.per_million(prices) == pytest.approx(
         {Part.SNS: 0.5, Part.SQS: 0.08, Part.SUMMARIES: 0.0625 + 0.005}
@@ -61,10 +61,10 @@ def test_a_million_results_cost_what_those_counted_cost_times_a_million():
 def test_amounts_add_up():
     parts = [{Item.S3_GET: 1, Item.EVENT: 2}, {Item.S3_GET: 3}]
 
-    assert together(parts) == {Item.S3_GET: 4, Item.EVENT: 2}
+    assert total(parts) == {Item.S3_GET: 4, Item.EVENT: 2}
 
 
-def test_the_price_file_may_name_another_price(tmp_path):
+def test_prices_can_be_edited(tmp_path):
     file = tmp_path / "prices.toml"
     file.write_text(PRICES.read_text().replace("usd = 0.50\nper = 1_000_000", "usd = 7\nper = 10"))
 
@@ -72,29 +72,29 @@ def test_the_price_file_may_name_another_price(tmp_path):
 
 
 def invocations(**changes):
-    told = {
+    defaults = {
         "durations_ms": (10.0, 20.5),
-        "processor_seconds": 0.01,
+        "cpu_seconds": 0.01,
         "memory_mb": 512,
         "log": ("START", "END"),
         "calls": Counter(),
         "entries": Counter(),
     }
-    return Invocations(**(told | changes))
+    return Invocations(**(defaults | changes))
 
 
-def test_what_a_function_works_takes_longer_with_its_share_of_a_processor():
-    assert invocations(processor_seconds=0).billed_seconds == pytest.approx(0.032)
+def test_cpu_time_takes_longer_with_a_share_of_a_cpu():
+    assert invocations(cpu_seconds=0).billed_seconds == pytest.approx(0.032)
     assert invocations().billed_seconds == pytest.approx(0.032 + 0.01 * (1769 / 512 - 1))
     assert invocations(memory_mb=2048).billed_seconds == pytest.approx(0.032)
     assert invocations().amounts()[Item.LAMBDA_REQUEST] == 2
 
 
-def test_each_line_of_a_log_costs_its_end_and_26_bytes_more():
+def test_each_log_event_adds_a_line_end_and_26_bytes():
     assert invocations(log=("ä", "")).log_bytes == (2 + 1 + 26) + (1 + 26)
 
 
-def test_a_call_without_a_price_is_refused():
+def test_a_call_without_a_price_is_an_error():
     known = Counter({("s3", "GetObject"): 3, ("dynamodb", "UpdateItem"): 1})
     assert other_calls(invocations(calls=known)) == {Item.S3_GET: 3}
 
@@ -102,34 +102,34 @@ def test_a_call_without_a_price_is_refused():
         other_calls(invocations(calls=Counter({("dynamodb", "TransactWriteItems"): 1})))
 
 
-def test_a_read_over_the_api_costs_its_other_calls_and_none_without_a_price():
+def test_a_read_over_http_includes_the_other_calls_of_the_function():
     def usage(*calls):
         used = invocations(calls=Counter(calls))
-        function = SimpleNamespace(during=lambda work, invocations: used)
-        return _over_api(SimpleNamespace(functions={Service.STATUS_API: function}), None, 2, 1, "")
+        function = SimpleNamespace(measure=lambda work, invocations: used)
+        return _over_http(SimpleNamespace(functions={Service.STATUS_API: function}), None, 2, 1, "")
 
-    of_priced = usage(("dynamodb", "Query"), ("s3", "GetObject"))
-    assert of_priced.parts[Part.S3] == {Item.S3_GET: 1}
-    assert of_priced.parts[Part.TABLE] == {Item.READ_UNIT: 2}
+    priced = usage(("dynamodb", "Query"), ("s3", "GetObject"))
+    assert priced.parts[Part.S3] == {Item.S3_GET: 1}
+    assert priced.parts[Part.TABLE] == {Item.READ_UNIT: 2}
 
     with pytest.raises(ValueError, match="ssm GetParameter"):
         usage(("dynamodb", "Query"), ("ssm", "GetParameter"))
 
 
 @pytest.mark.parametrize(("ends_after", "requests"), [(0, 1), (1, 2), (15, 2), (16, 3), (60, 5)])
-def test_polling_asks_until_it_finds_the_end(ends_after, requests):
+def test_polling_sends_requests_until_the_end(ends_after, requests):
     usage = Polling("", 15, 1, reads_after=False).usage(ends_after)
 
     assert usage.parts == {Part.S3: {Item.S3_GET: requests}}
 
 
-def test_polling_of_two_objects_asks_twice_and_reads_once():
+def test_polling_two_objects_doubles_the_requests_but_not_the_final_read():
     usage = Polling("", 15, 2, reads_after=True).usage(60)
 
     assert json.loads(json.dumps(usage.per_thousand())) == {"S3": {"s3_get": 11_000}}
 
 
-def test_a_wait_of_three_questions_uses_three_times_as_much():
+def test_usage_can_be_multiplied():
     usage = Usage(2, {Part.API: {Item.HTTP_API_REQUEST: 2}}).times(3)
 
     assert usage.per_thousand() == {Part.API: {Item.HTTP_API_REQUEST: 3000}}

@@ -14,7 +14,7 @@ WHOLE = Index("whole", ("status",), None)
 
 
 def item(size, **attributes):
-    """Of so many bytes in all."""
+    """Build an item of exactly `size` bytes."""
     it = {"id": {"S": "1"}, **{name: {"S": text} for name, text in attributes.items()}}
     it["filler"] = {"S": "x" * (size - item_bytes(it) - len("filler"))}
     assert item_bytes(it) == size
@@ -22,11 +22,11 @@ def item(size, **attributes):
 
 
 @pytest.mark.parametrize(("size", "units"), [(20, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3)])
-def test_a_write_takes_a_unit_for_each_started_kilobyte(size, units):
+def test_a_write_costs_one_unit_per_started_kilobyte(size, units):
     assert write_units(None, item(size), ()) == {TABLE: units}
 
 
-def test_a_write_takes_the_units_of_the_larger_image():
+def test_a_write_costs_the_units_of_the_larger_image():
     assert write_units(item(3000), item(500), ()) == {TABLE: 3}
 
 
@@ -34,7 +34,7 @@ def test_a_write_takes_the_units_of_the_larger_image():
     ("before", "after", "units"),
     [
         ({}, {}, 0),
-        ({}, {"shard": "0"}, 0),  # one of its keys is missing
+        ({}, {"shard": "0"}, 0),  # one key attribute is missing
         ({}, {"shard": "0", "time": "1"}, 1),
         ({"shard": "0", "time": "1"}, {}, 1),
         ({"shard": "0", "time": "1"}, {"shard": "0", "time": "1"}, 0),
@@ -42,19 +42,19 @@ def test_a_write_takes_the_units_of_the_larger_image():
         ({"shard": "0", "time": "1"}, {"shard": "0", "time": "2"}, 2),
     ],
 )
-def test_an_index_is_written_where_its_entry_changes_and_twice_where_it_moves(before, after, units):
+def test_a_changed_index_entry_costs_one_write_and_a_moved_one_two(before, after, units):
     written = write_units(item(200, **before), item(300, **after), (BY_TIME,))
 
     assert written == {TABLE: 1, "by-time": units}
 
 
-def test_an_index_takes_what_it_projects():
+def test_an_index_entry_has_the_size_of_the_projected_attributes():
     large = item(3000, shard="0", time="1", status="a")
 
     assert write_units(None, large, (BY_TIME, WHOLE)) == {TABLE: 3, "by-time": 1, "whole": 3}
 
 
-def test_an_index_is_read_from_the_description_of_a_table():
+def test_indexes_are_read_from_a_table_description():
     table = {
         "KeySchema": [{"AttributeName": "id"}],
         "GlobalSecondaryIndexes": [
@@ -83,8 +83,8 @@ def test_an_index_is_read_from_the_description_of_a_table():
         ({"BOOL": True}, 1),
         ({"NULL": True}, 1),
         ({"N": "7"}, 2),
-        ({"N": "1000"}, 2),  # zeroes at the end do not count
-        ({"N": "0.05"}, 2),  # nor those at the beginning
+        ({"N": "1000"}, 2),  # trailing zeros do not count
+        ({"N": "0.05"}, 2),  # nor do leading zeros
         ({"N": "10.5"}, 3),
         ({"N": "123"}, 3),
         ({"N": "-123"}, 4),
@@ -98,7 +98,7 @@ def test_an_index_is_read_from_the_description_of_a_table():
         ({"NS": ["7", "1803658287"]}, 2 + 6),
     ],
 )
-def test_values_have_the_sizes_that_aws_documents(value, size):
+def test_values_have_the_documented_sizes(value, size):
     assert item_bytes({"name": value}) == len("name") + size
 
 
@@ -106,7 +106,7 @@ def test_values_have_the_sizes_that_aws_documents(value, size):
     ("size", "consistent", "units"),
     [(0, True, 1), (4096, True, 1), (4097, True, 2), (4096, False, 0.5), (4097, False, 1)],
 )
-def test_a_read_takes_a_unit_for_each_started_four_kilobytes_or_half_of_one(
+def test_a_read_costs_one_unit_per_started_4_kb_or_half_if_eventually_consistent(
     size, consistent, units
 ):
     assert read_units(size, consistent=consistent) == units

@@ -9,49 +9,49 @@ from benchmarks.waiting import (
     SECONDS,
     STILL_WAITING,
     TABLE,
-    Waited,
+    Wait,
     part_of,
 )
 
 ENDS = [1000.0 + seconds for seconds in (*SECONDS, 60, 60)]
 
 
-def waited(calls, delay):
-    """By somebody who knows of every end so many seconds later."""
-    ends = [Waited(calls, end + delay, OUTPUT) for end in ENDS]
-    ends[-2:] = [Waited(calls, end + delay, "InferenceFailed") for end in ENDS[-2:]]
-    return ends
+def waits_with_delay(calls, delay):
+    """Build a contestant's waits that all end this many seconds after the inference."""
+    waits = [Wait(calls, end + delay, OUTPUT) for end in ENDS]
+    waits[-2:] = [Wait(calls, end + delay, "InferenceFailed") for end in ENDS[-2:]]
+    return waits
 
 
-def everybody():
+def all_waits():
     return {
-        POLLING: [*waited(30, 1.0)[:-2], *[Waited(40, None, STILL_WAITING)] * 2],
-        SDK: waited(13, 8.0),
-        API: waited(5, 0.5),
-        ASYNC_API: waited(6, 1.5),
-        TABLE: waited(40, 0.5),
+        POLLING: [*waits_with_delay(30, 1.0)[:-2], *[Wait(40, None, STILL_WAITING)] * 2],
+        SDK: waits_with_delay(13, 8.0),
+        API: waits_with_delay(5, 0.5),
+        ASYNC_API: waits_with_delay(6, 1.5),
+        TABLE: waits_with_delay(40, 0.5),
     }
 
 
-def test_the_targets_are_those_of_the_slower_of_our_clients():
-    part = part_of(everybody(), ENDS)
+def test_the_http_targets_measure_the_slower_client():
+    part = part_of(all_waits(), ENDS)
 
     measured = {each.name: each.measured for each in part.targets}
     assert measured["waiting over HTTP: calls"] == 6
     assert measured["waiting over HTTP: delay"] == pytest.approx(1.5)
 
 
-def test_who_still_waits_for_what_failed_has_no_delay():
-    part = part_of(everybody(), ENDS)
+def test_a_contestant_that_still_waits_has_no_delay():
+    part = part_of(all_waits(), ENDS)
 
     failed = part.facts["failed"]
     assert failed[POLLING] == {"outcome": STILL_WAITING, "calls": 40, "delay_s": None}
     assert failed[API] == {"outcome": "InferenceFailed", "calls": 5, "delay_s": 0.5}
 
 
-def test_a_wait_without_its_output_is_not_measured():
-    of_all = everybody()
-    of_all[SDK][1] = Waited(3, ENDS[1], "UnexpectedClientError")
+def test_a_missing_output_is_an_error():
+    waits = all_waits()
+    waits[SDK][1] = Wait(3, ENDS[1], "UnexpectedClientError")
 
     with pytest.raises(RuntimeError, match="SageMaker SDK"):
-        part_of(of_all, ENDS)
+        part_of(waits, ENDS)

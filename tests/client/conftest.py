@@ -1,10 +1,10 @@
 import pytest
 
 from tests.client.service import (
+    BlockingAsyncClient,
     Clock,
     FakeService,
-    InLoop,
-    asyncio_client,
+    async_client,
     blocking_client,
     no_storage,
 )
@@ -21,21 +21,21 @@ def service(clock):
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
-def client_of(request, clock):
-    """Makes a client of each kind, called in the same way."""
-    loops = []
+def make_client(request, clock):
+    """Creates a Client, or an AsyncClient that is called like one."""
+    async_clients = []
 
     def make(service, storage=no_storage):
         if request.param == "blocking":
             return blocking_client(service, clock, storage)
-        loops.append(InLoop(asyncio_client(service, clock, storage)))
-        return loops[-1]
+        async_clients.append(BlockingAsyncClient(async_client(service, clock, storage)))
+        return async_clients[-1]
 
     yield make
-    for loop in loops:
-        loop.close_loop()
+    for each in async_clients:
+        each.close_loop()
 
 
 @pytest.fixture
-def client(client_of, service):
-    return client_of(service)
+def client(make_client, service):
+    return make_client(service)

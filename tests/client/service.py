@@ -1,4 +1,4 @@
-"""The service in memory, time that is simulated, and both clients over them."""
+"""The HTTP API in memory with simulated time, and both clients connected to it."""
 
 import asyncio
 import heapq
@@ -29,7 +29,7 @@ START = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Clock:
-    """Seconds that pass only when somebody sleeps, or is waited for."""
+    """A clock that advances only when code sleeps or the service holds a request."""
 
     now: float = 0.0
 
@@ -40,15 +40,15 @@ class Clock:
         assert seconds > 0
         self.now += seconds
 
-    async def sleep_in_loop(self, seconds: float) -> None:
+    async def async_sleep(self, seconds: float) -> None:
         self.sleep(seconds)
 
 
 @dataclass
 class Invocation:
-    """What becomes of an inference: at `ends_at` it has `status`.
+    """A simulated inference, which has its `status` from `ends_at` on.
 
-    Before, it is InProgress if it is `registered`, else nobody knows of it.
+    Before that it is InProgress if it is `registered`, else unknown.
     """
 
     inference_id: str
@@ -58,18 +58,19 @@ class Invocation:
     members: dict[str, Any] = field(default_factory=dict)
 
     def record(self, now: float) -> dict[str, Any] | None:
-        known = {"inference_id": self.inference_id, "endpoint_name": "speech"}
+        key = {"inference_id": self.inference_id, "endpoint_name": "speech"}
         if now >= self.ends_at:
             event_time = (START + timedelta(seconds=self.ends_at)).isoformat()
-            return known | {"status": self.status, "event_time": event_time} | self.members
-        return known | {"status": "InProgress"} if self.registered else None
+            return key | {"status": self.status, "event_time": event_time} | self.members
+        return key | {"status": "InProgress"} if self.registered else None
 
 
 class FakeService:
-    """Speaks the HTTP API. `failures` are answers, or errors, that come before the true ones.
+    """The HTTP API.
 
-    `invoked` are the submissions that were: their members and bodies. So many answers to what
-    submitters say as `lost_answers` says are lost on their way, after it was done.
+    `failures` are responses or exceptions for the next requests. `invoked` holds the members and
+    the input of each submission that invoked an endpoint. The next `lost_responses` writes succeed,
+    but their responses are lost. `holds_requests` is False for a service that ignores `wait`.
     """
 
     def __init__(self, clock: Clock, *invocations: Invocation) -> None:
@@ -80,57 +81,57 @@ class FakeService:
         self.pages: list[dict[str, Any]] = []
         self.registered: list[tuple[str, dict[str, Any]]] = []
         self.invoked: list[tuple[dict[str, Any], bytes | None]] = []
-        self.lost_answers = 0
+        self.lost_responses = 0
         self.requests: list[httpx.Request] = []
         self.calls_by_id = Counter[str]()
-        self.holds_questions_open = True
-        self.seconds_for_an_answer = 0.0
+        self.holds_requests = True
+        self.response_seconds = 0.0
         self._clock = clock
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        self._clock.now += self.seconds_for_an_answer
+        self._clock.now += self.response_seconds
         if self.failures:
             failure = self.failures.pop(0)
             if isinstance(failure, Exception):
                 raise failure
-            return again(failure)
+            return copy_response(failure)
         if request.method == "PUT" or (request.method, request.url.path) == ("POST", "/inferences"):
-            return self._said(request)
+            return self._write(request)
         match request.url.path:
             case "/inference":
-                return self._one(request.url.params)
+                return self._get(request.url.params)
             case "/inferences:batchGet":
-                return self._many(json.loads(request.content))
+                return self._batch_get(json.loads(request.content))
             case "/inference/output":
-                return self._output(request.url.params["id"])
+                return self._get_output(request.url.params["id"])
             case "/inferences":
                 return httpx.Response(200, json=self.pages.pop(0))
             case "/endpoints/speech/summary":
                 return httpx.Response(200, json={"endpoint_name": "speech", "days": SUMMARY})
         raise AssertionError(request.url.path)
 
-    def _said(self, request: httpx.Request) -> httpx.Response:
+    def _write(self, request: httpx.Request) -> httpx.Response:
         members = json.loads(request.content)
         match request.method, request.url.path:
             case "PUT", "/inference":
-                answer = self._register(request.url.params["id"], REGISTRATION.check(members))
+                response = self._register(request.url.params["id"], REGISTRATION.check(members))
             case "POST", "/inferences":
                 others, body = parse_input(members)
-                answer = self._submit(SUBMISSION.check(others), body)
+                response = self._submit(SUBMISSION.check(others), body)
             case _:
                 raise AssertionError(request.url.path)
-        if self.lost_answers:
-            self.lost_answers -= 1
+        if self.lost_responses:
+            self.lost_responses -= 1
             raise httpx.ReadTimeout("lost")
-        return answer
+        return response
 
     def _register(self, inference_id: str, members: dict[str, Any]) -> httpx.Response:
         self.registered.append((inference_id, members))
-        told = {name: members[name] for name in PROMISED if name in members}
+        promised = {name: members[name] for name in PROMISED if name in members}
         record = {"inference_id": inference_id, "endpoint_name": members["endpoint"]}
         record |= {"status": "InProgress", "submitted_at": members["submitted_at"]}
-        return httpx.Response(200, json=record | {"submission": told})
+        return httpx.Response(200, json=record | {"submission": promised})
 
     def _submit(self, members: dict[str, Any], body: bytes | None) -> httpx.Response:
         inference_id = inference_id_for(members["endpoint"], members["idempotency_key"])
@@ -147,34 +148,33 @@ class FakeService:
         self.invoked.append((members, body))
         return httpx.Response(201, json=record)
 
-    def _one(self, params: httpx.QueryParams) -> httpx.Response:
+    def _get(self, params: httpx.QueryParams) -> httpx.Response:
         inference_id = params["id"]
         self.calls_by_id[inference_id] += 1
-        if why := self.missing.get(inference_id):
-            return problem(**why)
+        if missing := self.missing.get(inference_id):
+            return problem(**missing)
         self._hold([inference_id], float(params.get("wait", 0)))
         record = self._record(inference_id)
         return httpx.Response(200, json=record) if record else problem(Problem.UNKNOWN_INFERENCE)
 
-    def _many(self, asked: dict[str, Any]) -> httpx.Response:
-        ids = asked["inference_ids"]
+    def _batch_get(self, members: dict[str, Any]) -> httpx.Response:
+        ids = members["inference_ids"]
         assert 1 <= len(ids) <= 100
         self.calls_by_id.update(ids)
-        self._hold(ids, asked.get("wait", 0))
-        found = {each: self._record(each) for each in ids}
+        self._hold(ids, members.get("wait", 0))
+        records = {each: self._record(each) for each in ids}
         unknown = {"reason": "unknown"}
         missing = [
             {"inference_id": each} | self.missing.get(each, unknown)
-            for each, record in found.items()
+            for each, record in records.items()
             if record is None
         ]
-        return httpx.Response(
-            200, json={"inferences": [each for each in found.values() if each], "missing": missing}
-        )
+        inferences = [each for each in records.values() if each]
+        return httpx.Response(200, json={"inferences": inferences, "missing": missing})
 
-    def _output(self, inference_id: str) -> httpx.Response:
+    def _get_output(self, inference_id: str) -> httpx.Response:
         if self.output:
-            return again(self.output)
+            return copy_response(self.output)
         record = self._record(inference_id)
         assert record
         if record["status"] != "Completed":
@@ -187,20 +187,20 @@ class FakeService:
 
     def _hold(self, ids: list[str], wait: float) -> None:
         assert 0 <= wait <= 20
-        if not self.holds_questions_open:
+        if not self.holds_requests:
             return
         ends = [self.invocations[each].ends_at for each in ids if each in self.invocations]
         all_ended = max(ends) if len(ends) == len(ids) else float("inf")
         self._clock.now = max(self._clock.now, min(self._clock.now + wait, all_ended))
 
 
-def again(response: httpx.Response) -> httpx.Response:
-    """A response that can be sent: one can be once."""
+def copy_response(response: httpx.Response) -> httpx.Response:
+    """httpx can send a response only once."""
     return httpx.Response(response.status_code, headers=response.headers, content=response.content)
 
 
 def problem(type: str, status: int = 404, **members: Any) -> httpx.Response:
-    document = {"type": str(type), "status": status, "detail": "as it is"} | members
+    document = {"type": str(type), "status": status, "detail": "the detail"} | members
     return httpx.Response(status, json=document)
 
 
@@ -225,7 +225,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def no_storage(_request: httpx.Request) -> httpx.Response:
-    raise AssertionError("no output is to be read")
+    raise AssertionError("expected no request to the storage")
 
 
 def blocking_client(
@@ -233,26 +233,27 @@ def blocking_client(
 ) -> Client:
     clock = clock or Clock()
     http = httpx.Client(transport=httpx.MockTransport(service), trust_env=False)
-    api = sync_driver.HttpBackend(Api(API_URL), http)
-    store = httpx.Client(transport=httpx.MockTransport(storage), trust_env=False)
-    pace = Backoff(clock, lambda: 0.5)
-    return Client.driven_by(sync_driver.Driver(api, store, pace=pace, sleep=clock.sleep))
+    backend = sync_driver.HttpBackend(Api(API_URL), http)
+    storage_http = httpx.Client(transport=httpx.MockTransport(storage), trust_env=False)
+    backoff = Backoff(clock, lambda: 0.5)
+    driver = sync_driver.Driver(backend, storage_http, backoff=backoff, sleep=clock.sleep)
+    return Client.with_driver(driver)
 
 
-def asyncio_client(
+def async_client(
     service: Handler, clock: Clock | None = None, storage: Handler = no_storage
 ) -> AsyncClient:
     clock = clock or Clock()
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    api = async_driver.HttpBackend(Api(API_URL), http)
-    store = httpx.AsyncClient(transport=httpx.MockTransport(storage), trust_env=False)
-    pace = Backoff(clock, lambda: 0.5)
-    driver = async_driver.Driver(api, store, pace=pace, sleep=clock.sleep_in_loop)
-    return AsyncClient.driven_by(driver)
+    backend = async_driver.HttpBackend(Api(API_URL), http)
+    storage_http = httpx.AsyncClient(transport=httpx.MockTransport(storage), trust_env=False)
+    backoff = Backoff(clock, lambda: 0.5)
+    driver = async_driver.Driver(backend, storage_http, backoff=backoff, sleep=clock.async_sleep)
+    return AsyncClient.with_driver(driver)
 
 
-class InLoop:
-    """An AsyncClient, called as a Client is: each call runs in an event loop."""
+class BlockingAsyncClient:
+    """An AsyncClient with blocking methods: each call runs in an event loop."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
@@ -260,18 +261,18 @@ class InLoop:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
-            answer = getattr(self._client, name)(*arguments, **named)
-            if isinstance(answer, AsyncIterator):
-                return self._each(answer)
-            return self._runner.run(answer)
+            result = getattr(self._client, name)(*arguments, **named)
+            if isinstance(result, AsyncIterator):
+                return self._iterate(result)
+            return self._runner.run(result)
 
         return call
 
-    def _each(self, found: AsyncIterator[Any]) -> Iterator[Any]:
-        async def following() -> Any:
-            return await anext(found, None)
+    def _iterate(self, values: AsyncIterator[Any]) -> Iterator[Any]:
+        async def next_value() -> Any:
+            return await anext(values, None)
 
-        while (value := self._runner.run(following())) is not None:
+        while (value := self._runner.run(next_value())) is not None:
             yield value
 
     def close_loop(self) -> None:
@@ -280,45 +281,48 @@ class InLoop:
 
 
 class SimulatedDriver:
-    """Does the steps in simulated time, ten questions side by side as the true drivers do."""
+    """Carries out steps in simulated time, with as many concurrent requests as the real drivers.
+
+    `items` holds the time and the value of each Item, `sleeps` the seconds of each Sleep.
+    """
 
     def __init__(self, clock: Clock, service: Handler) -> None:
-        self.pauses: list[float] = []
-        self.found: list[tuple[float, Any]] = []
+        self.sleeps: list[float] = []
+        self.items: list[tuple[float, Any]] = []
         self._clock = clock
         self._service = service
 
-    def result(self, operation: Any) -> Any:
-        reply = None
+    def run(self, operation: Any) -> Any:
+        result = None
         while True:
             try:
-                step = operation.send(reply)
+                step = operation.send(result)
             except StopIteration as end:
                 return end.value
-            reply = self._do(step)
+            result = self._execute(step)
 
-    def _do(self, step: Any) -> Any:
+    def _execute(self, step: Any) -> Any:
         match step:
             case Send():
-                return self._ask(step)
+                return self._send_all(step)
             case Sleep(seconds):
-                self.pauses.append(seconds)
+                self.sleeps.append(seconds)
                 self._clock.sleep(seconds)
             case Item(value):
-                self.found.append((self._clock.now, value))
+                self.items.append((self._clock.now, value))
         return None
 
-    def _ask(self, step: Send) -> list[Any]:
-        lanes = [self._clock.now] * MAX_IN_FLIGHT
-        replies = []
-        for question in step.questions:
-            self._clock.now = heapq.heappop(lanes)
-            asked = step.in_turn(question, self._clock.now)
-            if asked is None:
-                replies.append(None)
+    def _send_all(self, step: Send) -> list[Any]:
+        free_at = [self._clock.now] * MAX_IN_FLIGHT
+        responses = []
+        for request in step.requests:
+            self._clock.now = heapq.heappop(free_at)
+            limited = step.limit_wait(request, self._clock.now)
+            if limited is None:
+                responses.append(None)
             else:
-                response = self._service(Api(API_URL).request(asked))
-                replies.append(parse_response(asked, response))
-            heapq.heappush(lanes, self._clock.now)
-        self._clock.now = max(lanes)
-        return replies
+                http_response = self._service(Api(API_URL).build_request(limited))
+                responses.append(parse_response(limited, http_response))
+            heapq.heappush(free_at, self._clock.now)
+        self._clock.now = max(free_at)
+        return responses

@@ -1,4 +1,4 @@
-"""Errors, as they pass between processes."""
+"""Errors can be pickled and copied."""
 
 import copy
 import pickle
@@ -6,16 +6,16 @@ import pickle
 import pytest
 
 from inference_results.client import Inference, errors
-from inference_results.client.sagemaker_sdk import NothingArrived
+from inference_results.client.sagemaker_sdk import S3WaitTimeout
 
 FAILED = Inference(inference_id="one", endpoint_name="speech", status="Failed")
 
 
-def leaves(kind):
-    return [each for child in kind.__subclasses__() for each in (child, *leaves(child))]
+def all_subclasses(kind):
+    return [each for child in kind.__subclasses__() for each in (child, *all_subclasses(child))]
 
 
-RAISED = [
+ERRORS = [
     errors.NotFound("one"),
     errors.RecordExpired("one", "2026-01-25"),
     errors.AmbiguousInference("one", ["a", "b"]),
@@ -24,9 +24,9 @@ RAISED = [
     errors.InvocationRejected("ValidationError", "no such endpoint"),
     errors.NotAuthorized("no", 401),
     errors.ServiceUnavailable("no", 503, 7.0),
-    errors.UnexpectedResponse("what?", 418),
+    errors.UnexpectedResponse("teapot", 418),
     errors.WaitTimeout(60, pending=["two"], done={"one": FAILED}),
-    NothingArrived(60, pending=["s3://bucket/key"]),
+    S3WaitTimeout(60, pending=["s3://bucket/key"]),
     errors.InferenceFailed(FAILED),
     errors.InferenceExpired(FAILED),
     errors.InferenceLost(FAILED),
@@ -38,18 +38,18 @@ RAISED = [
 ]
 
 
-def test_all_errors_are_here():
-    assert {type(each) for each in RAISED} == set(leaves(errors.ClientError))
+def test_every_client_error_is_tested():
+    assert {type(each) for each in ERRORS} == set(all_subclasses(errors.ClientError))
 
 
-def pickled(error):
-    return pickle.loads(pickle.dumps(error))  # noqa: S301 - it is our own
+def pickle_and_load(error):
+    return pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled by this test
 
 
-@pytest.mark.parametrize("error", RAISED, ids=lambda each: type(each).__name__)
-@pytest.mark.parametrize("passed", [pickled, copy.copy])
-def test_an_error_passes_whole(error, passed):
-    got = passed(error)
-    assert type(got) is type(error)
-    assert str(got) == str(error)
-    assert vars(got) == vars(error)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("duplicate", [pickle_and_load, copy.copy])
+def test_pickling_and_copying_keep_type_message_and_attributes(error, duplicate):
+    duplicated = duplicate(error)
+    assert type(duplicated) is type(error)
+    assert str(duplicated) == str(error)
+    assert vars(duplicated) == vars(error)

@@ -31,7 +31,7 @@ RECORD = {
 }
 
 
-def test_a_record_is_read_as_documented_and_newer_fields_are_ignored():
+def test_from_document_parses_a_record_and_ignores_unknown_fields():
     inference = Inference.from_document(RECORD)
     assert inference.event_time == datetime(2025, 8, 3, 12, 41, 0, 586000, UTC)
     assert inference.output
@@ -41,27 +41,27 @@ def test_a_record_is_read_as_documented_and_newer_fields_are_ignored():
     assert inference.raw is RECORD
 
 
-def test_payload_and_custom_attributes_are_in_no_text():
-    shown = repr(Inference.from_document(RECORD))
-    assert "payload" not in shown
-    assert "secret" not in shown
+def test_repr_hides_the_payload_and_custom_attributes():
+    text = repr(Inference.from_document(RECORD))
+    assert "payload" not in text
+    assert "secret" not in text
 
 
-def test_equal_records_have_one_hash_whatever_the_metadata():
+def test_equal_records_have_equal_hashes_despite_unhashable_metadata():
     record = RECORD | {"caller_metadata": {"job": [1]}}
     first, second = (Inference.from_document(record | {"newer": each}) for each in (1, 2))
     assert {first, second} == {first}
 
 
 @pytest.mark.parametrize(
-    ("shown", "content"),
+    ("inline", "content"),
     [
         ({"encoding": "base64", "content": "/wA="}, b"\xff\x00"),
         ({"encoding": "utf-8", "content": ""}, b""),
     ],
 )
-def test_an_inline_output_is_bytes(shown, content):
-    record = RECORD | {"output": {"inline": shown}}
+def test_an_inline_output_is_decoded_to_bytes(inline, content):
+    record = RECORD | {"output": {"inline": inline}}
     output = Inference.from_document(record).output
     assert output
     assert output.inline == content
@@ -75,7 +75,7 @@ def test_an_inline_output_is_bytes(shown, content):
         ("Lost", InferenceLost),
     ],
 )
-def test_an_end_without_an_output_can_be_raised(status, error):
+def test_raise_for_status_raises_the_error_for_the_status(status, error):
     failure = {"code": "MODEL_TIMEOUT", "retryable": True, "reason": "took long", "newer": 1}
     inference = Inference.from_document(RECORD | {"status": status, "failure": failure})
     assert inference.failure == Failure(code="MODEL_TIMEOUT", retryable=True, reason="took long")
@@ -88,7 +88,7 @@ def test_an_end_without_an_output_can_be_raised(status, error):
 
 
 @pytest.mark.parametrize("status", ["Completed", "InProgress", "Preempted"])
-def test_nothing_is_raised_for_other_statuses_and_an_unknown_one_is_an_end(status):
+def test_other_statuses_raise_nothing_and_an_unknown_one_is_terminal(status):
     inference = Inference.from_document(RECORD | {"status": status})
     assert inference.raise_for_status() is inference
     assert inference.is_terminal == (status != "InProgress")

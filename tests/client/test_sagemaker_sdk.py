@@ -1,4 +1,4 @@
-"""Responses of the SageMaker SDK, as far as S3 can be pretended; tests/deploy has the real SDK."""
+"""Responses of the SageMaker SDK, with a fake predictor. tests/deploy uses the real SDK."""
 
 import json
 from dataclasses import dataclass, field
@@ -24,15 +24,15 @@ FAILURE = f"s3://{BUCKET}/failures/a-error.out"
 
 
 class Predictor:
-    """What AsyncInferenceResponse asks of the predictor inside its AsyncPredictor."""
+    """The predictor inside an AsyncPredictor."""
 
     def _handle_response(self, response):
         return json.loads(response["Body"].read()), response.get("ContentType")
 
 
 @dataclass
-class Service:
-    """The methods of Client that are used, for one inference that has ended."""
+class FakeClient:
+    """The methods of Client that are used, for one ended inference."""
 
     inference: Inference
     body: bytes = b""
@@ -50,17 +50,17 @@ class Service:
 @dataclass
 class Time:
     now: float = 1000
-    pauses: list[float] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
 
     def clock(self):
         return self.now
 
     def sleep(self, seconds):
-        self.pauses.append(seconds)
+        self.sleeps.append(seconds)
         self.now += seconds
 
 
-def response(s3=None):
+def sdk_response(s3=None):
     predictor = SimpleNamespace(predictor=Predictor(), s3_client=s3, endpoint_name="speech")
     return SimpleNamespace(predictor_async=predictor, output_path=OUTPUT, failure_path=FAILURE)
 
@@ -98,8 +98,8 @@ def promised(s3, time):
     )
 
 
-class Refusing:
-    """An S3 client that first answers some GetObjects with errors; HTTP status and code each."""
+class FailingS3:
+    """An S3 client whose first GetObject calls fail, each with an HTTP status and an error code."""
 
     def __init__(self, s3, *errors):
         self._s3 = s3
@@ -109,11 +109,11 @@ class Refusing:
         if not self._errors:
             return self._s3.get_object(**request)
         status, code = self._errors.pop(0)
-        answer = {
+        response = {
             "Error": {"Code": code, "Message": ""},
             "ResponseMetadata": {"HTTPStatusCode": status},
         }
-        raise self._s3.exceptions.ClientError(answer, "GetObject")
+        raise self._s3.exceptions.ClientError(response, "GetObject")
 
 
 def with_s3(promised, s3):
@@ -121,121 +121,121 @@ def with_s3(promised, s3):
     return PromisedObjects(s3=s3, **{name: getattr(promised, name) for name in fields})
 
 
-def test_with_an_id_the_service_is_asked_and_the_predictor_reads_the_output():
-    service = Service(
+def test_with_an_id_the_client_waits_and_the_predictor_deserializes():
+    client = FakeClient(
         ended("Completed", output=Output(content_type="application/json")), body=b'{"a": 1}'
     )
-    ours = PredictorResponse(service=service, response=response(), inference_id="one")
-    assert ours.get_result(30) == ({"a": 1}, "application/json")
-    assert service.calls == [("wait", "one", 30, None), ("output", "one", "speech", None)]
+    response = PredictorResponse(client=client, response=sdk_response(), inference_id="one")
+    assert response.get_result(30) == ({"a": 1}, "application/json")
+    assert client.calls == [("wait", "one", 30, None), ("output", "one", "speech", None)]
 
 
-def test_an_id_on_several_endpoints_is_told_apart():
-    service = Service(ended("Completed"), body=b"1")
-    ours = PredictorResponse(
-        service=service, response=response(), inference_id="one", endpoint="speech"
+def test_the_endpoint_is_passed_to_the_client():
+    client = FakeClient(ended("Completed"), body=b"1")
+    response = PredictorResponse(
+        client=client, response=sdk_response(), inference_id="one", endpoint="speech"
     )
-    ours.get_result(30)
-    assert service.calls[0] == ("wait", "one", 30, "speech")
+    response.get_result(30)
+    assert client.calls[0] == ("wait", "one", 30, "speech")
 
 
-def test_an_unknown_content_type_is_left_to_the_predictor():
-    service = Service(ended("Completed", output=Output()), body=b"1")
-    ours = PredictorResponse(service=service, response=response(), inference_id="one")
-    assert ours.get_result(30) == (1, None)
+def test_without_a_content_type_the_predictor_gets_none():
+    client = FakeClient(ended("Completed", output=Output()), body=b"1")
+    response = PredictorResponse(client=client, response=sdk_response(), inference_id="one")
+    assert response.get_result(30) == (1, None)
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [("Failed", InferenceFailed), ("Expired", InferenceExpired), ("Lost", InferenceLost)],
 )
-def test_with_an_id_an_end_without_an_output_is_an_end(status, error):
-    service = Service(ended(status))
-    ours = PredictorResponse(service=service, response=response(), inference_id="one")
+def test_with_an_id_an_end_without_an_output_raises(status, error):
+    client = FakeClient(ended(status))
+    response = PredictorResponse(client=client, response=sdk_response(), inference_id="one")
     with pytest.raises(error):
-        ours.get_result(30)
+        response.get_result(30)
 
 
-def test_without_an_id_the_output_is_read_from_s3_by_the_predictor(s3):
+def test_without_an_id_the_predictor_reads_the_output_from_s3(s3):
     put(OUTPUT, b'{"a": 1}', ContentType="application/json")
-    service = Service(ended("Completed"))
-    ours = PredictorResponse(service=service, response=response(s3))
-    assert ours.get_result(0) == ({"a": 1}, "application/json")
-    assert service.calls == []
+    client = FakeClient(ended("Completed"))
+    response = PredictorResponse(client=client, response=sdk_response(s3))
+    assert response.get_result(0) == ({"a": 1}, "application/json")
+    assert client.calls == []
 
 
-def test_an_empty_output_is_an_output(promised):
+def test_an_empty_output_is_returned(promised):
     put(OUTPUT, b"")
-    assert promised.await_output(0)["Body"].read() == b""
+    assert promised.wait_for_output(0)["Body"].read() == b""
 
 
-def test_a_failure_object_ends_the_wait_with_its_beginning(promised):
+def test_a_failure_object_raises_with_its_beginning_as_the_reason(promised):
     put(FAILURE, "é".encode() * 3000)
     with pytest.raises(InferenceFailed) as raised:
-        promised.await_output(60)
+        promised.wait_for_output(60)
     assert raised.value.reason.startswith("ééé")
     assert (raised.value.code, raised.value.inference.endpoint_name) == ("UNKNOWN", "speech")
     assert OUTPUT in str(raised.value)
 
 
-def test_where_both_objects_are_the_output_counts(promised):
+def test_an_output_wins_over_a_failure_object(promised):
     put(FAILURE, b"no")
     put(OUTPUT, b"yes")
-    assert promised.await_output(0)["Body"].read() == b"yes"
+    assert promised.wait_for_output(0)["Body"].read() == b"yes"
 
 
-def test_an_output_that_comes_late_is_found(promised, time):
+def test_an_output_that_appears_later_is_returned(promised, time):
     def sleep(seconds):
         time.sleep(seconds)
         if time.now > 1020:
             put(OUTPUT, b"late")
 
-    found = PromisedObjects(
+    response = PromisedObjects(
         s3=promised.s3,
         endpoint_name="speech",
         output_path=OUTPUT,
         failure_path=None,
         clock=time.clock,
         sleep=sleep,
-    ).await_output(60)
-    assert found["Body"].read() == b"late"
+    ).wait_for_output(60)
+    assert response["Body"].read() == b"late"
 
 
-def test_neither_object_ends_the_wait_in_time(promised, time):
+def test_a_wait_without_objects_times_out(promised, time):
     with pytest.raises(WaitTimeout, match="neither an output nor a failure within 60 s") as raised:
-        promised.await_output(60)
+        promised.wait_for_output(60)
     assert time.now == 1060
     assert raised.value.pending == [OUTPUT]
     assert isinstance(raised.value.__cause__, ObjectDenied)
 
 
-def test_looks_become_rarer_and_are_spread(promised, time):
+def test_delays_grow_and_have_jitter(promised, time):
     with pytest.raises(WaitTimeout):
-        promised.await_output(3600)
-    first, *_, before_last, _ = time.pauses
+        promised.wait_for_output(3600)
+    first, *_, before_last, _ = time.sleeps
     assert 0.25 <= first <= 0.5
     assert 7.5 <= before_last <= 15
-    assert len(set(time.pauses)) == len(time.pauses)
+    assert len(set(time.sleeps)) == len(time.sleeps)
 
 
 @pytest.mark.parametrize(
-    "refusal", [(403, "AccessDenied"), (503, "SlowDown"), (500, "InternalError")]
+    "error", [(403, "AccessDenied"), (503, "SlowDown"), (500, "InternalError")]
 )
-def test_an_answer_that_may_pass_is_waited_through(promised, s3, refusal):
+def test_a_transient_error_does_not_end_the_wait(promised, s3, error):
     put(OUTPUT, b"yes")
-    found = with_s3(promised, Refusing(s3, refusal, refusal)).await_output(60)
-    assert found["Body"].read() == b"yes"
+    response = with_s3(promised, FailingS3(s3, error, error)).wait_for_output(60)
+    assert response["Body"].read() == b"yes"
 
 
-@pytest.mark.parametrize("refusal", [(404, "NoSuchBucket"), (400, "ExpiredToken")])
-def test_an_answer_that_stays_ends_the_wait_at_once(promised, s3, time, refusal):
+@pytest.mark.parametrize("error", [(404, "NoSuchBucket"), (400, "ExpiredToken")])
+def test_a_permanent_error_ends_the_wait_at_once(promised, s3, time, error):
     with pytest.raises(OutputUnavailable) as raised:
-        with_s3(promised, Refusing(s3, refusal)).await_output(60)
-    assert raised.value.code == refusal[1]
-    assert time.pauses == []
+        with_s3(promised, FailingS3(s3, error)).wait_for_output(60)
+    assert raised.value.code == error[1]
+    assert time.sleeps == []
 
 
-def test_an_unreadable_failure_does_not_hide_the_output_that_comes(promised, s3):
+def test_an_unreadable_failure_object_does_not_hide_a_later_output(promised, s3):
     put(OUTPUT, b"yes")
-    refusing = Refusing(s3, (404, "NoSuchKey"), (404, "NoSuchBucket"))
-    assert with_s3(promised, refusing).await_output(60)["Body"].read() == b"yes"
+    failing = FailingS3(s3, (404, "NoSuchKey"), (404, "NoSuchBucket"))
+    assert with_s3(promised, failing).wait_for_output(60)["Body"].read() == b"yes"

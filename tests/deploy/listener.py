@@ -1,4 +1,4 @@
-"""Who listens to the event bus."""
+"""A queue that receives events from the bus."""
 
 import json
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from tests.events_on_bus import check_event
 
 
 @contextmanager
-def listening_queue(outputs: dict[str, str], name: str, endpoint_names: list[str]) -> Iterator[str]:
-    """The URL of a queue that is told of these endpoints, by a rule of the same name."""
+def event_queue(outputs: dict[str, str], name: str, endpoint_names: list[str]) -> Iterator[str]:
+    """Create a queue, and a rule that sends it the events of these endpoints. Yield its URL."""
     events, sqs = boto3.client("events"), boto3.client("sqs")
-    # By its name: the embedded EventBridge takes no ARN for a rule, as AWS does.
+    # The embedded EventBridge accepts the bus of a rule only by name, not by ARN.
     bus = outputs[StackOutput.EVENT_BUS_ARN].rpartition("/")[2]
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
@@ -31,14 +31,14 @@ def listening_queue(outputs: dict[str, str], name: str, endpoint_names: list[str
 
 
 class Listener:
-    """A queue, and what came into it, each event as the schema says."""
+    """Reads events from a queue, and validates each against the schema."""
 
     def __init__(self, url):
         self.url = url
         self._sqs = boto3.client("sqs")
         self.events = []
 
-    def listen(self):
+    def receive(self):
         while messages := self._sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1
         ).get("Messages"):
@@ -52,6 +52,6 @@ class Listener:
             self._sqs.delete_message_batch(QueueUrl=self.url, Entries=handles)
         return self.events
 
-    def told(self, inference_id):
-        self.listen()
+    def events_of(self, inference_id):
+        self.receive()
         return [each for each in self.events if each["detail"]["inference_id"] == inference_id]

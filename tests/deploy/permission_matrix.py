@@ -1,7 +1,7 @@
-"""Who may do what on the deployed system: deeds, and which of them each role may do.
+"""Actions on the deployed system, and which of them each role is allowed to perform.
 
-What is not in a role's set is forbidden to it. In a text `{Name}` stands for a resource of the
-deployed stack, filled in by the test.
+An action that is not in a role's set must be denied. `{Name}` in a string is replaced by the name
+of a deployed resource.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from inference_results.contract import Index
 
 @dataclass(frozen=True)
 class Call:
-    """A call of AWS that is made. `harmless` is the error that an allowed one ends with."""
+    """An AWS call that the test makes. `harmless_error` is the error of an allowed call, if any."""
 
     service: str
     operation: str
     parameters: Mapping[str, Any]
-    harmless: str = ""
+    harmless_error: str = ""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the HTTP API that is made; an allowed one may be answered with any problem."""
+    """An HTTP API request that the test sends. Any status except 403 counts as allowed."""
 
     method: str
     path: str
@@ -32,27 +32,27 @@ class Request:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What MiniStack does not enforce, or what would do harm: IAM's simulation tells."""
+    """An action that IAM simulates, because MiniStack does not enforce it or it would do harm."""
 
-    action: str
+    iam_action: str
     resource: str
 
 
-Deed = Call | Request | Simulated
+Action = Call | Request | Simulated
 
-NOBODYS_KEY = {"inference_id": {"S": "nobody's"}, "endpoint_name": {"S": "-"}}
-NOBODYS_DAY = {"endpoint_name": {"S": "-"}, "day_writer": {"S": "nobody's"}}
+UNKNOWN_KEY = {"inference_id": {"S": "unknown"}, "endpoint_name": {"S": "-"}}
+UNKNOWN_DAY = {"endpoint_name": {"S": "-"}, "day_writer": {"S": "unknown"}}
 NEVER_TRUE = "attribute_exists(inference_id) AND attribute_not_exists(inference_id)"
 
 
 def publish(topic: str) -> Call:
     parameters = {"TopicArn": topic, "Message": ""}
-    return Call("sns", "publish", parameters, harmless="InvalidParameter")
+    return Call("sns", "publish", parameters, harmless_error="InvalidParameter")
 
 
 def send(url: str) -> Call:
     parameters = {"QueueUrl": url, "MessageBody": "forged", "DelaySeconds": 1_000_000}
-    return Call("sqs", "send_message", parameters, harmless="InvalidParameterValue")
+    return Call("sqs", "send_message", parameters, harmless_error="InvalidParameterValue")
 
 
 def receive(url: str) -> Call:
@@ -61,7 +61,7 @@ def receive(url: str) -> Call:
 
 def delete_message(url: str) -> Call:
     parameters = {"QueueUrl": url, "ReceiptHandle": "none"}
-    return Call("sqs", "delete_message", parameters, harmless="ReceiptHandleIsInvalid")
+    return Call("sqs", "delete_message", parameters, harmless_error="ReceiptHandleIsInvalid")
 
 
 def query(table: str, key: str = "inference_id", **index: str) -> Call:
@@ -69,7 +69,7 @@ def query(table: str, key: str = "inference_id", **index: str) -> Call:
         "TableName": table,
         "KeyConditionExpression": "#key = :key",
         "ExpressionAttributeNames": {"#key": key},
-        "ExpressionAttributeValues": {":key": {"S": "nobody's"}},
+        "ExpressionAttributeValues": {":key": {"S": "unknown"}},
         **index,
     }
     return Call("dynamodb", "query", parameters)
@@ -81,7 +81,7 @@ def query_index(index: Index, key: str) -> Call:
 
 def change(table: str, key: Mapping[str, Any], operation: str) -> Call:
     parameters = {"TableName": table, "Key": key, "ConditionExpression": NEVER_TRUE}
-    return Call("dynamodb", operation, parameters, harmless="ConditionalCheckFailedException")
+    return Call("dynamodb", operation, parameters, harmless_error="ConditionalCheckFailedException")
 
 
 def get_object(key: str, bucket: str = "{OutputBucket}", **version: str) -> Call:
@@ -102,41 +102,45 @@ def invoke(function: str) -> Call:
 
 
 def put_event(bus: str) -> Call:
-    entry = {"EventBusName": bus, "Source": "nobody", "DetailType": "Forged", "Detail": "{{}}"}
+    entry = {"EventBusName": bus, "Source": "unknown", "DetailType": "Forged", "Detail": "{{}}"}
     return Call("events", "put_events", {"Entries": [entry]})
 
 
-DEEDS: dict[str, Deed] = {
-    # Notifications on their way
+ACTIONS: dict[str, Action] = {
+    # Topics and queues
     "publish to the success topic": publish("{SuccessTopicArn}"),
     "publish to the error topic": publish("{ErrorTopicArn}"),
-    "publish to the topic of the alarms": publish("{AlarmTopicArn}"),
+    "publish to the alarm topic": publish("{AlarmTopicArn}"),
     "publish to another topic": publish("{OtherTopicArn}"),
     "subscribe to the success topic": Simulated("sns:Subscribe", "{SuccessTopicArn}"),
     "send to the completed queue": send("{CompletedQueueUrl}"),
     "send to the failed queue": send("{FailedQueueUrl}"),
     "send to the unprocessable queue": send("{UnprocessableQueueUrl}"),
-    "send to the dead letters of results": send("{CompletedDeadLetterQueueUrl}"),
-    "send to the dead letters of failures": send("{FailedDeadLetterQueueUrl}"),
-    "send to the undelivered": send("{CompletedSubscriptionDeadLetterQueueUrl}"),
-    "send to the undelivered failures": send("{FailedSubscriptionDeadLetterQueueUrl}"),
-    "send to the dead letters of summaries": send("{SummaryDeadLetterQueueUrl}"),
-    "send to the dead letters of events": send("{EventDeadLetterQueueUrl}"),
+    "send to the completed dead letters": send("{CompletedDeadLetterQueueUrl}"),
+    "send to the failed dead letters": send("{FailedDeadLetterQueueUrl}"),
+    "send to the completed subscription dead letters": send(
+        "{CompletedSubscriptionDeadLetterQueueUrl}"
+    ),
+    "send to the failed subscription dead letters": send("{FailedSubscriptionDeadLetterQueueUrl}"),
+    "send to the summary dead letters": send("{SummaryDeadLetterQueueUrl}"),
+    "send to the event dead letters": send("{EventDeadLetterQueueUrl}"),
     "send to another queue": send("{OtherQueueUrl}"),
     "receive from the completed queue": receive("{CompletedQueueUrl}"),
     "receive from the failed queue": receive("{FailedQueueUrl}"),
     "receive from the unprocessable queue": receive("{UnprocessableQueueUrl}"),
-    "receive from the dead letters of results": receive("{CompletedDeadLetterQueueUrl}"),
+    "receive from the completed dead letters": receive("{CompletedDeadLetterQueueUrl}"),
     "receive from another queue": receive("{OtherQueueUrl}"),
     "delete from the completed queue": delete_message("{CompletedQueueUrl}"),
     "delete from the failed queue": delete_message("{FailedQueueUrl}"),
     "delete from the unprocessable queue": delete_message("{UnprocessableQueueUrl}"),
     "purge the completed queue": Simulated("sqs:PurgeQueue", "{CompletedQueueArn}"),
-    "change who may send": Simulated("sqs:SetQueueAttributes", "{CompletedQueueArn}"),
+    "change the policy of the completed queue": Simulated(
+        "sqs:SetQueueAttributes", "{CompletedQueueArn}"
+    ),
     # Records
-    "get a record": Call("dynamodb", "get_item", {"TableName": "{TableName}", "Key": NOBODYS_KEY}),
+    "get a record": Call("dynamodb", "get_item", {"TableName": "{TableName}", "Key": UNKNOWN_KEY}),
     "get records": Call(
-        "dynamodb", "batch_get_item", {"RequestItems": {"{TableName}": {"Keys": [NOBODYS_KEY]}}}
+        "dynamodb", "batch_get_item", {"RequestItems": {"{TableName}": {"Keys": [UNKNOWN_KEY]}}}
     ),
     "query the records": query("{TableName}"),
     "query by endpoint": query_index(Index.BY_ENDPOINT, "endpoint_shard"),
@@ -145,23 +149,23 @@ DEEDS: dict[str, Deed] = {
     ),
     "query by status": query_index(Index.BY_STATUS, "status_shard"),
     "scan the records": Call("dynamodb", "scan", {"TableName": "{TableName}", "Limit": 1}),
-    "update a record": change("{TableName}", NOBODYS_KEY, "update_item"),
-    "delete a record": change("{TableName}", NOBODYS_KEY, "delete_item"),
+    "update a record": change("{TableName}", UNKNOWN_KEY, "update_item"),
+    "delete a record": change("{TableName}", UNKNOWN_KEY, "delete_item"),
     "put a record": Call(
         "dynamodb",
         "put_item",
-        {"TableName": "{TableName}", "Item": NOBODYS_KEY, "ConditionExpression": NEVER_TRUE},
-        harmless="ConditionalCheckFailedException",
+        {"TableName": "{TableName}", "Item": UNKNOWN_KEY, "ConditionExpression": NEVER_TRUE},
+        harmless_error="ConditionalCheckFailedException",
     ),
     "delete the table": Simulated("dynamodb:DeleteTable", "{TableArn}"),
     "get a summary": Call(
-        "dynamodb", "get_item", {"TableName": "{SummariesTableName}", "Key": NOBODYS_DAY}
+        "dynamodb", "get_item", {"TableName": "{SummariesTableName}", "Key": UNKNOWN_DAY}
     ),
     "query the summaries": query("{SummariesTableName}", "endpoint_name"),
-    "update a summary": change("{SummariesTableName}", NOBODYS_DAY, "update_item"),
-    "delete a summary": change("{SummariesTableName}", NOBODYS_DAY, "delete_item"),
+    "update a summary": change("{SummariesTableName}", UNKNOWN_DAY, "update_item"),
+    "delete a summary": change("{SummariesTableName}", UNKNOWN_DAY, "delete_item"),
     "query another table": query("{OtherTable}"),
-    "update another table": change("{OtherTable}", NOBODYS_KEY, "update_item"),
+    "update another table": change("{OtherTable}", UNKNOWN_KEY, "update_item"),
     "read the stream": Simulated("dynamodb:GetRecords", "{StreamArn}"),
     "read the stream of another table": Simulated("dynamodb:GetRecords", "{OtherStreamArn}"),
     # Objects
@@ -169,19 +173,19 @@ DEEDS: dict[str, Deed] = {
     "read a version of an output": get_object("{OutputKey}", VersionId="{OutputVersion}"),
     "read a failure object": get_object("{FailureKey}"),
     "read an input": get_object("{InputKey}"),
-    "read elsewhere in the bucket": get_object("{ElsewhereKey}"),
-    "read in another bucket": get_object("{OutputKey}", bucket="{OtherBucket}"),
+    "read outside the prefixes": get_object("{ElsewhereKey}"),
+    "read from another bucket": get_object("{OutputKey}", bucket="{OtherBucket}"),
     "list outputs": listing("{OutputPrefix}"),
     "list the whole bucket": listing(""),
     "write an output": put_object("{OutputKey}"),
     "write an input": put_object("{InputKey}"),
-    "write elsewhere in the bucket": put_object("{ElsewhereKey}"),
+    "write outside the prefixes": put_object("{ElsewhereKey}"),
     "delete an output": Simulated("s3:DeleteObject", "arn:aws:s3:::{OutputBucket}/{OutputKey}"),
-    # Who is told, and who computes
+    # Events, tasks, endpoints and functions
     "put an event on the bus": put_event("{EventBusArn}"),
     "put an event on another bus": put_event("default"),
-    "answer a task": Simulated("states:SendTaskSuccess", "{StateMachineArn}"),
-    "answer a task of another state machine": Simulated(
+    "complete a task": Simulated("states:SendTaskSuccess", "{StateMachineArn}"),
+    "complete a task of another state machine": Simulated(
         "states:SendTaskSuccess", "{StateMachineArn}-2"
     ),
     "invoke the endpoint": Simulated(
@@ -190,26 +194,26 @@ DEEDS: dict[str, Deed] = {
     "invoke another endpoint": Simulated(
         "sagemaker:InvokeEndpointAsync", "arn:aws:sagemaker:{Region}:{Account}:endpoint/speech-2"
     ),
-    "invoke the endpoint and wait": Simulated(
+    "invoke the endpoint synchronously": Simulated(
         "sagemaker:InvokeEndpoint", "arn:aws:sagemaker:{Region}:{Account}:endpoint/speech"
     ),
-    "reconcile": invoke("{ReconcileFunctionName}"),
-    "summarize": invoke("{SummarizeFunctionName}"),
-    "publish_events": invoke("{PublishEventsFunctionName}"),
+    "invoke reconcile": invoke("{ReconcileFunctionName}"),
+    "invoke summarize": invoke("{SummarizeFunctionName}"),
+    "invoke publish_events": invoke("{PublishEventsFunctionName}"),
     "change a function": Simulated("lambda:UpdateFunctionCode", "{ReconcileFunctionArn}"),
     # The HTTP API
-    "ask": Request("GET", "inferences/none"),
-    "ask for many": Request("POST", "/inferences:batchGet"),
-    "submit": Request("POST", "inferences"),
-    "register": Request("PUT", "inferences/none"),
+    "get an inference": Request("GET", "inferences/none"),
+    "get inferences": Request("POST", "/inferences:batchGet"),
+    "submit an inference": Request("POST", "inferences"),
+    "register an inference": Request("PUT", "inferences/none"),
     # The account
     "log as status_api": Simulated("logs:PutLogEvents", "{StatusApiLogs}:log-stream:one"),
     "log as publish_events": Simulated("logs:PutLogEvents", "{PublishEventsLogs}:log-stream:one"),
     "decrypt": Simulated("kms:Decrypt", "arn:aws:kms:{Region}:{Account}:key/any"),
-    "look at the stack": Call(
+    "describe the stack": Call(
         "cloudformation", "describe_stacks", {"StackName": "InferenceResults"}
     ),
-    "take the execution role": Call(
+    "assume the execution role": Call(
         "sts",
         "assume_role",
         {
@@ -217,15 +221,15 @@ DEEDS: dict[str, Deed] = {
             "RoleSessionName": "taken",
         },
     ),
-    "widen a role": Simulated(
+    "extend a role": Simulated(
         "iam:PutRolePolicy", "arn:aws:iam::{Account}:role/sagemaker-execution"
     ),
 }
 
 READS_OUTPUTS = {"read an output", "read a failure object", "list outputs"}
 READS_STREAM = {"read the stream"}
-ASKS = {"ask", "ask for many"}
-RECORDS = {
+QUERIES_API = {"get an inference", "get inferences"}
+RECORDS_RESULTS = {
     *READS_OUTPUTS,
     "send to the unprocessable queue",
     "get a record",
@@ -234,12 +238,12 @@ RECORDS = {
 
 FUNCTIONS: dict[str, set[str]] = {
     "CompletedRecorder": {
-        *RECORDS,
+        *RECORDS_RESULTS,
         "receive from the completed queue",
         "delete from the completed queue",
     },
     "FailedRecorder": {
-        *RECORDS,
+        *RECORDS_RESULTS,
         "receive from the failed queue",
         "delete from the failed queue",
     },
@@ -262,22 +266,22 @@ FUNCTIONS: dict[str, set[str]] = {
         "invoke the endpoint",
     },
     "ReconcilerReconcile": {*READS_OUTPUTS, "query by status", "update a record"},
-    "ReconcilerCaller": {"reconcile"},
+    "ReconcilerScheduleRole": {"invoke reconcile"},
     "SummarizerSummarize": {
         *READS_STREAM,
         "get a summary",
         "update a summary",
-        "send to the dead letters of summaries",
+        "send to the summary dead letters",
     },
     "EventPublisherPublishEvents": {
         *READS_STREAM,
         "put an event on the bus",
-        "answer a task",
-        "send to the dead letters of events",
+        "complete a task",
+        "send to the event dead letters",
         "log as publish_events",
     },
 }
-"""By the part of the stack that the role is of."""
+"""Allowed actions of the stack's roles, by the part of the logical id."""
 
 OTHER_ROLES: dict[str, set[str]] = {
     "sagemaker-execution": {
@@ -286,32 +290,32 @@ OTHER_ROLES: dict[str, set[str]] = {
         "read an input",
         "write an output",
     },
-    "inference-reader": ASKS,
-    "inference-submitter": {*ASKS, "submit", "register"},
-    "endpoint-wirer": {"look at the stack"},
+    "inference-reader": QUERIES_API,
+    "inference-submitter": {*QUERIES_API, "submit an inference", "register an inference"},
+    "endpoint-attacher": {"describe the stack"},
     "dead-letter-operator": {
         "publish to the success topic",
         "publish to the error topic",
-        # Its rights name what belongs to the stack.
-        "publish to the topic of the alarms",
+        # Its policy allows all topics of the stack.
+        "publish to the alarm topic",
         "receive from the completed queue",
         "receive from the failed queue",
         "receive from the unprocessable queue",
-        "receive from the dead letters of results",
+        "receive from the completed dead letters",
         "delete from the completed queue",
         "delete from the failed queue",
         "delete from the unprocessable queue",
         "read the stream",
-        # Here only: MiniStack does not tell streams apart, so the role is given all of them.
+        # Only here: MiniStack ignores stream ARNs, so the local role allows all streams.
         "read the stream of another table",
-        "summarize",
-        "publish_events",
-        "look at the stack",
-        "ask",
+        "invoke summarize",
+        "invoke publish_events",
+        "describe the stack",
+        "get an inference",
     },
-    "doctor": {"query by status", "look at the stack"},
+    "doctor": {"query by status", "describe the stack"},
     "backfill": {"scan the records", "update a record", "list outputs"},
 }
-"""By the role's name: those of the local account, and what a document shows the rights of."""
+"""Allowed actions of the local roles, and of roles with the policy of a document, by name."""
 
 ALLOWED = FUNCTIONS | OTHER_ROLES

@@ -1,4 +1,4 @@
-"""`inference-results wire` and `unwire`, on an endpoint of the pretend control plane."""
+"""`inference-results attach` and `detach`, on an endpoint of the simulated SageMaker."""
 
 import os
 import re
@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from inference_results.contract import StackOutput
-from inference_results.operations.endpoints.attach import FORMER_TAG
+from inference_results.operations.endpoints.attach import ATTACHED_FROM_TAG
 from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
-from local.environment import ACCOUNT, EXECUTION_ROLE_ARN, READER_ROLE, ROOT, WIRER_ROLE
-from tests.deploy.conftest import eventually
+from local.environment import ACCOUNT, ATTACHER_ROLE, EXECUTION_ROLE_ARN, READER_ROLE, ROOT
+from tests.deploy.conftest import eventually, object_exists
 
 STACK = "InferenceResults"
 READER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{READER_ROLE}"
@@ -25,7 +25,7 @@ READER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{READER_ROLE}"
 
 @dataclass
 class Endpoint:
-    """One on the control plane, whose config has the name of the endpoint and a `-1`."""
+    """An endpoint of the simulated SageMaker. Its config is named after it, with `-1`."""
 
     role_arn: str = EXECUTION_ROLE_ARN
     output: dict[str, Any] = field(default_factory=dict)
@@ -69,16 +69,16 @@ class Endpoint:
         return self.described["EndpointConfigName"]
 
     def config(self, name):
-        answer = self.sagemaker.describe_endpoint_config(EndpointConfigName=name)
-        tags = self.sagemaker.list_tags(ResourceArn=answer["EndpointConfigArn"])["Tags"]
-        for named in ("EndpointConfigArn", "EndpointConfigName", "CreationTime"):
-            del answer[named]
-        del answer["ResponseMetadata"]
-        return answer, {each["Key"]: each["Value"] for each in tags}
+        config = self.sagemaker.describe_endpoint_config(EndpointConfigName=name)
+        tags = self.sagemaker.list_tags(ResourceArn=config["EndpointConfigArn"])["Tags"]
+        for member in ("EndpointConfigArn", "EndpointConfigName", "CreationTime"):
+            del config[member]
+        del config["ResponseMetadata"]
+        return config, {each["Key"]: each["Value"] for each in tags}
 
 
-def run(*words, profile=WIRER_ROLE, code=0):
-    """The command, under a profile's rights and without the API's URL; its two streams."""
+def run(*words, profile=ATTACHER_ROLE, code=0):
+    """Run the command with a profile and without the API's URL; return stdout and stderr."""
     command = Path(sys.executable).with_name("inference-results")
     environment = {name: each for name, each in os.environ.items() if "API_URL" not in name}
     done = subprocess.run(
@@ -101,51 +101,47 @@ def credentials_of(profile):
     }
 
 
-def is_written(location):
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
-    return listed["KeyCount"]
-
-
-def test_an_endpoint_is_wired_and_unwired(invoke, record_of, api, outputs):
+def test_attach_and_detach_an_endpoint(invoke, wait_for_record, api, outputs):
     endpoint = Endpoint()
     former = endpoint.config_name
 
-    unheard = invoke(EndpointName=endpoint.name)
-    assert "FailureLocation" not in unheard
-    eventually(lambda: is_written(unheard["OutputLocation"]))
+    before = invoke(EndpointName=endpoint.name)
+    assert "FailureLocation" not in before
+    eventually(lambda: object_exists(before["OutputLocation"]))
 
-    stdout, stderr = run("wire", endpoint.name, "--stack", STACK)
+    stdout, stderr = run("attach", endpoint.name, "--stack", STACK)
     assert f"SuccessTopic\t\t{outputs[StackOutput.SUCCESS_TOPIC_ARN]}\n" in stdout
-    assert "--apply does it" in stderr
+    assert "use --apply to apply the changes" in stderr
     assert endpoint.config_name == former
 
     failure_path = f"s3://{OUTPUT_BUCKET}/{FAILURE_PREFIX}{endpoint.name}/"
     options = ("--failure-path", failure_path, "--include-response", "ERROR")
-    run("wire", endpoint.name, "--stack", STACK, *options, "--apply")
+    run("attach", endpoint.name, "--stack", STACK, *options, "--apply")
     fields, tags = endpoint.config(endpoint.config_name)
     old_fields, old_tags = endpoint.config(former)
-    assert tags == {**old_tags, FORMER_TAG: former}
+    assert tags == {**old_tags, ATTACHED_FROM_TAG: former}
     assert fields["ProductionVariants"] == old_fields["ProductionVariants"]
 
-    heard = invoke(EndpointName=endpoint.name)["InferenceId"]
-    assert record_of(heard)["status"] == "Completed"
-    failed = invoke(wishes="simulate-failure=500", EndpointName=endpoint.name)
+    after = invoke(EndpointName=endpoint.name)["InferenceId"]
+    assert wait_for_record(after)["status"] == "Completed"
+    failed = invoke(custom_attributes="simulate-failure=500", EndpointName=endpoint.name)
     assert failed["FailureLocation"].startswith(failure_path)
-    assert record_of(failed["InferenceId"])["failure"]["location"] == failed["FailureLocation"]
-    assert api.get(unheard["InferenceId"])[0] == 404
+    assert (
+        wait_for_record(failed["InferenceId"])["failure"]["location"] == failed["FailureLocation"]
+    )
+    assert api.get(before["InferenceId"])[0] == 404
 
-    _, stderr = run("wire", endpoint.name, "--stack", STACK, "--apply")
+    _, stderr = run("attach", endpoint.name, "--stack", STACK, "--apply")
     assert "nothing to change" in stderr
 
-    stdout, _ = run("unwire", endpoint.name)
+    stdout, _ = run("detach", endpoint.name)
     assert f"SuccessTopic\t{outputs[StackOutput.SUCCESS_TOPIC_ARN]}\t\n" in stdout
-    run("unwire", endpoint.name, "--apply")
+    run("detach", endpoint.name, "--apply")
     assert endpoint.config_name == former
-    run("unwire", endpoint.name, "--apply", code=5)
+    run("detach", endpoint.name, "--apply", code=5)
 
 
-def test_the_commands_of_the_document_do_what_they_say():
+def test_the_documented_commands_work():
     endpoint = Endpoint()
     former = endpoint.config_name
     (commands,) = re.findall(
@@ -153,7 +149,7 @@ def test_the_commands_of_the_document_do_what_they_say():
         (ROOT / "docs" / "operations" / "attaching.md").read_text(),
         re.M | re.S,
     )
-    variables = {"ENDPOINT": endpoint.name, **credentials_of(WIRER_ROLE)}
+    variables = {"ENDPOINT": endpoint.name, **credentials_of(ATTACHER_ROLE)}
     variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", commands],
@@ -163,38 +159,38 @@ def test_the_commands_of_the_document_do_what_they_say():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if "in service with" in line]
-    assert ["nothing to change" in line for line in said] == [False, True, False, False]
+    lines = [line for line in done.stderr.splitlines() if "in service with" in line]
+    assert ["nothing to change" in line for line in lines] == [False, True, False, False]
     assert endpoint.config_name == former
 
 
-def test_a_role_that_may_not_publish_is_found_before_anything_is_changed():
+def test_a_role_without_sns_publish_is_reported_before_any_change():
     endpoint = Endpoint(role_arn=READER_ROLE_ARN)
     former = endpoint.config_name
-    _, stderr = run("wire", endpoint.name, "--stack", STACK, "--apply", code=5)
-    assert f"{READER_ROLE_ARN}: add to a policy of it" in stderr
+    _, stderr = run("attach", endpoint.name, "--stack", STACK, "--apply", code=5)
+    assert f"{READER_ROLE_ARN}: add these statements to its policy" in stderr
     assert endpoint.config_name == former
 
 
-def test_without_the_right_to_simulate_it_goes_on_and_sagemaker_decides(outputs):
+def test_attach_continues_if_it_cannot_simulate_permissions(outputs):
     topics = (
         *("--success-topic", outputs[StackOutput.SUCCESS_TOPIC_ARN]),
         *("--error-topic", outputs[StackOutput.ERROR_TOPIC_ARN]),
     )
     endpoint = Endpoint(role_arn=READER_ROLE_ARN)
-    words = ("wire", endpoint.name, *topics, "--apply")
+    words = ("attach", endpoint.name, *topics, "--apply")
     _, stderr = run(*words, profile=READER_ROLE, code=1)
     assert "aws iam simulate-principal-policy" in stderr
-    assert f"it is InService with {endpoint.name}-1: The provided role" in stderr
+    assert f"the endpoint is InService with {endpoint.name}-1: The provided role" in stderr
 
 
-def test_a_stack_that_may_not_be_read_is_one_line():
-    _, stderr = run("wire", "speech", "--stack", STACK, profile=READER_ROLE, code=5)
+def test_a_denied_stack_is_reported_on_one_line():
+    _, stderr = run("attach", "speech", "--stack", STACK, profile=READER_ROLE, code=5)
     assert "AccessDenied" in stderr
     assert stderr.count("\n") == 1
 
 
-def test_an_endpoint_whose_role_may_not_publish_is_not_created(outputs):
+def test_the_simulated_sagemaker_fails_an_endpoint_whose_role_cannot_publish(outputs):
     topics = {"NotificationConfig": {"SuccessTopic": outputs[StackOutput.SUCCESS_TOPIC_ARN]}}
     endpoint = Endpoint(role_arn=READER_ROLE_ARN, output=topics)
     assert endpoint.described["EndpointStatus"] == "Failed"

@@ -1,4 +1,4 @@
-"""The command backfill, run as its users do, by a role that may do what docs/operations/backfill.md says."""
+"""`inference-results backfill`, run by a role with the policy in docs/operations/backfill.md."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def documented_policy(table):
 
 @pytest.fixture(scope="module")
 def as_role(folder):
-    """The environment of a session of a role with the documented policy."""
+    """Environment variables with credentials of a role that has the documented policy."""
     table = folder.outputs()[StackOutput.TABLE_NAME]
     policy = documented_policy(table)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
@@ -67,41 +67,41 @@ def as_role(folder):
 
 
 @pytest.fixture
-def place(outputs):
-    """A folder of its own below the output prefix."""
+def prefix(outputs):
+    """A unique prefix below the output prefix."""
     return Location(OUTPUT_BUCKET, f"{outputs['OutputPrefix']}{uuid.uuid4().hex}/")
 
 
 @pytest.fixture
-def put(place):
+def put(prefix):
     s3 = boto3.client("s3")
 
     def put(*names):
         with ThreadPoolExecutor(8) as pool:
-            keys = (place.key + name for name in names)
+            keys = (prefix.key + name for name in names)
             list(
-                pool.map(lambda key: s3.put_object(Bucket=place.bucket, Key=key, Body=b"42"), keys)
+                pool.map(lambda key: s3.put_object(Bucket=prefix.bucket, Key=key, Body=b"42"), keys)
             )
 
     return put
 
 
 @pytest.fixture
-def run(as_role, place):
+def run(as_role, prefix):
     def run(*options):
-        command = [COMMAND, "backfill", "--prefix", place.uri, *FRESH, *options]
+        command = [COMMAND, "backfill", "--prefix", prefix.uri, *FRESH, *options]
         return subprocess.run(command, env=as_role, capture_output=True, text=True, check=False)
 
     return run
 
 
-def figures(done):
+def counts(done):
     assert done.returncode == 0, done.stderr
     return {name: int(n) for name, n in (line.split("\t") for line in done.stdout.splitlines())}
 
 
 def recorded_below(table_name, prefix):
-    """The locations of the outputs below a prefix that records point to."""
+    """Return the output locations below a prefix that records point to."""
     pages = (
         boto3.client("dynamodb")
         .get_paginator("scan")
@@ -115,31 +115,31 @@ def recorded_below(table_name, prefix):
     return [item["output"]["M"]["location"]["S"] for page in pages for item in page["Items"]]
 
 
-def test_outputs_from_before_are_recorded_and_handed_out(
-    outputs, place, put, run, record_of, folder
+def test_earlier_outputs_are_recorded_and_can_be_read(
+    outputs, prefix, put, run, wait_for_record, folder
 ):
     names = ["known.out", "a b+c%20d#e?f=g&h.out", "ü/日本.out", "tab\there.out"]
     put(*names)
     known = completed(f"known-{uuid.uuid4()}")
-    known["responseParameters"]["outputLocation"] = f"{place.uri}known.out"
+    known["responseParameters"]["outputLocation"] = f"{prefix.uri}known.out"
     boto3.client("sns").publish(
         TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(known)
     )
-    record_of(known["inferenceId"])
+    wait_for_record(known["inferenceId"])
     endpoint = f"backfilled-{uuid.uuid4().hex[:8]}"
 
-    dry = run("--dry-run", "--json")
-    assert dry.returncode == 0, dry.stderr
-    shown = [json.loads(line) for line in dry.stdout.splitlines()]
-    assert {each["location"] for each in shown} == {place.uri + name for name in names[1:]}
+    dry_run = run("--dry-run", "--json")
+    assert dry_run.returncode == 0, dry_run.stderr
+    shown = [json.loads(line) for line in dry_run.stdout.splitlines()]
+    assert {each["location"] for each in shown} == {prefix.uri + name for name in names[1:]}
 
-    assert figures(run("--endpoint", endpoint)) == {
+    assert counts(run("--endpoint", endpoint)) == {
         "listed": 4,
         "already_recorded": 1,
         "recorded": 3,
         "skipped": 0,
     }
-    assert figures(run("--endpoint", "another"))["recorded"] == 0
+    assert counts(run("--endpoint", "another"))["recorded"] == 0
     with Client(outputs[StackOutput.API_URL]) as client:
         for each in shown:
             record = client.get(each["inference_id"])
@@ -149,16 +149,16 @@ def test_outputs_from_before_are_recorded_and_handed_out(
         assert sum(day.counts["Completed"] for day in days) == 3
 
 
-def test_a_run_that_was_stopped_goes_on(outputs, place, put, run, as_role):
+def test_an_interrupted_run_continues_with_start_after(outputs, prefix, put, run, as_role):
     total = 600
     names = [f"{number:04}.out" for number in range(total)]
     put(*names)
     table = boto3.resource("dynamodb").Table(outputs[StackOutput.TABLE_NAME])
     early = {
-        "inference_id": backfill_id(Location(place.bucket, place.key + names[40])),
+        "inference_id": backfill_id(Location(prefix.bucket, prefix.key + names[40])),
         "endpoint_name": "stopped",
     }
-    options = ["--prefix", place.uri, *FRESH, "--endpoint", "stopped"]
+    options = ["--prefix", prefix.uri, *FRESH, "--endpoint", "stopped"]
     with subprocess.Popen(
         [COMMAND, "backfill", *options],
         env=as_role,
@@ -172,35 +172,35 @@ def test_a_run_that_was_stopped_goes_on(outputs, place, put, run, as_role):
         command.send_signal(signal.SIGINT)
         stdout, stderr = command.communicate(timeout=10)
     assert (command.returncode, stdout) == (130, "")
-    (key,) = re.findall(r"^stopped \(.*\): go on with --start-after (\S+)$", stderr, re.M)
-    written = recorded_below(table.name, place)
-    up_to_the_key = {f"{place.uri}{name}" for name in names if place.key + name <= key}
+    (key,) = re.findall(r"^stopped \(.*\): continue with --start-after (\S+)$", stderr, re.M)
+    written = recorded_below(table.name, prefix)
+    up_to_the_key = {f"{prefix.uri}{name}" for name in names if prefix.key + name <= key}
     assert up_to_the_key <= set(written)
     assert len(up_to_the_key) <= len(written) < total
 
-    rest = figures(run("--endpoint", "stopped", "--start-after", key))
+    rest = counts(run("--endpoint", "stopped", "--start-after", key))
     assert rest["listed"] == total - len(up_to_the_key)
     assert rest["recorded"] == total - len(written)
-    assert sorted(recorded_below(table.name, place)) == [place.uri + name for name in names]
+    assert sorted(recorded_below(table.name, prefix)) == [prefix.uri + name for name in names]
 
 
-def test_without_the_right_to_list_nothing_is_written_and_the_refusal_is_told(
-    outputs, place, run, put
+def test_without_permission_to_list_nothing_is_written_and_the_error_says_so(
+    outputs, prefix, run, put
 ):
     put("a.out")
     elsewhere = run("--prefix", f"s3://{OUTPUT_BUCKET}/")
     assert (elsewhere.returncode, elsewhere.stdout) == (5, "")
-    assert elsewhere.stderr.startswith("ListObjectsV2: not allowed")
-    assert recorded_below(outputs[StackOutput.TABLE_NAME], place) == []
+    assert elsewhere.stderr.startswith("ListObjectsV2: access denied")
+    assert recorded_below(outputs[StackOutput.TABLE_NAME], prefix) == []
 
 
 @pytest.mark.parametrize("text", blocks("sh"))
-def test_the_commands_of_the_document_do_what_they_say(folder, place, put, text):
+def test_the_documented_commands_work(folder, prefix, put, text):
     put("a.out")
     variables = {
         "TABLE_NAME": folder.outputs()[StackOutput.TABLE_NAME],
         "SHARDS": folder.outputs()[StackOutput.SHARDS],
-        "PREFIX": place.uri,
+        "PREFIX": prefix.uri,
         "PATH": f"{Path(COMMAND).parent}:{os.environ['PATH']}",
     }
     environment = {**os.environ, **variables}
@@ -213,6 +213,6 @@ def test_the_commands_of_the_document_do_what_they_say(folder, place, put, text)
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"\t{place.uri}a.out" in done.stdout
+    assert f"\t{prefix.uri}a.out" in done.stdout
     assert "recorded\t1" in done.stdout
-    assert backfill_id(Location(place.bucket, f"{place.key}a.out")) in done.stdout
+    assert backfill_id(Location(prefix.bucket, f"{prefix.key}a.out")) in done.stdout

@@ -1,4 +1,4 @@
-"""The client on the deployed system: the way of a downstream service, through everything."""
+"""The Python client on the deployed system, over HTTP and on the table."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ from local.processes import Processes
 
 @pytest.fixture(params=["over HTTP", "on the table"])
 def client(request, outputs):
-    """The API is asked by a role that may do nothing else; the table by its owner."""
+    """Over HTTP, with a role that can only query the API; on the table, with the root user."""
     if request.param == "over HTTP":
         session = boto3.Session(profile_name=READER_ROLE)
         client = Client(outputs[StackOutput.API_URL], session=session)
@@ -43,42 +43,40 @@ def client(request, outputs):
         yield client
 
 
-def test_the_output_of_an_invocation_replaces_the_polling_loop(client, invoke):
+def test_get_output_replaces_a_polling_loop(client, invoke):
     assert client.get_output(invoke(b"hello"), timeout=30) == b"hello"
 
 
 @pytest.mark.parametrize(
-    ("wishes", "error", "code", "retryable"),
+    ("custom_attributes", "error", "code", "retryable"),
     [
         ("simulate-failure=400", InferenceFailed, "MODEL_ERROR_4XX", False),
         ("simulate-failure=0", InferenceFailed, "MODEL_TIMEOUT", True),
         ("simulate-expiry", InferenceExpired, "EXPIRED", True),
     ],
 )
-def test_a_wait_for_an_output_ends_with_the_failure(client, invoke, wishes, error, code, retryable):
+def test_get_output_raises_the_failure(client, invoke, custom_attributes, error, code, retryable):
     with pytest.raises(error) as failed:
-        client.get_output(invoke(wishes=wishes), timeout=30)
+        client.get_output(invoke(custom_attributes=custom_attributes), timeout=30)
     assert (failed.value.code, failed.value.retryable) == (code, retryable)
 
 
-def test_a_wait_for_what_never_comes_ends_with_the_timeout(client, invoke):
-    begun = time.monotonic()
+def test_get_output_times_out_if_no_result_arrives(client, invoke):
+    started = time.monotonic()
     with pytest.raises(WaitTimeout):
-        client.get_output(invoke(wishes="simulate-silence"), timeout=2)
-    assert time.monotonic() - begun < 10
+        client.get_output(invoke(custom_attributes="simulate-silence"), timeout=2)
+    assert time.monotonic() - started < 10
 
 
-def test_an_output_of_many_megabytes_is_saved_whole_and_not_taken_into_memory(
-    client, invoke, tmp_path
-):
+def test_a_large_output_is_streamed_to_a_file(client, invoke, tmp_path):
     content = bytes(range(256)) * 40_000
     inference_id = invoke(content)["InferenceId"]
     client.wait(inference_id, 30)
-    told = []
+    calls = []
     target = tmp_path / "output"
-    size = client.save_output(inference_id, target, progress=lambda *each: told.append(each))
+    size = client.save_output(inference_id, target, progress=lambda *each: calls.append(each))
     assert (size, target.read_bytes()) == (len(content), content)
-    assert told[-1] == (len(content), len(content))
+    assert calls[-1] == (len(content), len(content))
     with pytest.raises(OutputTooLarge):
         client.output(inference_id, max_bytes=1_000_000)
 
@@ -89,7 +87,7 @@ def test_an_output_is_parsed_by_its_content_type(client, invoke):
     assert client.parsed_output(inference_id) == {"text": "café"}
 
 
-def test_an_output_that_was_removed_is_told_apart(client, invoke):
+def test_a_removed_output_raises_output_removed(client, invoke):
     record = client.wait(invoke(b"hello")["InferenceId"], 30)
     output = record.output
     boto3.client("s3").delete_object(
@@ -100,19 +98,19 @@ def test_an_output_that_was_removed_is_told_apart(client, invoke):
     assert client.get(record.inference_id) == record
 
 
-def test_what_is_wrong_with_a_question_is_told(client, invoke):
+def test_invalid_requests_raise_specific_errors(client, invoke):
     with pytest.raises(NotFound):
         client.get(str(uuid.uuid4()))
     with pytest.raises(InvalidRequest, match="status: expected one of"):
         list(client.list(status="Preempted"))
     with pytest.raises(InvalidRequest, match="inference_id: expected|id: expected"):
         client.get("x" * 65)
-    failed = client.wait(invoke(wishes="simulate-failure=500")["InferenceId"], 30)
+    failed = client.wait(invoke(custom_attributes="simulate-failure=500")["InferenceId"], 30)
     with pytest.raises(InferenceFailed):
         client.output(failed.inference_id)
 
 
-def test_an_id_on_two_endpoints_needs_one(client, invoke):
+def test_an_id_on_two_endpoints_requires_an_endpoint(client, invoke):
     inference_id = f"a/b?c #1% {uuid.uuid4().hex[:8]}"
     for endpoint in ("speech", "vision"):
         invoke(endpoint.encode(), InferenceId=inference_id, EndpointName=endpoint)
@@ -123,16 +121,18 @@ def test_an_id_on_two_endpoints_needs_one(client, invoke):
     assert client.output(inference_id, endpoint="vision") == b"vision"
 
 
-def test_many_are_waited_for_and_listed_and_counted(client, invoke):
+def test_many_inferences_are_awaited_listed_and_counted(client, invoke):
     endpoint = f"many-{uuid.uuid4().hex[:8]}"
-    wishes = ["", "simulate-delay=1", "simulate-failure=500", "simulate-expiry"] * 5
-    ids = [invoke(wishes=each, EndpointName=endpoint)["InferenceId"] for each in wishes]
-    seen = [each.inference_id for each in client.as_completed(ids, 60)]
-    assert sorted(seen) == sorted(ids)
-    told = []
-    ended = client.wait_all(ids, 60, progress=lambda done, total: told.append((done, total)))
+    attributes = ["", "simulate-delay=1", "simulate-failure=500", "simulate-expiry"] * 5
+    ids = [
+        invoke(custom_attributes=each, EndpointName=endpoint)["InferenceId"] for each in attributes
+    ]
+    completed_ids = [each.inference_id for each in client.as_completed(ids, 60)]
+    assert sorted(completed_ids) == sorted(ids)
+    calls = []
+    ended = client.wait_all(ids, 60, progress=lambda done, total: calls.append((done, total)))
     assert list(ended) == ids
-    assert told[-1] == (20, 20)
+    assert calls[-1] == (20, 20)
     batch = client.batch_get([*ids, "none"])
     assert [each.inference_id for each in batch.missing] == ["none"]
     assert {each.inference_id for each in client.list(endpoint=endpoint, page_size=7)} == set(ids)
@@ -146,32 +146,30 @@ def test_many_are_waited_for_and_listed_and_counted(client, invoke):
     assert counts == {"Completed": 10, "Failed": 5, "Expired": 5}
 
 
-def test_the_asynchronous_client_waits_side_by_side(outputs, invoke):
+def test_the_async_client_waits_concurrently(outputs, invoke):
     ids = [invoke(str(number).encode())["InferenceId"] for number in range(5)]
 
-    async def ask():
+    async def wait_and_read():
         async with AsyncClient(outputs[StackOutput.API_URL]) as client:
             await client.wait_all(ids, 30)
             return await asyncio.gather(*(client.output(each) for each in ids))
 
-    assert asyncio.run(ask()) == [b"0", b"1", b"2", b"3", b"4"]
+    assert asyncio.run(wait_and_read()) == [b"0", b"1", b"2", b"3", b"4"]
 
 
-def test_who_may_not_ask_is_told_at_once(outputs):
+def test_an_unauthorized_caller_gets_an_error_at_once(outputs):
     session = boto3.Session(profile_name=EXECUTION_ROLE)
-    begun = time.monotonic()
+    started = time.monotonic()
     with (
         Client(outputs[StackOutput.API_URL], session=session) as client,
-        pytest.raises(NotAuthorized, match="not allowed"),
+        pytest.raises(NotAuthorized, match="access denied"),
     ):
         client.wait("one", 60)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - started < 20
 
 
-def test_killing_the_function_in_the_middle_of_a_wait_leaves_it_to_end_in_time(
-    folder, outputs, invoke
-):
-    """All functions are killed, those that record among them."""
+def test_a_wait_survives_killed_functions(folder, outputs, invoke):
+    """All functions are killed, including those that record results."""
     inference_id = invoke(b"hello", "simulate-delay=4")["InferenceId"]
     killed = []
 
@@ -184,8 +182,8 @@ def test_killing_the_function_in_the_middle_of_a_wait_leaves_it_to_end_in_time(
     timer = threading.Timer(2, kill_functions)
     timer.start()
     with Client(outputs[StackOutput.API_URL]) as client:
-        begun = time.monotonic()
+        started = time.monotonic()
         assert client.wait(inference_id, 60).status == "Completed"
-        assert 4 < time.monotonic() - begun < 60
+        assert 4 < time.monotonic() - started < 60
     timer.join()
     assert killed

@@ -1,4 +1,4 @@
-"""What was left over is shown and repaired by the commands of the runbooks, and by their rights."""
+"""The commands of the runbooks inspect and redrive dead letters, with the documented policy."""
 
 import json
 import os
@@ -34,7 +34,7 @@ URLS = {
 
 
 def operator():
-    """An environment with the rights that the document names, and no other."""
+    """Return environment variables with credentials of the role with the documented policy."""
     frozen = boto3.Session(profile_name=OPERATOR_ROLE).get_credentials().get_frozen_credentials()
     return {
         **os.environ,
@@ -47,8 +47,8 @@ def operator():
 
 
 def commands(page):
-    """The blocks of a runbook by the heading that they stand under, one after another."""
-    text = (ROOT / "docs" / "operations" / f"{page}.md").read_text()
+    """Return the shell blocks of a runbook by heading."""
+    text = (ROOT / "docs" / "operations" / "runbooks" / f"{page}.md").read_text()
     return {
         section.partition("\n")[0]: re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
         for section in text.split("\n## ")[1:]
@@ -73,7 +73,7 @@ def dead_letters(*words, code=0):
 
 
 def listed(queue):
-    """The lines of a list by message id."""
+    """List a queue's messages, and return the fields by message id."""
     lines = [line.split("\t") for line in dead_letters("list", queue).splitlines()]
     return {line[0]: line for line in lines}
 
@@ -83,53 +83,53 @@ def attributes(**texts):
 
 
 def send(outputs, queue, text, **texts):
-    answer = boto3.client("sqs").send_message(
+    response = boto3.client("sqs").send_message(
         QueueUrl=outputs[URLS[queue]], MessageBody=text, MessageAttributes=attributes(**texts)
     )
-    return answer["MessageId"]
+    return response["MessageId"]
 
 
 def arn_of(outputs, output):
-    answer = boto3.client("sqs").get_queue_attributes(
+    response = boto3.client("sqs").get_queue_attributes(
         QueueUrl=outputs[output], AttributeNames=["QueueArn"]
     )
-    return answer["Attributes"]["QueueArn"]
+    return response["Attributes"]["QueueArn"]
 
 
-def enveloped(text):
+def sns_envelope(text):
     return json.dumps({"Type": "Notification", "MessageId": str(uuid.uuid4()), "Message": text})
 
 
 @pytest.mark.parametrize(
-    ("page", "queue", "form"),
+    ("page", "queue", "envelope"),
     [
         ("result-dead-letters", "completed", str),
         ("result-dead-letters", "failed", str),
-        ("undelivered-notifications", "completed-subscription", enveloped),
+        ("undelivered-notifications", "completed-subscription", sns_envelope),
         ("undelivered-notifications", "failed-subscription", str),
     ],
 )
-def test_a_notification_is_recorded_after_all(outputs, record_of, page, queue, form):
+def test_a_redriven_notification_is_recorded(outputs, wait_for_record, page, queue, envelope):
     inference_id = str(uuid.uuid4())
-    make = completed if queue.startswith("completed") else failed
-    why = {"ErrorCode": "AccessDenied", "ErrorMessage": "no"} if "subscription" in queue else {}
-    message = send(outputs, queue, form(body(make(inference_id))), **why)
+    notification = completed if queue.startswith("completed") else failed
+    error = {"ErrorCode": "AccessDenied", "ErrorMessage": "no"} if "subscription" in queue else {}
+    message = send(outputs, queue, envelope(body(notification(inference_id))), **error)
     steps = commands(page)
     variables = {"QUEUE": queue, "MESSAGE_ID": message, "ID": inference_id}
     (check,), (repair,), (verification,) = steps["Check"], steps["Repair"], steps["Verification"]
-    shown = shell(check, **variables)
-    assert f"{message}\t" in shown
-    assert "would be recorded" in shown
-    assert inference_id in shown.partition("\nbody\t")[2]
+    output = shell(check, **variables)
+    assert f"{message}\t" in output
+    assert "would be recorded" in output
+    assert inference_id in output.partition("\nbody\t")[2]
     assert f"{message}\tredriven\t" in shell(repair, **variables)
     shell(verification, **variables)
-    assert record_of(inference_id)["status"] in ("Completed", "Failed")
+    assert wait_for_record(inference_id)["status"] in ("Completed", "Failed")
     assert listed(queue) == {}
 
 
-def test_what_was_parked_is_redriven_or_dropped(outputs, record_of, tmp_path):
-    """A real poison message, and one that an older version could not read."""
-    marker = f"poison {uuid.uuid4()}"
+def test_unprocessable_messages_are_redriven_or_deleted(outputs, wait_for_record, tmp_path):
+    """A malformed message, and one that an older version could not read."""
+    marker = f"malformed {uuid.uuid4()}"
     boto3.client("sns").publish(TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=marker)
     inference_id = str(uuid.uuid4())
     readable = send(
@@ -146,31 +146,33 @@ def test_what_was_parked_is_redriven_or_dropped(outputs, record_of, tmp_path):
         each: json.loads(dead_letters("show", "unprocessable", each, "--json"))["body"]
         for each in found
     }
-    hopeless = next(each for each, text in bodies.items() if text == marker)
-    row = listed("unprocessable")[hopeless]
-    why = "NotJson: body: expected JSON"
-    assert row[5:] == ["no", f"would fail again: {why} (it came with {why})"]
-    variables = {"MESSAGE_ID": readable, "ID": inference_id, "HOPELESS": hopeless}
+    malformed = next(each for each, text in bodies.items() if text == marker)
+    row = listed("unprocessable")[malformed]
+    error = "NotJson: body: expected JSON"
+    assert row[5:] == ["no", f"would fail again: {error} (original error: {error})"]
+    variables = {"MESSAGE_ID": readable, "ID": inference_id, "MALFORMED_ID": malformed}
     steps = commands("unprocessable")
-    (check,), (redrive, drop), (verification,) = (
+    (check,), (redrive, delete), (verification,) = (
         steps["Check"],
         steps["Repair"],
         steps["Verification"],
     )
-    shown = shell(check, **variables)
-    assert "it came with InvalidField: invocationStatus: expected a known one" in shown
-    assert "left\twould fail again" in dead_letters("redrive", "unprocessable", hopeless, code=1)
+    output = shell(check, **variables)
+    assert "original error: InvalidField: invocationStatus: expected a known one" in output
+    assert "kept\twould fail again" in dead_letters("redrive", "unprocessable", malformed, code=1)
     shell(redrive, **variables)
-    assert hopeless in shell(drop, tmp_path, **variables)
+    assert malformed in shell(delete, tmp_path, **variables)
     shell(verification, **variables)
-    assert record_of(inference_id)["status"] == "Failed"
-    assert not {hopeless, readable} & listed("unprocessable").keys()
-    saved = [json.loads(line) for line in (tmp_path / "parked.jsonl").read_text().splitlines()]
+    assert wait_for_record(inference_id)["status"] == "Failed"
+    assert not {malformed, readable} & listed("unprocessable").keys()
+    saved = [
+        json.loads(line) for line in (tmp_path / "unprocessable.jsonl").read_text().splitlines()
+    ]
     assert [each["body"] for each in saved] == [marker]
 
 
 class Broken:
-    """A function without its settings, whose changes are given up after a second."""
+    """Breaks a function by removing its settings, and makes Lambda give up after a second."""
 
     def __init__(self, name):
         self.client = boto3.client("lambda")
@@ -201,7 +203,7 @@ def endpoint_name():
 
 
 @pytest.fixture
-def publish_failure(outputs, record_of, endpoint_name):
+def publish_failure(outputs, wait_for_record, endpoint_name):
     def publish_failure():
         inference_id = str(uuid.uuid4())
         event = failed(inference_id, eventTime=datetime.now(UTC).isoformat())
@@ -209,14 +211,14 @@ def publish_failure(outputs, record_of, endpoint_name):
         boto3.client("sns").publish(
             TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=body(event)
         )
-        record_of(inference_id)
+        wait_for_record(inference_id)
         return inference_id
 
     return publish_failure
 
 
-def given_up(queue, changes):
-    """The id of a message, as soon as so many changes are named."""
+def stream_dead_letter(queue, changes):
+    """Wait until the dead letters reference a number of changes, and return a message id."""
 
     def found():
         rows = listed(queue).values()
@@ -225,7 +227,7 @@ def given_up(queue, changes):
     return next(iter(eventually(found, seconds=120)))[0]
 
 
-def test_what_was_given_up_is_counted(outputs, publish_failure, endpoint_name):
+def test_a_redriven_stream_batch_is_counted(outputs, publish_failure, endpoint_name):
     table = SummaryStore(boto3.client("dynamodb"), outputs[StackOutput.SUMMARIES_TABLE_NAME])
     summarize = SummarizeEndpoint(summaries=table, now=partial(datetime.now, UTC))
 
@@ -235,7 +237,7 @@ def test_what_was_given_up_is_counted(outputs, publish_failure, endpoint_name):
     with Broken(outputs[StackOutput.SUMMARIZE_FUNCTION_NAME]):
         publish_failure()
         publish_failure()
-        message = given_up("summaries", 2)
+        message = stream_dead_letter("summaries", 2)
     assert counts() == []
     publish_failure()
     eventually(lambda: counts() == [{"Failed": 1}], seconds=30)
@@ -253,30 +255,30 @@ def test_what_was_given_up_is_counted(outputs, publish_failure, endpoint_name):
     assert counts() == [{"Failed": 3}]
 
 
-def test_what_was_given_up_is_announced(outputs, publish_failure, endpoint_name, listener):
+def test_a_redriven_stream_batch_is_published(outputs, publish_failure, endpoint_name, listener):
     with Broken(outputs[StackOutput.PUBLISH_EVENTS_FUNCTION_NAME]):
         inference_id = publish_failure()
-        message = given_up("events", 1)
-    assert listener.told(inference_id) == []
+        message = stream_dead_letter("events", 1)
+    assert listener.events_of(inference_id) == []
     variables = {"MESSAGE_ID": message, "ID": inference_id}
     steps = commands("event-dead-letters")
     (check,), (repair,), (verification,) = steps["Check"], steps["Repair"], steps["Verification"]
     assert "can be redriven until" in shell(check, **variables)
     shell(repair, **variables)
-    (event,) = eventually(lambda: listener.told(inference_id))
+    (event,) = eventually(lambda: listener.events_of(inference_id))
     assert event["detail-type"] == "Inference Failed"
     shell(verification, **variables)
     assert listed("events") == {}
 
 
-def test_the_command_counts_every_queue():
+def test_the_list_command_counts_every_queue():
     (block,) = re.findall(
         r"^```sh\n(.*?)^```", (ROOT / "docs/operations/dead-letters.md").read_text(), re.M | re.S
     )
     assert [line.split("\t")[0] for line in shell(block).splitlines()] == list(URLS)
 
 
-def test_whoever_repairs_may_neither_write_to_the_tables_nor_send_to_a_queue(outputs):
+def test_the_operator_role_cannot_write_to_tables_or_send_to_queues(outputs):
     session = boto3.Session(profile_name=OPERATOR_ROLE)
     with pytest.raises(ClientError, match="AccessDenied"):
         session.client("dynamodb").scan(TableName=outputs[StackOutput.TABLE_NAME])

@@ -1,4 +1,4 @@
-"""The commands of README.md and of the documents in docs/ do what they say."""
+"""The commands and examples of the documents work on the deployed system."""
 
 import json
 import os
@@ -14,18 +14,19 @@ import pytest
 from inference_results.client import Client
 from inference_results.contract import StackOutput
 from inference_results.domain.record.timestamps import timestamp
+from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
 from tests.deploy.test_attach import Endpoint
 from tests.samples import body, completed
 from tests.synthesis import ROOT
 
 
 def blocks(document):
-    """Language and text of each fenced block."""
+    """Return the language and text of each fenced block."""
     return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
 
 
 def block(document, language, start):
-    """The only block of a document that begins with a text."""
+    """Return the only block of a document that starts with a text."""
     (found,) = [
         text for name, text in blocks(document) if (name, text[: len(start)]) == (language, start)
     ]
@@ -44,22 +45,25 @@ def shell(command, **variables):
     return done.stdout
 
 
-def test_an_inference_is_asked_for_with_curl(invoke, record_of, outputs):
-    response = invoke()
-    record = record_of(response["InferenceId"])
-    command = block("README.md", "", "curl").replace(
-        "ccdad826-c203-40bf-b791-2531a81db556", response["InferenceId"]
+def test_the_readme_example_prints_what_it_says(outputs):
+    key = f"{INPUT_PREFIX}{uuid.uuid4()}"
+    boto3.client("s3").put_object(Bucket=OUTPUT_BUCKET, Key=key, Body=b'{"text": "good morning"}')
+    example = block("README.md", "python", "import os").replace(
+        "s3://my-bucket/in/1.wav", f"s3://{OUTPUT_BUCKET}/{key}"
     )
-    answer = shell(
-        command.strip() + ' --silent --cacert "$AWS_CA_BUNDLE"',
-        API_URL=outputs[StackOutput.API_URL],
-    )
-    assert json.loads(answer) == record
+    printed = subprocess.run(
+        [sys.executable, "-c", example],
+        env=os.environ | {"API_URL": outputs[StackOutput.API_URL]},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed == block("README.md", "", "Completed")
 
 
 @pytest.fixture(scope="module")
-def operated(folder):
-    """The variables that the runbooks use; the endpoint is one that SageMaker knows."""
+def runbook_variables(folder):
+    """Variables of the runbooks, with an endpoint that exists in the simulated SageMaker."""
     outputs = folder.outputs()
     return {
         "STACK": "InferenceResults",
@@ -69,7 +73,7 @@ def operated(folder):
     }
 
 
-RUN_BY_TESTS_OF_THEIR_OWN = {
+TESTED_ELSEWHERE = {
     "event-dead-letters",
     "dead-letters",
     "doctor",
@@ -78,24 +82,24 @@ RUN_BY_TESTS_OF_THEIR_OWN = {
     "undelivered-notifications",
     "unprocessable",
 }
-RUNBOOKS = [
+RUNBOOK_COMMANDS = [
     pytest.param(text, id=f"{page.stem}-{number}")
     for page in sorted((ROOT / "docs" / "operations" / "runbooks").glob("*.md"))
-    if page.stem not in RUN_BY_TESTS_OF_THEIR_OWN
+    if page.stem not in TESTED_ELSEWHERE
     for number, (language, text) in enumerate(blocks(page))
     if language == "sh"
 ]
 
 
-@pytest.mark.parametrize("command", RUNBOOKS)
-def test_a_command_of_a_runbook_runs(operated, command):
-    shell(f"set -e -o pipefail; {command}", **operated)
+@pytest.mark.parametrize("command", RUNBOOK_COMMANDS)
+def test_the_commands_of_a_runbook_work(runbook_variables, command):
+    shell(f"set -e -o pipefail; {command}", **runbook_variables)
 
 
-def test_the_runbook_finds_what_was_recorded_without_its_output(
-    operated, outputs, invoke, record_of
+def test_the_runbook_finds_results_without_outputs(
+    runbook_variables, outputs, invoke, wait_for_record
 ):
-    """Here places that S3 is not asked for: nothing is waited for."""
+    """Uses locations that are never read, so the test does not wait for retries."""
     elsewhere, nowhere = (completed(str(uuid.uuid4())) for _ in range(2))
     elsewhere["responseParameters"]["outputLocation"] = "s3://elsewhere/one.out"
     del nowhere["responseParameters"]["outputLocation"]
@@ -105,32 +109,32 @@ def test_the_runbook_finds_what_was_recorded_without_its_output(
         boto3.client("sns").publish(
             TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(each)
         )
-        record_of(each["inferenceId"])
-    read = record_of(invoke()["InferenceId"])
+        wait_for_record(each["inferenceId"])
+    read = wait_for_record(invoke()["InferenceId"])
     command = block("docs/operations/runbooks/unread-outputs.md", "sh", "python")
-    shown = shell(command, **operated | {"ENDPOINT": "speech"})
+    output = shell(command, **runbook_variables | {"ENDPOINT": "speech"})
     assert {
         f"{elsewhere['inferenceId']} Completed LocationNotAllowed s3://elsewhere/one.out",
         f"{nowhere['inferenceId']} Completed LocationMissing",
-    } <= set(shown.splitlines())
-    assert read["inference_id"] not in shown
+    } <= set(output.splitlines())
+    assert read["inference_id"] not in output
 
 
-def test_an_alarm_that_rings_is_shown_with_its_runbook(operated):
+def test_an_active_alarm_is_shown_with_its_runbook(runbook_variables):
     cloudwatch = boto3.client("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="InferenceResults-")["MetricAlarms"]
     (name,) = [each["AlarmName"] for each in alarms if "ReconcileStopped" in each["AlarmName"]]
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="tried")
-    shown = shell(section("Which alarms ring"), **operated)
-    assert "Runbook: docs/operations/runbooks/reconcile-stopped.md" in shown
+    output = shell(section("Which alarms ring"), **runbook_variables)
+    assert "Runbook: docs/operations/runbooks/reconcile-stopped.md" in output
 
 
-def test_the_sweep_is_called_by_hand(operated):
-    assert isinstance(json.loads(shell(section("Reconcile now"), **operated)), dict)
+def test_the_documented_command_invokes_reconcile(runbook_variables):
+    assert isinstance(json.loads(shell(section("Reconcile now"), **runbook_variables)), dict)
 
 
 def section(heading):
-    """The command of a section of the index of the runbooks."""
+    """Return the command of a section in the runbooks' README."""
     text = (ROOT / "docs/operations/runbooks/README.md").read_text()
     (command,) = re.findall(rf"^## {heading}\n[^#]*?^```sh\n(.*?)^```", text, re.M | re.S)
     return command
@@ -138,7 +142,7 @@ def section(heading):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The commands of an environment with nothing but the package in it, as the document says."""
+    """The bin folder of an environment with only the package, installed as documented."""
     environment = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     command = block("docs/guides/querying.md", "sh", "pip install")
@@ -148,8 +152,8 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def asked_for(folder):
-    """The variables that the examples use. The output is JSON, on the endpoint of the examples."""
+def example_variables(folder):
+    """Variables of the examples, with an inference whose output is JSON."""
     outputs = folder.outputs()
     inference_id = f"{uuid.uuid4()}"
     boto3.client("sagemaker-runtime").invoke_endpoint_async(
@@ -181,14 +185,14 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("language", "text"), EXAMPLES)
-def test_an_example_of_asking_works_where_the_package_is_installed(
-    installed, asked_for, tmp_path, language, text
+def test_the_examples_work_with_the_installed_package(
+    installed, example_variables, tmp_path, language, text
 ):
     run = {
         "sh": ["bash", "-e", "-o", "pipefail", "-c", text],
         "python": [installed / "python", "-W", "error", "-c", text],
     }
-    environment = os.environ | asked_for
+    environment = os.environ | example_variables
     environment["PATH"] = f"{installed}:{environment['PATH']}"
     environment["CURL_CA_BUNDLE"] = environment["AWS_CA_BUNDLE"]
     environment.pop("PYTHONPATH", None)

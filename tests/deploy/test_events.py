@@ -1,4 +1,4 @@
-"""Changes of a status are told by the deployed system to whoever has a rule, with IAM enforced."""
+"""The deployed system publishes status changes, and rules route them, with IAM enforced."""
 
 import json
 import time
@@ -15,77 +15,80 @@ from inference_results.client import Client
 from inference_results.contract import EVENT_SOURCE, StackOutput
 from inference_results.domain.record.timestamps import timestamp
 from local.environment import READER_ROLE, SUBMITTER_ROLE
-from tests.deploy.conftest import eventually, is_there
+from tests.deploy.conftest import eventually, object_exists
 from tests.deploy.listener import Listener
-from tests.rules import template_of
+from tests.rules import rules_template
 from tests.samples import body, completed, failed
 
 
 @pytest.fixture
 def endpoint_name():
-    """Of these results only."""
-    return f"told-{uuid.uuid4().hex[:12]}"
+    """A unique name, for events of this test only."""
+    return f"events-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
 def publish(outputs, endpoint_name):
-    """Publish events as of the endpoint, ten in a call."""
+    """Publish notifications of the endpoint in batches of ten."""
 
-    def publish(events):
-        for event in events:
-            event["requestParameters"] = {"endpointName": endpoint_name}
+    def publish(notifications):
+        for each in notifications:
+            each["requestParameters"] = {"endpointName": endpoint_name}
         sns = boto3.client("sns")
-        for begin in range(0, len(events), 10):
+        for start in range(0, len(notifications), 10):
             entries = [
-                {"Id": str(at), "Message": body(event)}
-                for at, event in enumerate(events[begin : begin + 10])
+                {"Id": str(number), "Message": body(each)}
+                for number, each in enumerate(notifications[start : start + 10])
             ]
-            answer = sns.publish_batch(
+            response = sns.publish_batch(
                 TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], PublishBatchRequestEntries=entries
             )
-            assert not answer.get("Failed")
+            assert not response.get("Failed")
 
     return publish
 
 
-def test_results_of_every_kind_are_told_as_they_are_recorded(
-    invoke, listener, endpoint_name, record_of
-):
-    wishes = {
+def test_events_of_all_kinds_match_the_records(invoke, listener, endpoint_name, wait_for_record):
+    detail_types = {
         "": "Inference Completed",
         "simulate-duplicate": "Inference Completed",
         "simulate-failure=503": "Inference Failed",
         "simulate-expiry": "Inference Expired",
     }
     expected = {
-        invoke(wishes=each, EndpointName=endpoint_name)["InferenceId"]: detail_type
-        for each, detail_type in wishes.items()
+        invoke(custom_attributes=each, EndpointName=endpoint_name)["InferenceId"]: detail_type
+        for each, detail_type in detail_types.items()
     }
-    eventually(lambda: len(listener.listen()) >= len(expected))
+    eventually(lambda: len(listener.receive()) >= len(expected))
     time.sleep(2)
-    found = [(each["detail"]["inference_id"], each["detail-type"]) for each in listener.listen()]
+    found = [(each["detail"]["inference_id"], each["detail-type"]) for each in listener.receive()]
     assert sorted(found) == sorted(expected.items())
     for each in listener.events:
-        told = dict(each["detail"])
-        assert (told.pop("version"), len(told.pop("event_id"))) == (1, 32)
-        record = record_of(told["inference_id"])
-        assert told == {name: it for name, it in record.items() if name != "custom_attributes"}
-    asked = record_of(next(each for each, of in expected.items() if of.endswith("Failed")))
-    assert asked["custom_attributes"] == "simulate-failure=503"
+        detail = dict(each["detail"])
+        assert (detail.pop("version"), len(detail.pop("event_id"))) == (1, 32)
+        record = wait_for_record(detail["inference_id"])
+        record.pop("custom_attributes", None)
+        assert detail == record
+    failed_id = next(each for each, kind in expected.items() if kind == "Inference Failed")
+    assert wait_for_record(failed_id)["custom_attributes"] == "simulate-failure=503"
 
 
-def test_a_submission_is_told_and_then_its_end(outputs, invoke, publish, listener, endpoint_name):
-    response = invoke(wishes="simulate-silence", EndpointName=endpoint_name)
+def test_a_submission_and_its_result_are_published(
+    outputs, invoke, publish, listener, endpoint_name
+):
+    response = invoke(custom_attributes="simulate-silence", EndpointName=endpoint_name)
     session = boto3.Session(profile_name=SUBMITTER_ROLE)
     with Client(outputs[StackOutput.API_URL], session=session) as client:
         client.register(response, endpoint=endpoint_name, metadata={"job": "7"})
     inference_id, output_location = response["InferenceId"], response["OutputLocation"]
-    eventually(lambda: listener.told(inference_id))
-    eventually(lambda: is_there(output_location))
+    eventually(lambda: listener.events_of(inference_id))
+    eventually(lambda: object_exists(output_location))
     result = completed(inference_id, eventTime=timestamp(datetime.now(UTC)))
     result["responseParameters"]["outputLocation"] = output_location
     publish([result])
-    submitted, ended = eventually(lambda: len(told := listener.told(inference_id)) == 2 and told)
+    submitted, ended = eventually(
+        lambda: len(events := listener.events_of(inference_id)) == 2 and events
+    )
     assert submitted["detail-type"] == "Inference Submitted"
     assert submitted["detail"]["submission"]["output_location"] == output_location
     assert ended["detail-type"] == "Inference Completed"
@@ -93,93 +96,95 @@ def test_a_submission_is_told_and_then_its_end(outputs, invoke, publish, listene
     assert ended["detail"]["caller_metadata"] == {"job": "7"}
 
 
-def test_a_result_that_replaces_another_is_told_with_an_id_of_its_own(publish, listener):
+def test_a_replaced_result_is_published_with_another_event_id(publish, listener):
     inference_id = str(uuid.uuid4())
     publish([failed(inference_id, eventTime="2026-01-25T12:00:00Z")])
-    eventually(lambda: listener.told(inference_id))
+    eventually(lambda: listener.events_of(inference_id))
     publish([completed(inference_id, eventTime="2026-01-25T13:00:00Z")])
-    first, second = eventually(lambda: len(told := listener.told(inference_id)) == 2 and told)
+    first, second = eventually(
+        lambda: len(events := listener.events_of(inference_id)) == 2 and events
+    )
     assert (first["detail"]["status"], second["detail"]["status"]) == ("Failed", "Completed")
     assert second["detail"]["previous_status"] == "Failed"
     assert first["detail"]["event_id"] != second["detail"]["event_id"]
 
 
-def test_many_results_of_which_some_are_notified_twice_are_told_once_each(
-    publish, listener, record_of
-):
+def test_duplicate_notifications_publish_one_event_each(publish, listener, wait_for_record):
     ids = [str(uuid.uuid4()) for _ in range(200)]
     with ThreadPoolExecutor(1) as publisher:
         publishing = publisher.submit(publish, [failed(each) for each in [*ids, *ids[::5]]])
-        # A notice that could not be recorded at once comes back after 180.
+        # A message that fails is received again after 180 s.
         deadline = time.monotonic() + 240
-        while len(untold := set(ids) - told_ids(listener).keys()) and time.monotonic() < deadline:
+        while (missing := set(ids) - event_counts(listener).keys()) and time.monotonic() < deadline:
             time.sleep(0.1)
         publishing.result()
-    assert not untold, f"{len(untold)} are not told; one of them: {record_of(untold.pop())}"
+    assert not missing, f"{len(missing)} without event, such as {wait_for_record(missing.pop())}"
     time.sleep(2)
-    assert told_ids(listener) == dict.fromkeys(ids, 1)
+    assert event_counts(listener) == dict.fromkeys(ids, 1)
 
 
-def told_ids(listener):
-    """How many announcements each inference had; one that came twice is one."""
-    told = {
-        (each["detail"]["inference_id"], each["detail"]["event_id"]) for each in listener.listen()
+def event_counts(listener):
+    """Return the number of events by inference id, without repeated event ids."""
+    events = {
+        (each["detail"]["inference_id"], each["detail"]["event_id"]) for each in listener.receive()
     }
-    return Counter(inference_id for inference_id, _ in told)
+    return Counter(inference_id for inference_id, _ in events)
 
 
 @pytest.fixture
 def documented_queue(outputs, tmp_path):
-    """Of the rule that the document shows, as CloudFormation makes it."""
-    template = template_of(["a queue"], outputs[StackOutput.EVENT_BUS_ARN], tmp_path)
+    """The queue of the documented rule, deployed with CloudFormation."""
+    template = rules_template(["a queue"], outputs[StackOutput.EVENT_BUS_ARN], tmp_path)
     cloudformation = boto3.client("cloudformation")
-    cloudformation.create_stack(StackName="Told", TemplateBody=json.dumps(template))
+    cloudformation.create_stack(StackName="DocumentedRule", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="Told", WaiterConfig={"Delay": 1}
+        StackName="DocumentedRule", WaiterConfig={"Delay": 1}
     )
     (queue,) = [
         each["PhysicalResourceId"]
-        for each in cloudformation.describe_stack_resources(StackName="Told")["StackResources"]
+        for each in cloudformation.describe_stack_resources(StackName="DocumentedRule")[
+            "StackResources"
+        ]
         if each["LogicalResourceId"].startswith("Queue")
         and each["ResourceType"] == "AWS::SQS::Queue"
     ]
     yield queue
-    cloudformation.delete_stack(StackName="Told")
+    cloudformation.delete_stack(StackName="DocumentedRule")
 
 
-def test_the_documented_rule_tells_its_queue_of_what_did_not_end_well(invoke, documented_queue):
-    fine, broken, elsewhere = (
-        invoke(wishes=wish, EndpointName=name)["InferenceId"]
-        for wish, name in [
+def test_the_documented_rule_matches_failed_inferences(invoke, documented_queue):
+    completed_id, failed_id, other_endpoint_id = (
+        invoke(custom_attributes=attributes, EndpointName=name)["InferenceId"]
+        for attributes, name in [
             ("", "speech"),
             ("simulate-failure=500", "speech"),
             ("simulate-failure=500", "vision"),
         ]
     )
     listener = Listener(documented_queue)
-    (event,) = eventually(lambda: listener.told(broken))
+    (event,) = eventually(lambda: listener.events_of(failed_id))
     assert event["detail-type"] == "Inference Failed"
     time.sleep(2)
-    assert not listener.told(fine)
-    assert not listener.told(elsewhere)
+    assert not listener.events_of(completed_id)
+    assert not listener.events_of(other_endpoint_id)
 
 
-def test_a_malformed_record_does_not_hold_up_the_others(outputs, publish, listener, endpoint_name):
+def test_a_malformed_record_does_not_block_other_events(outputs, publish, listener, endpoint_name):
     boto3.client("dynamodb").put_item(
         TableName=outputs[StackOutput.TABLE_NAME],
         Item={
-            "inference_id": {"S": "odd"},
+            "inference_id": {"S": "malformed"},
             "endpoint_name": {"S": endpoint_name},
             "status": {"NS": ["1", "2"]},
         },
     )
     inference_id = str(uuid.uuid4())
     publish([failed(inference_id)])
-    eventually(lambda: listener.told(inference_id))
-    assert listener.told("odd") == []
+    eventually(lambda: listener.events_of(inference_id))
+    assert listener.events_of("malformed") == []
 
 
-def test_others_may_not_put_events_on_the_bus(outputs):
+def test_other_roles_cannot_put_events_on_the_bus(outputs):
     events = boto3.Session(profile_name=READER_ROLE).client("events")
     entry = {
         "EventBusName": outputs[StackOutput.EVENT_BUS_ARN],

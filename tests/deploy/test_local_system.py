@@ -1,4 +1,4 @@
-"""`up` and `down`, as `make up` and `make down` call them."""
+"""`up`, which `make up` runs, and the simulated endpoint."""
 
 import boto3
 import pytest
@@ -8,15 +8,15 @@ from inference_results.contract import StackOutput
 from local.system import up
 
 
-def test_bringing_it_up_again_changes_nothing(folder, outputs, invoke, record_of):
+def test_up_is_idempotent(folder, outputs, invoke, wait_for_record):
     inference_id = invoke()["InferenceId"]
-    record = record_of(inference_id)
-    up(folder, tell=lambda step: None)
+    record = wait_for_record(inference_id)
+    up(folder, progress=lambda step: None)
     assert folder.outputs() == outputs
-    assert record_of(inference_id) == record
+    assert wait_for_record(inference_id) == record
 
 
-def test_the_environment_and_the_outputs_are_written_for_others(folder, outputs):
+def test_up_writes_the_environment_and_the_outputs(folder, outputs):
     env = (folder.path / "env").read_text()
     for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_ACCESS_KEY_ID", "AWS_REGION"):
         assert f"export {name}=" in env
@@ -33,6 +33,6 @@ def test_the_environment_and_the_outputs_are_written_for_others(folder, outputs)
     ],
     ids=["no input", "two inputs", "too large"],
 )
-def test_the_pretend_endpoint_refuses_what_sagemaker_refuses(folder, request_):
+def test_the_simulated_endpoint_rejects_invalid_requests(folder, request_):
     with pytest.raises(ClientError, match="ValidationError"):
         boto3.client("sagemaker-runtime").invoke_endpoint_async(**request_)

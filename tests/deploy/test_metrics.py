@@ -1,14 +1,14 @@
-"""The logs of the deployed functions hold the metrics, and nothing of what went well besides."""
+"""The logs of the deployed functions contain the metrics, and nothing else on success."""
 
 import boto3
 
 from inference_results.contract import METRICS_NAMESPACE
 from tests.deploy.conftest import eventually
-from tests.emf import emf_lines, measured
+from tests.emf import emf_lines, parse_metrics
 
 
-def logged(service):
-    """What the functions of a service wrote, without the lines that are Lambda's own."""
+def logs_of(service):
+    """Return the log lines of a service's functions, without Lambda's own."""
     functions = boto3.client("lambda").get_paginator("list_functions").paginate()
     groups = [
         each["LoggingConfig"]["LogGroup"]
@@ -27,26 +27,26 @@ def logged(service):
     )
 
 
-def found(service, name, **dimensions):
-    """How often a metric of a service was written with some dimensions."""
+def count(service, name, **dimensions):
+    """Count how often a service wrote a metric with these dimensions."""
     identity = (METRICS_NAMESPACE, name, tuple(sorted((dimensions | {"service": service}).items())))
-    return sum(each.identity == identity for each in measured(logged(service)))
+    return sum(each.identity == identity for each in parse_metrics(logs_of(service)))
 
 
-def test_a_result_leaves_its_metrics_in_the_logs(invoke, record_of):
-    record = record_of(invoke(b"hello")["InferenceId"])
+def test_a_result_writes_its_metrics_to_the_logs(invoke, wait_for_record):
+    record = wait_for_record(invoke(b"hello")["InferenceId"])
     of_result = {"endpoint": "other", "status": record["status"]}
-    eventually(lambda: found("record_result", "Recorded"))
+    eventually(lambda: count("record_result", "Recorded"))
     for name in ("Results", "InferenceTime", "PipelineLag", "OutputBytes"):
-        assert found("record_result", name, **of_result), name
-    eventually(lambda: found("publish_events", "EventsPublished"))
-    assert found("publish_events", "PublishLag")
-    assert found("status_api", "Latency", route="GET /inferences/{inference_id}")
+        assert count("record_result", name, **of_result), name
+    eventually(lambda: count("publish_events", "EventsPublished"))
+    assert count("publish_events", "PublishLag")
+    assert count("status_api", "Latency", route="GET /inferences/{inference_id}")
 
 
-def test_what_goes_well_is_told_by_metrics_alone(invoke, record_of):
-    inference_id = record_of(invoke(b"hello")["InferenceId"])["inference_id"]
+def test_success_logs_only_metrics(invoke, wait_for_record):
+    inference_id = wait_for_record(invoke(b"hello")["InferenceId"])["inference_id"]
     for service in ("record_result", "publish_events", "status_api"):
-        lines = logged(service)
+        lines = logs_of(service)
         assert inference_id not in lines
         assert emf_lines(lines)

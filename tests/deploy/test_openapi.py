@@ -1,4 +1,4 @@
-"""What the API answers, whatever it is asked, is what its document says."""
+"""Every response of the API matches its OpenAPI document, whatever the request."""
 
 import os
 from http import HTTPStatus
@@ -32,7 +32,7 @@ CHECKS = [
 
 
 def without_waits():
-    """The document, with nothing in it that makes an answer wait: what is asked for never comes."""
+    """Return the document without parameters that delay a response: no result would arrive."""
     described = document()
     del described["components"]["schemas"]["BatchGet"]["properties"]["wait"]
     for operations in described["paths"].values():
@@ -47,7 +47,7 @@ schema = schemathesis.openapi.from_dict(without_waits())
 
 
 class Signature(requests.auth.AuthBase):
-    """SigV4 for the library that schemathesis sends with."""
+    """SigV4 for requests, which schemathesis uses."""
 
     def __init__(self):
         session = boto3.Session(profile_name=READER_ROLE)
@@ -69,11 +69,11 @@ def session(folder):
 
 @schema.parametrize()
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))
-def test_an_answer_is_one_that_the_document_names(case, session, folder):
+def test_every_response_matches_the_document(case, session, folder):
     url = folder.outputs()[StackOutput.API_URL]
-    answer = case.call(
+    response = case.call(
         base_url=url, session=session, allow_redirects=False, verify=os.environ["AWS_CA_BUNDLE"]
     )
-    # The emulator's IAM refuses control characters in a path, in a form of its own.
-    refused = answer.status_code == HTTPStatus.FORBIDDEN
-    case.validate_response(answer, checks=[status_code_conformance] if refused else CHECKS)
+    # MiniStack's IAM rejects control characters in a path with another document.
+    is_denied = response.status_code == HTTPStatus.FORBIDDEN
+    case.validate_response(response, checks=[status_code_conformance] if is_denied else CHECKS)

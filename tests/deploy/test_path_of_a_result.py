@@ -1,4 +1,4 @@
-"""Results travel through the deployed stack, with IAM enforced."""
+"""Results pass through the deployed stack, with IAM enforced."""
 
 import json
 import random
@@ -56,9 +56,9 @@ def test_a_message_published_with_boto3_is_in_the_table_within_seconds(outputs):
     assert eventually(item)["output"]["M"]["inline"] == {"B": b"0.93\n"}
 
 
-def test_what_invoke_endpoint_async_announced_is_what_is_recorded(invoke, record_of):
+def test_the_record_matches_the_response_of_invoke_endpoint_async(invoke, wait_for_record):
     response = invoke(b"hello", Accept="text/csv")
-    record = record_of(response["InferenceId"])
+    record = wait_for_record(response["InferenceId"])
     assert record["status"] == "Completed"
     output = record["output"]
     assert output["location"] == response["OutputLocation"]
@@ -70,24 +70,24 @@ def test_what_invoke_endpoint_async_announced_is_what_is_recorded(invoke, record
     assert (output["etag"], output["size"]) == (pinned["ETag"], pinned["ContentLength"])
 
 
-def test_an_inline_input_has_no_input_location(record_of):
+def test_an_inline_input_has_no_input_location(wait_for_record):
     response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
         EndpointName="speech", Body=b"in the request"
     )
-    record = record_of(response["InferenceId"])
+    record = wait_for_record(response["InferenceId"])
     assert record["output"]["inline"]["content"] == "in the request"
     assert "input_location" not in record
 
 
-OWN_BYTES = 1_663
-"""Of all that is in the item besides, with the result."""
+OTHER_BYTES = 1_663
+"""Size of the rest of the item, including the result."""
 
 
 @pytest.mark.parametrize(("kilobytes", "fits"), [(399, True), (401, False)])
-def test_an_item_that_somebody_else_filled_up_takes_results_up_to_400_kb(outputs, kilobytes, fits):
-    """One that does not fit is refused, however often it is delivered, and so is a dead letter.
+def test_an_item_with_foreign_attributes_accepts_results_up_to_400_kb(outputs, kilobytes, fits):
+    """DynamoDB rejects a larger item on every attempt, so its notification becomes a dead letter.
 
-    This service's own attributes come to 281 KB at most.
+    This service's own attributes use at most 281 KB.
     """
     dynamodb, table_name = boto3.client("dynamodb"), outputs[StackOutput.TABLE_NAME]
     records = ResultStore(dynamodb, table_name, int(outputs[StackOutput.SHARDS]))
@@ -98,21 +98,21 @@ def test_an_item_that_somebody_else_filled_up_takes_results_up_to_400_kb(outputs
         "inference_id": {"S": event["inferenceId"]},
         "endpoint_name": {"S": event["requestParameters"]["endpointName"]},
     }
-    added = {"S": "x" * (kilobytes * 1024 - OWN_BYTES)}
+    added = {"S": "x" * (kilobytes * 1024 - OTHER_BYTES)}
     dynamodb.put_item(TableName=table_name, Item={**key, "added": added})
     try:
         if fits:
-            assert world.settle(body(event)) is Disposition.RECORDED
+            assert world.process(body(event)) is Disposition.RECORDED
         else:
             with pytest.raises(ClientError, match="maximum allowed size"):
-                world.settle(body(event))
+                world.process(body(event))
     finally:
         dynamodb.delete_item(TableName=table_name, Key=key)
 
 
-def test_a_large_output_is_a_reference(invoke, record_of):
+def test_a_large_output_is_a_reference(invoke, wait_for_record):
     content = b"x" * 1_000_000
-    record = record_of(invoke(content)["InferenceId"])
+    record = wait_for_record(invoke(content)["InferenceId"])
     assert record["output"]["size"] == len(content)
     assert "inline" not in record["output"]
 
@@ -120,14 +120,14 @@ def test_a_large_output_is_a_reference(invoke, record_of):
 @pytest.mark.parametrize(
     ("status", "code", "preview"),
     [
-        (400, "MODEL_ERROR_4XX", '{"error": "the model answered 400"}'),
-        (503, "MODEL_ERROR_5XX", '{"error": "the model answered 503"}'),
+        (400, "MODEL_ERROR_4XX", '{"error": "the model returned 400"}'),
+        (503, "MODEL_ERROR_5XX", '{"error": "the model returned 503"}'),
         (0, "MODEL_TIMEOUT", None),
     ],
 )
-def test_a_failure_says_why(invoke, record_of, status, code, preview):
-    response = invoke(wishes=f"simulate-failure={status}")
-    record = record_of(response["InferenceId"])
+def test_a_failure_has_a_code_and_a_preview(invoke, wait_for_record, status, code, preview):
+    response = invoke(custom_attributes=f"simulate-failure={status}")
+    record = wait_for_record(response["InferenceId"])
     assert record["status"] == "Failed"
     assert record["failure"]["code"] == code
     assert record["failure"].get("body_preview") == preview
@@ -135,22 +135,22 @@ def test_a_failure_says_why(invoke, record_of, status, code, preview):
         assert record["failure"]["location"] == response["FailureLocation"]
 
 
-def test_a_response_inside_the_notification_is_recorded_without_reading(invoke, record_of):
-    output = record_of(invoke(b"hello", "simulate-inline")["InferenceId"])["output"]
+def test_a_response_in_the_notification_is_recorded_without_reading_s3(invoke, wait_for_record):
+    output = wait_for_record(invoke(b"hello", "simulate-inline")["InferenceId"])["output"]
     assert output["inline"]["content"] == "hello"
     assert "etag" not in output
 
 
-def test_an_expired_inference_is_recorded_as_expired(invoke, record_of):
-    record = record_of(invoke(wishes="simulate-expiry")["InferenceId"])
+def test_an_expired_inference_is_recorded_as_expired(invoke, wait_for_record):
+    record = wait_for_record(invoke(custom_attributes="simulate-expiry")["InferenceId"])
     assert (record["status"], record["failure"]["code"]) == ("Expired", "EXPIRED")
 
 
-def test_an_unreadable_input_is_a_failure_without_an_object(record_of):
+def test_an_unreadable_input_is_a_failure_without_an_object(wait_for_record):
     response = boto3.client("sagemaker-runtime").invoke_endpoint_async(
         EndpointName="speech", InputLocation=f"s3://{OUTPUT_BUCKET}/elsewhere/input"
     )
-    record = record_of(response["InferenceId"])
+    record = wait_for_record(response["InferenceId"])
     assert (record["status"], record["failure"]["code"]) == ("Failed", "UNKNOWN")
 
 
@@ -164,8 +164,8 @@ def test_the_same_id_on_two_endpoints_is_two_records(invoke, api):
     assert (status, record["endpoint_name"]) == (200, "vision")
 
 
-def test_events_in_any_order_through_either_topic_leave_the_newest(outputs, record_of):
-    """Thirty different events and as many duplicates race in two functions."""
+def test_events_in_any_order_through_either_topic_leave_the_newest(outputs, wait_for_record):
+    """Two functions process thirty notifications and a duplicate of each concurrently."""
     inference_id = str(uuid.uuid4())
     start = datetime(2026, 1, 1, tzinfo=UTC)
     times = [timestamp(start + timedelta(seconds=number)) for number in range(30)]
@@ -177,14 +177,14 @@ def test_events_in_any_order_through_either_topic_leave_the_newest(outputs, reco
     topics = [outputs[StackOutput.SUCCESS_TOPIC_ARN], outputs[StackOutput.ERROR_TOPIC_ARN]]
     for number, event in enumerate(shuffled):
         sns.publish(TopicArn=topics[number % 2], Message=event)
-    eventually(lambda: record_of(inference_id)["event_time"] == times[-1])
+    eventually(lambda: wait_for_record(inference_id)["event_time"] == times[-1])
     eventually(lambda: all(_drained(outputs[name]) for name in QUEUES))
-    record = record_of(inference_id)
+    record = wait_for_record(inference_id)
     assert (record["event_time"], record["failure"]["reason"]) == (times[-1], f"at {times[-1]}")
 
 
-def test_a_backlog_is_drained_by_two_functions_and_uses_up_no_try(outputs):
-    """Two hundred messages that came while nobody took them."""
+def test_a_backlog_is_drained_without_using_up_attempts(outputs):
+    """Two hundred messages arrived while the mapping was disabled."""
     queue_url = outputs[StackOutput.FAILED_QUEUE_URL]
     ids = {str(uuid.uuid4()) for _ in range(200)}
     with mapping_of(queue_url) as change:
@@ -199,7 +199,7 @@ def test_a_backlog_is_drained_by_two_functions_and_uses_up_no_try(outputs):
 
 @contextmanager
 def mapping_of(queue_url):
-    """Changes how Lambda takes messages from a queue, until it is left."""
+    """Yield a function that changes a queue's mapping, and restore the mapping afterwards."""
     client = boto3.client("lambda")
     (found,) = [
         each
@@ -221,8 +221,8 @@ def publish_all(topic_arn, messages):
             {"Id": str(number), "Message": each}
             for number, each in enumerate(messages[start : start + 10])
         ]
-        answer = sns.publish_batch(TopicArn=topic_arn, PublishBatchRequestEntries=entries)
-        assert not answer.get("Failed")
+        response = sns.publish_batch(TopicArn=topic_arn, PublishBatchRequestEntries=entries)
+        assert not response.get("Failed")
 
 
 def recorded_ids(table_name):
@@ -239,17 +239,17 @@ def _drained(queue_url):
     return all(found["Attributes"][name] == "0" for name in names)
 
 
-def test_poison_is_parked_and_leaves_its_neighbours_alone(outputs, record_of):
+def test_malformed_messages_are_rejected_without_affecting_others(outputs, wait_for_record):
     marker = str(uuid.uuid4())
-    poison = [f"{marker} no json", json.dumps({"eventName": marker}), body(failed(marker * 3))]
-    good = [str(uuid.uuid4()) for _ in range(5)]
+    malformed = [f"{marker} no json", json.dumps({"eventName": marker}), body(failed(marker * 3))]
+    valid = [str(uuid.uuid4()) for _ in range(5)]
     sns = boto3.client("sns")
-    for message in [*poison, *(body(failed(each)) for each in good)]:
+    for message in [*malformed, *(body(failed(each)) for each in valid)]:
         sns.publish(TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=message)
-    assert [record_of(each)["status"] for each in good] == ["Failed"] * 5
-    parked = {}
+    assert [wait_for_record(each)["status"] for each in valid] == ["Failed"] * 5
+    rejected = {}
 
-    def all_parked():
+    def all_rejected():
         for message in (
             boto3.client("sqs")
             .receive_message(
@@ -260,28 +260,28 @@ def test_poison_is_parked_and_leaves_its_neighbours_alone(outputs, record_of):
             )
             .get("Messages", [])
         ):
-            parked[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
-        return set(poison) <= set(parked)
+            rejected[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
+        return set(malformed) <= set(rejected)
 
-    eventually(all_parked)
-    assert [parked[each] for each in poison] == ["NotJson", "UnknownEvent", "InvalidField"]
+    eventually(all_rejected)
+    assert [rejected[each] for each in malformed] == ["NotJson", "UnknownEvent", "InvalidField"]
 
 
-def test_a_lost_notification_leaves_no_record(invoke, api, record_of):
-    lost = invoke(wishes="simulate-silence")["InferenceId"]
-    record_of(invoke()["InferenceId"])
+def test_a_lost_notification_leaves_no_record(invoke, api, wait_for_record):
+    lost = invoke(custom_attributes="simulate-silence")["InferenceId"]
+    wait_for_record(invoke()["InferenceId"])
     status, problem = api.get(lost)
     assert (status, problem["title"]) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("inference_id", ["page 18 (retry #2)", "~!@$^*|'\"+,;=:&<>[]{}"])
-def test_odd_ids_are_asked_for_over_http(invoke, record_of, inference_id):
+def test_unusual_ids_work_over_http(invoke, wait_for_record, inference_id):
     unique = f"{uuid.uuid4().hex[:8]} {inference_id}"
     assert invoke(InferenceId=unique)["InferenceId"] == unique
-    assert record_of(unique)["inference_id"] == unique
+    assert wait_for_record(unique)["inference_id"] == unique
 
 
-def test_an_output_outside_the_allowed_prefixes_is_never_read(outputs, record_of):
+def test_an_output_outside_the_allowed_prefixes_is_never_read(outputs, wait_for_record):
     inference_id = str(uuid.uuid4())
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="somebody-elses")
@@ -291,16 +291,16 @@ def test_an_output_outside_the_allowed_prefixes_is_never_read(outputs, record_of
     boto3.Session(profile_name=EXECUTION_ROLE).client("sns").publish(
         TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message=body(event)
     )
-    record = record_of(inference_id)
+    record = wait_for_record(inference_id)
     assert record["status"] == "Completed"
     assert "output" not in record
     assert record["output_error"] == {
         "code": "LocationNotAllowed",
-        "message": "outside the output prefixes that may be read",
+        "message": "expected a location below the stack's output_prefixes, without a .. segment",
         "location": "s3://somebody-elses/secret.out",
     }
 
 
-def test_outputs_lie_below_the_announced_prefix(invoke):
+def test_outputs_are_written_below_the_configured_prefix(invoke):
     location = invoke(Filename="chosen.json", S3OutputPathExtension="team/a")["OutputLocation"]
     assert location == f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}team/a/chosen.json"

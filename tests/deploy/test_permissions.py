@@ -1,4 +1,4 @@
-"""Who may do what, under enforcement, and who is refused."""
+"""Each role has exactly its permissions, and unauthorized requests are rejected."""
 
 import json
 import re
@@ -27,8 +27,8 @@ from local.deployment import (
 )
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
 from tests.deploy import test_backfill, test_doctor
-from tests.deploy.actor import Account, Actor, filled
-from tests.deploy.permission_matrix import ALLOWED, DEEDS, FUNCTIONS, Call, Simulated
+from tests.deploy.actor import Account, Actor, fill_in
+from tests.deploy.permission_matrix import ACTIONS, ALLOWED, FUNCTIONS, Call, Simulated
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 OWN_POLICY = "own"
@@ -37,14 +37,14 @@ OTHER = "permissions-other"
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("profile", [None, EXECUTION_ROLE, READER_ROLE])
-def test_whoever_is_not_the_topic_cannot_send_to_a_queue(outputs, queue, profile):
-    """Not even the account's root, who may do anything that is not forbidden."""
+def test_only_the_topic_can_send_to_a_queue(outputs, queue, profile):
+    """Not even the account's root user, who can do everything that is not denied."""
     sqs = boto3.Session(profile_name=profile).client("sqs")
     with pytest.raises(ClientError, match="AccessDenied"):
         sqs.send_message(QueueUrl=outputs[queue], MessageBody="forged")
 
 
-def test_a_role_that_is_not_named_cannot_publish(outputs):
+def test_a_role_outside_the_settings_cannot_publish(outputs):
     sns = boto3.Session(profile_name=READER_ROLE).client("sns")
     with pytest.raises(ClientError, match="AuthorizationError|AccessDenied"):
         sns.publish(TopicArn=outputs[StackOutput.SUCCESS_TOPIC_ARN], Message="forged")
@@ -52,7 +52,7 @@ def test_a_role_that_is_not_named_cannot_publish(outputs):
 
 @pytest.fixture(scope="module")
 def stack(folder):
-    """The names of the stack's resources, by their types and logical ids."""
+    """Physical names of the stack's resources by type and logical id."""
     found = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)
     return {
         (each["ResourceType"], each["LogicalResourceId"]): each["PhysicalResourceId"]
@@ -61,14 +61,14 @@ def stack(folder):
 
 
 def named(stack, kind, part):
-    """The only resource of a type whose logical id holds `part`."""
+    """Return the name of the only resource of a type whose logical id contains `part`."""
     (logical_id,) = [each for found, each in stack if found == kind and part in each]
     return stack[kind, logical_id]
 
 
 @pytest.fixture(scope="module")
-def places(folder, stack):
-    """What the deeds are done to: the stack's own, and others that it has no business with."""
+def resource_names(folder, stack):
+    """Names for the actions: resources of the stack, and others that it must not access."""
     outputs = folder.outputs()
     s3, sqs, sns, dynamodb = (boto3.client(each) for each in ("s3", "sqs", "sns", "dynamodb"))
     table = dynamodb.describe_table(TableName=outputs[StackOutput.TABLE_NAME])["Table"]
@@ -126,19 +126,23 @@ def places(folder, stack):
 
 
 @pytest.fixture(scope="module")
-def role_names(places, stack):
-    """Of each role of the table, trusting this account; two have what a document says."""
+def role_names(resource_names, stack):
+    """Names of all roles in the matrix, which trust this account during these tests.
+
+    The roles `doctor` and `backfill` have the policy of their document.
+    """
     iam = boto3.client("iam")
     documented = {
         "doctor": test_doctor.policy_of(test_doctor.documented_statements()),
-        "backfill": test_backfill.documented_policy(places[StackOutput.TABLE_NAME]),
+        "backfill": test_backfill.documented_policy(resource_names[StackOutput.TABLE_NAME]),
     }
     account = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
     names = {part: named(stack, "AWS::IAM::Role", part) for part in FUNCTIONS}
-    trusts = {}
+    trust_policies = {}
     for name in list(names.values()):
-        trusts[name] = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        both = {**trusts[name], "Statement": [*trusts[name]["Statement"], account]}
+        trusted = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        trust_policies[name] = trusted
+        both = {**trusted, "Statement": [*trusted["Statement"], account]}
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(both))
     for role, policy in documented.items():
         names[role] = f"permissions-{role}"
@@ -146,7 +150,7 @@ def role_names(places, stack):
         iam.create_role(RoleName=names[role], AssumeRolePolicyDocument=trust_policy)
         iam.put_role_policy(RoleName=names[role], PolicyName=OWN_POLICY, PolicyDocument=policy)
     yield {role: names.get(role, role) for role in ALLOWED}
-    for name, trusted in trusts.items():
+    for name, trusted in trust_policies.items():
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
     for role in documented:
         iam.delete_role_policy(RoleName=names[role], PolicyName=OWN_POLICY)
@@ -154,126 +158,127 @@ def role_names(places, stack):
 
 
 @pytest.fixture(scope="module")
-def account(folder, places):
-    return Account(folder.certificate, places)
+def account(folder, resource_names):
+    return Account(folder.certificate, resource_names)
 
 
 @pytest.fixture
 def differences(account):
-    """In words, between what a role (None: the account's root) may do and what it should."""
+    """Compare the actions that a role (None: the root user) can perform with the expected ones."""
 
     def differences(role_name, allowed):
         actor = Actor(account, role_name)
-        done = {name for name, deed in DEEDS.items() if actor.may(deed)}
+        found = {name for name, action in ACTIONS.items() if actor.is_allowed(action)}
         actor.close()
-        return [f"may {each}" for each in done - allowed] + [
-            f"may not {each}" for each in allowed - done
+        return [f"can {each}" for each in found - allowed] + [
+            f"cannot {each}" for each in allowed - found
         ]
 
     return differences
 
 
 @pytest.mark.parametrize("role", ALLOWED)
-def test_a_role_may_do_what_it_must_and_nothing_else(differences, role_names, role):
+def test_each_role_has_exactly_the_permissions_in_the_matrix(differences, role_names, role):
     found = differences(role_names[role], ALLOWED[role])
     assert not found, f"{role} {', '.join(found)}"
 
 
-def test_no_deed_fails_for_another_reason_than_the_role(differences):
-    """The account's root may do all of them, but what the policies of the queues forbid it too."""
+def test_the_root_user_can_perform_every_action(differences):
+    """Otherwise, a denial could have another cause. Only the queue policies bind the root user."""
     forbidden = {"send to the completed queue", "send to the failed queue"}
-    found = differences(None, set(DEEDS) - forbidden)
-    assert not found, f"the root {', '.join(found)}"
+    found = differences(None, set(ACTIONS) - forbidden)
+    assert not found, f"the root user {', '.join(found)}"
 
 
-def test_every_role_of_the_stack_is_among_those_that_are_tried(stack, role_names):
+def test_the_matrix_covers_every_role_of_the_stack(stack, role_names):
     roles = {name for (kind, _), name in stack.items() if kind == "AWS::IAM::Role"}
     assert roles == {role_names[part] for part in FUNCTIONS}
 
 
-SIMULATED = sorted({each.action for each in DEEDS.values() if isinstance(each, Simulated)})
+SIMULATED = sorted({each.iam_action for each in ACTIONS.values() if isinstance(each, Simulated)})
 CLIENTS = {
     "dynamodb": ("dynamodb", "dynamodbstreams"),
     "sagemaker": ("sagemaker-runtime",),
     "states": ("stepfunctions",),
 }
-"""Of the services whose actions IAM calls by another name than boto3."""
+"""boto3's clients for services that have another prefix in IAM."""
 
 
 @pytest.mark.parametrize("action", SIMULATED)
-def test_what_is_simulated_is_an_action_that_exists(action):
-    """Or it would be denied to everybody for its spelling."""
+def test_simulated_actions_exist(action):
+    """A misspelled action would be denied to every role."""
     service, _, operation = action.partition(":")
     clients = [boto3.client(each) for each in CLIENTS.get(service, (service,))]
     assert any(operation in each.meta.service_model.operation_names for each in clients)
 
 
-def test_sending_is_tried_on_every_queue_and_publishing_on_every_topic(stack, places):
-    told = {
-        filled(deed.parameters.get("QueueUrl") or deed.parameters["TopicArn"], places)
-        for deed in DEEDS.values()
-        if isinstance(deed, Call) and deed.operation in {"send_message", "publish"}
+def test_the_matrix_covers_every_queue_and_topic(stack, resource_names):
+    tried = {
+        fill_in(action.parameters.get("QueueUrl") or action.parameters["TopicArn"], resource_names)
+        for action in ACTIONS.values()
+        if isinstance(action, Call) and action.operation in {"send_message", "publish"}
     }
     kinds = ("AWS::SQS::Queue", "AWS::SNS::Topic")
-    assert told >= {name for (kind, _), name in stack.items() if kind in kinds}
+    assert tried >= {name for (kind, _), name in stack.items() if kind in kinds}
 
 
-UNKNOWN_KEY = "ASIA" + "UNKNOWNUNKNOWN00"  # in two, or it is taken for a secret
-REFUSED = {
+UNKNOWN_KEY = "ASIA" + "UNKNOWNUNKNOWN00"  # split, so that scanners do not take it for a secret
+ERROR_CODES = {
     "unsigned": {"AccessDenied", "MissingAuthenticationToken"},
     "with another secret": {"SignatureDoesNotMatch"},
     "with an unknown key": {"InvalidClientTokenId"},
 }
 
 
-@pytest.mark.parametrize("how", REFUSED)
-def test_nothing_is_published_or_sent_without_a_right_signature(outputs, how):
-    given = boto3.Session(profile_name=EXECUTION_ROLE).get_credentials().get_frozen_credentials()
+@pytest.mark.parametrize("how", ERROR_CODES)
+def test_requests_to_sns_and_sqs_need_a_valid_signature(outputs, how):
+    profile = boto3.Session(profile_name=EXECUTION_ROLE)
+    valid = profile.get_credentials().get_frozen_credentials()
     session = boto3.Session(
-        UNKNOWN_KEY if how == "with an unknown key" else given.access_key,
-        "another" if how == "with another secret" else given.secret_key,
-        given.token,
+        UNKNOWN_KEY if how == "with an unknown key" else valid.access_key,
+        "another" if how == "with another secret" else valid.secret_key,
+        valid.token,
     )
     config = Config(signature_version=UNSIGNED if how == "unsigned" else None)
     sns, sqs = (session.client(each, config=config) for each in ("sns", "sqs"))
-    for name, place in outputs.items():
+    for name, value in outputs.items():
         if name.endswith("TopicArn"):
-            with pytest.raises(ClientError) as refused:
-                sns.publish(TopicArn=place, Message="forged")
+            with pytest.raises(ClientError) as error:
+                sns.publish(TopicArn=value, Message="forged")
         elif name.endswith("QueueUrl"):
-            with pytest.raises(ClientError) as refused:
-                sqs.send_message(QueueUrl=place, MessageBody="forged")
+            with pytest.raises(ClientError) as error:
+                sqs.send_message(QueueUrl=value, MessageBody="forged")
         else:
             continue
-        assert refused.value.response["Error"]["Code"] in REFUSED[how], name
+        assert error.value.response["Error"]["Code"] in ERROR_CODES[how], name
 
 
 @pytest.fixture(scope="module")
-def ask_every_route(folder):
-    """The statuses with which the API answers a submitter whose requests are signed in some way."""
+def request_every_route(folder):
+    """Request every route as a submitter, and return the status by route."""
     url = folder.outputs()[StackOutput.API_URL]
     session = boto3.Session(profile_name=SUBMITTER_ROLE)
-    given = session.get_credentials().get_frozen_credentials()
+    valid = session.get_credentials().get_frozen_credentials()
     http = httpx.Client(verify=ssl.create_default_context(cafile=folder.certificate))
 
-    def ask_every_route(service="execute-api", signed_path="", unsigned=False, **credentials):
-        answers = {}
-        signer = SigV4Auth(given._replace(**credentials), service, REGION)
+    def request_every_route(service="execute-api", signed_path="", unsigned=False, **credentials):
+        statuses = {}
+        signer = SigV4Auth(valid._replace(**credentials), service, REGION)
         for route in Route:
             method, path = route.split(" ")
             path = re.sub(r"{\w+}", "none", path)
             request = AWSRequest(method, url + (signed_path or path))
             signer.add_auth(request)
             headers = {} if unsigned else dict(request.headers)
-            answers[route] = http.request(method, url + path, headers=headers).status_code
-        return answers
+            statuses[route] = http.request(method, url + path, headers=headers).status_code
+        return statuses
 
-    yield ask_every_route
+    yield request_every_route
     http.close()
 
 
 @pytest.mark.parametrize(
-    "wrongly",
+    "changes",
     [
         {"unsigned": True},
         {"secret_key": "another"},
@@ -285,34 +290,34 @@ def ask_every_route(folder):
     ],
     ids=str,
 )
-def test_no_route_answers_a_request_that_is_signed_wrongly(ask_every_route, wrongly):
-    assert ask_every_route(**wrongly) == dict.fromkeys(Route, 403)
+def test_no_route_accepts_an_invalid_signature(request_every_route, changes):
+    assert request_every_route(**changes) == dict.fromkeys(Route, 403)
 
 
-def test_no_route_answers_a_request_that_was_signed_an_hour_ago(ask_every_route, monkeypatch):
+def test_no_route_accepts_an_expired_signature(request_every_route, monkeypatch):
     now = botocore.auth.get_current_datetime
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: now() - timedelta(hours=1))
-    assert ask_every_route() == dict.fromkeys(Route, 403)
+    assert request_every_route() == dict.fromkeys(Route, 403)
 
 
-def test_every_route_answers_a_request_that_is_signed_rightly(ask_every_route):
-    assert 403 not in ask_every_route().values()
+def test_every_route_accepts_a_valid_signature(request_every_route):
+    assert 403 not in request_every_route().values()
 
 
-def test_the_link_to_an_output_opens_that_version_of_it_and_nothing_else(api, invoke, record_of):
-    record = record_of(invoke(b"hello")["InferenceId"])
+def test_an_output_link_opens_only_the_recorded_version(api, invoke, wait_for_record):
+    record = wait_for_record(invoke(b"hello")["InferenceId"])
     bucket, key = record["output"]["bucket"], record["output"]["key"]
     s3 = boto3.client("s3")
     s3.put_object(Bucket=bucket, Key=f"{key}-2", Body=b"another")
     newer = s3.put_object(Bucket=bucket, Key=key, Body=b"newer")["VersionId"]
-    link = api.ask(f"inferences/{record['inference_id']}/output").headers["location"]
+    link = api.request(f"inferences/{record['inference_id']}/output").headers["location"]
     altered = [
         link.replace(key, f"{key}-2"),
         link.replace(quote(record["output"]["version_id"]), newer),
         re.sub(r"X-Amz-Expires=\d+", "X-Amz-Expires=604800", link),
     ]
-    with httpx.Client(verify=tls_context(None)) as anybody:
-        assert anybody.get(link).content == b"hello"
+    with httpx.Client(verify=tls_context(None)) as http:
+        assert http.get(link).content == b"hello"
         for each in altered:
             assert each != link
-            assert anybody.get(each).status_code == 403, each
+            assert http.get(each).status_code == 403, each

@@ -1,4 +1,4 @@
-"""What a list reads does not grow with what is recorded."""
+"""The cost of a list does not depend on the number of records."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +21,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def table_of_its_own(outputs):
-    """As deployed, but empty: other tests would be slowed down by what this one writes."""
+def empty_table(outputs):
+    """An empty copy of the deployed table, because many records would slow down other tests."""
     client = boto3.client("dynamodb")
     deployed = client.describe_table(TableName=outputs[StackOutput.TABLE_NAME])["Table"]
     definition = {name: deployed[name] for name in ("AttributeDefinitions", "KeySchema")}
@@ -46,18 +46,17 @@ def write(table_name, endpoint_name, numbers, status):
 
     def put(first):
         items = [
-            table.item(outcome(endpoint_name, number, status))
-            for number in range(first, first + 25)
+            table.item(result(endpoint_name, number, status)) for number in range(first, first + 25)
         ]
         requests = [{"PutRequest": {"Item": item}} for item in items]
-        answer = client.batch_write_item(RequestItems={table_name: requests})
-        assert not answer["UnprocessedItems"]
+        response = client.batch_write_item(RequestItems={table_name: requests})
+        assert not response["UnprocessedItems"]
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(put, numbers[::25]))
 
 
-def outcome(endpoint_name, number, status):
+def result(endpoint_name, number, status):
     time = timestamp(START + timedelta(seconds=number))
     return Result(
         inference_id=f"{endpoint_name}-{number:06}",
@@ -70,18 +69,18 @@ def outcome(endpoint_name, number, status):
     )
 
 
-def cost(table_name, **question):
-    """How many queries a list of fifty makes, and what they read by DynamoDB's rule: in units.
+def cost(table_name, **filters):
+    """Return the number of queries of a list of fifty, and their read units by DynamoDB's rule.
 
-    The units that the emulator reports are half a one for each query, whatever it read.
+    The emulator reports half a unit for each query, regardless of its size.
     """
     client = boto3.client("dynamodb")
     reported, units = [], []
 
-    def ask_for_report(params, **_):
+    def request_report(params, **_):
         params["ReturnConsumedCapacity"] = "TOTAL"
 
-    def note(parsed, **_):
+    def add_units(parsed, **_):
         reported.append(parsed["ConsumedCapacity"]["CapacityUnits"])
         size = sum(
             len(name) + len(next(iter(value.values())))
@@ -90,26 +89,26 @@ def cost(table_name, **question):
         )
         units.append(math.ceil(size / 4096) / 2)
 
-    client.meta.events.register("before-parameter-build.dynamodb.Query", ask_for_report)
-    client.meta.events.register("after-call.dynamodb.Query", note)
+    client.meta.events.register("before-parameter-build.dynamodb.Query", request_report)
+    client.meta.events.register("after-call.dynamodb.Query", add_units)
     with ThreadPoolExecutor(SHARDS) as pool:
         list_inferences = ListInferences(
             inferences=InferenceQueries(client, table_name, SHARDS, pool),
             now=lambda: datetime.now(UTC),
             cursor_key=b"key",
         )
-        page = list_inferences(limit=50, **question)
+        page = list_inferences(limit=50, **filters)
     assert len(page["inferences"]) == 50
     assert sum(reported) == len(reported) / 2
     return len(reported), sum(units)
 
 
-def test_fifty_of_many_cost_what_fifty_of_a_thousand_cost(table_of_its_own):
-    names = ("shorter", "fuller1")  # of one length: bytes are units
+def test_a_page_of_fifty_costs_the_same_in_a_large_table(empty_table):
+    names = ("shorter", "fuller1")  # equal lengths, because bytes count
     for name, count in zip(names, (1_000, MANY), strict=True):
-        write(table_of_its_own, name, range(count), "Completed")
-        write(table_of_its_own, name, range(count, count + 400), "Failed")
-    by_endpoint = [cost(table_of_its_own, endpoint_name=name) for name in names]
+        write(empty_table, name, range(count), "Completed")
+        write(empty_table, name, range(count, count + 400), "Failed")
+    by_endpoint = [cost(empty_table, endpoint_name=name) for name in names]
     assert by_endpoint == [(SHARDS, 4.0)] * 2
-    of_status = [cost(table_of_its_own, endpoint_name=name, status="Failed") for name in names]
+    of_status = [cost(empty_table, endpoint_name=name, status="Failed") for name in names]
     assert of_status == [(SHARDS, 6.0)] * 2

@@ -1,4 +1,4 @@
-"""The deployed sweep, called by hand: what nobody announced, and what a crash left, has an end."""
+"""The deployed reconcile function ends records without notifications and crashed submissions."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,33 +12,35 @@ from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.contract import StackOutput
 from inference_results.domain.submissions.submit import inference_id_for
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from tests.deploy.conftest import OVERDUE, ended, eventually, invocations, is_there
+from tests.deploy.conftest import OVERDUE, ended, eventually, invocation_counts, object_exists
 from tests.submitting import LARGE, Submitters
 
 
-def test_what_nobody_announced_is_found_by_the_sweep(invoke, register, record_of, sweep):
-    silent = invoke(b"unheard of", "simulate-silence")
-    broken = invoke(wishes="simulate-silence simulate-failure=500")
-    gone = invoke(wishes="simulate-silence simulate-expiry")
-    places = (silent["OutputLocation"], broken["FailureLocation"])
-    # Before they are registered: the deployed schedule sweeps as well.
-    eventually(lambda: all(is_there(each) for each in places))
-    for each in (silent, broken, gone):
+def test_reconcile_finds_results_without_notifications(
+    invoke, register, wait_for_record, reconcile
+):
+    unnotified = invoke(b"recovered", "simulate-silence")
+    failing = invoke(custom_attributes="simulate-silence simulate-failure=500")
+    expiring = invoke(custom_attributes="simulate-silence simulate-expiry")
+    locations = (unnotified["OutputLocation"], failing["FailureLocation"])
+    # Wait before registering, because the deployed schedule reconciles too.
+    eventually(lambda: all(object_exists(each) for each in locations))
+    for each in (unnotified, failing, expiring):
         register(each, **OVERDUE)
-    sweep()
-    found = record_of(silent["InferenceId"])
+    reconcile()
+    found = wait_for_record(unnotified["InferenceId"])
     assert (found["status"], found["source"]) == ("Completed", "reconciliation")
-    assert found["output"]["inline"]["content"] == "unheard of"
-    failed = record_of(broken["InferenceId"])
+    assert found["output"]["inline"]["content"] == "recovered"
+    failed = wait_for_record(failing["InferenceId"])
     assert (failed["status"], failed["source"]) == ("Failed", "reconciliation")
-    assert failed["failure"]["location"] == broken["FailureLocation"]
-    lost = record_of(gone["InferenceId"])
+    assert failed["failure"]["location"] == failing["FailureLocation"]
+    lost = wait_for_record(expiring["InferenceId"])
     assert (lost["status"], lost["failure"]["code"]) == ("Lost", "LOST")
 
 
 @pytest.fixture
-def callers(outputs):
-    """Callers in this process, whose clock is a day behind: their attempts are overdue."""
+def submitters(outputs):
+    """Submitters in this process whose clock is a day behind, so their attempts are overdue."""
     dynamodb = boto3.client("dynamodb")
     table_name, shards = outputs[StackOutput.TABLE_NAME], int(outputs[StackOutput.SHARDS])
     return Submitters(
@@ -62,16 +64,16 @@ def callers(outputs):
         ("register", False, b"hello", 1, "Completed"),
     ],
 )
-def test_a_caller_that_crashes_leaves_no_double_invocation_and_nothing_without_an_end(
-    callers, sweep, record_of, step, before, body, invoked, status
+def test_a_crashed_submission_invokes_at_most_once_and_ends(
+    submitters, reconcile, wait_for_record, step, before, body, invoked, status
 ):
     key = str(uuid.uuid4())
-    callers.crash(step, body, before=before, idempotency_key=key)
-    callers.sleep(120)
+    submitters.crash(step, body, before=before, idempotency_key=key)
+    submitters.sleep(120)
     for _ in range(3):
-        callers.submit(body, idempotency_key=key)
-    sweep()
+        submitters.submit(body, idempotency_key=key)
+    reconcile()
     inference_id = inference_id_for("speech", key)
-    assert eventually(lambda: ended(record_of(inference_id)))["status"] == status
-    callers.submit(body, idempotency_key=key)
-    assert invocations()[inference_id] == invoked
+    assert eventually(lambda: ended(wait_for_record(inference_id)))["status"] == status
+    submitters.submit(body, idempotency_key=key)
+    assert invocation_counts()[inference_id] == invoked

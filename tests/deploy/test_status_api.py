@@ -1,4 +1,4 @@
-"""The HTTP API as deployed: through API Gateway's routes, signed, with IAM enforced."""
+"""The deployed HTTP API, with signed requests and IAM enforced."""
 
 import time
 import uuid
@@ -11,25 +11,25 @@ import pytest
 from inference_results.client.transports.auth import tls_context
 from inference_results.contract import Problem, StackOutput
 from inference_results.domain.record.timestamps import timestamp
-from local.api_client import StatusApi
+from local.api_client import ApiClient
 from local.environment import EXECUTION_ROLE
 from tests.deploy.conftest import eventually
 from tests.samples import body, failed
 
 
-def fetched(answer):
-    """What is at the place that an answer redirects to."""
-    assert answer.status_code == 307
-    with httpx.Client(verify=tls_context(None)) as anybody:
-        return anybody.get(answer.headers["location"]).content
+def follow_redirect(response):
+    """Return the content at the location that a response redirects to."""
+    assert response.status_code == 307
+    with httpx.Client(verify=tls_context(None)) as http:
+        return http.get(response.headers["location"]).content
 
 
 @pytest.fixture
-def ended(invoke, record_of):
-    """An inference of the pretend endpoint, as recorded."""
+def ended(invoke, wait_for_record):
+    """Invoke the simulated endpoint and return the record."""
 
     def ended(*args, **options):
-        return record_of(invoke(*args, **options)["InferenceId"])
+        return wait_for_record(invoke(*args, **options)["InferenceId"])
 
     return ended
 
@@ -37,75 +37,79 @@ def ended(invoke, record_of):
 @pytest.mark.parametrize(
     "inference_id", ["page 18 #2", "s3://bucket/a b?c=d", "100% %2F +", "a,b&c=d;e"]
 )
-def test_any_id_is_asked_for_in_the_query(api, invoke, inference_id):
+def test_any_id_can_be_queried(api, invoke, inference_id):
     inference_id = f"{inference_id} {uuid.uuid4().hex[:8]}"
     invoke(b"hello", InferenceId=inference_id)
-    record = api.ask("inference", query={"id": inference_id, "wait": "20"}).json()
+    record = api.request("inference", query={"id": inference_id, "wait": "20"}).json()
     assert (record["inference_id"], record["status"]) == (inference_id, "Completed")
-    assert fetched(api.ask("inference/output", query={"id": inference_id})) == b"hello"
+    assert follow_redirect(api.request("inference/output", query={"id": inference_id})) == b"hello"
 
 
 def test_a_wait_ends_soon_after_the_inference(api, invoke):
-    inference_id = invoke(wishes="simulate-delay=4")["InferenceId"]
-    begun = time.monotonic()
-    answer = api.ask("inference", query={"id": inference_id, "wait": "20"})
-    assert answer.json()["status"] == "Completed"
-    assert 3 < time.monotonic() - begun < 15
+    inference_id = invoke(custom_attributes="simulate-delay=4")["InferenceId"]
+    started = time.monotonic()
+    response = api.request("inference", query={"id": inference_id, "wait": "20"})
+    assert response.json()["status"] == "Completed"
+    assert 3 < time.monotonic() - started < 15
 
 
-def test_a_wait_for_what_never_comes_ends(api):
-    begun = time.monotonic()
-    answer = api.ask("inference", query={"id": str(uuid.uuid4()), "wait": "1"})
-    assert answer.status_code == 404
-    assert 1 <= time.monotonic() - begun < 10
+def test_a_wait_for_an_unknown_id_ends(api):
+    started = time.monotonic()
+    response = api.request("inference", query={"id": str(uuid.uuid4()), "wait": "1"})
+    assert response.status_code == 404
+    assert 1 <= time.monotonic() - started < 10
 
 
-def test_an_unchanged_record_is_not_sent_again(api, ended):
+def test_an_unchanged_record_is_not_sent_twice(api, ended):
     path = f"inferences/{ended()['inference_id']}"
-    etag = api.ask(path).headers["etag"]
-    assert api.ask(path, headers={"if-none-match": etag}).status_code == 304
-    assert api.ask(path, headers={"if-none-match": '"other"'}).status_code == 200
+    etag = api.request(path).headers["etag"]
+    assert api.request(path, headers={"if-none-match": etag}).status_code == 304
+    assert api.request(path, headers={"if-none-match": '"other"'}).status_code == 200
 
 
-def test_the_recorded_version_is_read_though_another_was_written_since(api, ended):
+def test_the_recorded_version_is_read_after_an_overwrite(api, ended):
     record = ended(b"first")
     output = record["output"]
     boto3.client("s3").put_object(Bucket=output["bucket"], Key=output["key"], Body=b"another")
-    assert fetched(api.ask(f"inferences/{record['inference_id']}/output")) == b"first"
+    assert follow_redirect(api.request(f"inferences/{record['inference_id']}/output")) == b"first"
 
 
-def test_an_output_that_was_removed_is_gone_and_its_record_is_not(api, ended):
+def test_a_removed_output_is_gone_but_its_record_remains(api, ended):
     record = ended(b"first")
     output = record["output"]
     boto3.client("s3").delete_object(
         Bucket=output["bucket"], Key=output["key"], VersionId=output["version_id"]
     )
-    answer = api.ask(f"inferences/{record['inference_id']}/output")
-    assert (answer.status_code, answer.json()["type"]) == (410, Problem.OUTPUT_REMOVED)
-    assert api.ask(f"inferences/{record['inference_id']}").json() == record
+    response = api.request(f"inferences/{record['inference_id']}/output")
+    assert (response.status_code, response.json()["type"]) == (410, Problem.OUTPUT_REMOVED)
+    assert api.request(f"inferences/{record['inference_id']}").json() == record
 
 
-def test_a_batch_is_answered_over_endpoints_and_outcomes(api, invoke):
-    ids = [invoke()["InferenceId"], invoke(wishes="simulate-failure=500")["InferenceId"], "none"]
-    answer = api.ask(
+def test_batch_get_returns_records_of_all_statuses(api, invoke):
+    ids = [
+        invoke()["InferenceId"],
+        invoke(custom_attributes="simulate-failure=500")["InferenceId"],
+        "none",
+    ]
+    response = api.request(
         "/inferences:batchGet", "POST", json={"inference_ids": ids[:2], "wait": 20}
     ).json()
-    statuses = {each["inference_id"]: each["status"] for each in answer["inferences"]}
+    statuses = {each["inference_id"]: each["status"] for each in response["inferences"]}
     assert statuses == {ids[0]: "Completed", ids[1]: "Failed"}
-    answer = api.ask(
+    response = api.request(
         "/inferences:batchGet", "POST", json={"inference_ids": ids, "endpoint": "speech"}
     )
-    assert len(answer.json()["inferences"]) == 2
-    assert answer.json()["missing"] == [{"inference_id": "none", "reason": "unknown"}]
+    assert len(response.json()["inferences"]) == 2
+    assert response.json()["missing"] == [{"inference_id": "none", "reason": "unknown"}]
 
 
-def test_lists_hold_what_was_published_page_by_page(api, outputs):
+def test_lists_return_all_records_page_by_page(api, outputs):
     endpoint = f"listed-{uuid.uuid4().hex[:8]}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
     ids = [f"{endpoint} #{number}" for number in range(12)]
     for number, inference_id in enumerate(ids):
-        moment = timestamp(start + timedelta(seconds=number // 3))
-        event = failed(inference_id, eventTime=moment)
+        event_time = timestamp(start + timedelta(seconds=number // 3))
+        event = failed(inference_id, eventTime=event_time)
         event["requestParameters"]["endpointName"] = endpoint
         boto3.client("sns").publish(
             TopicArn=outputs[StackOutput.ERROR_TOPIC_ARN], Message=body(event)
@@ -114,7 +118,7 @@ def test_lists_hold_what_was_published_page_by_page(api, outputs):
     def listed(**query):
         found, more = [], {}
         while more is not None:
-            page = api.ask("inferences", query={"endpoint": endpoint, **query, **more}).json()
+            page = api.request("inferences", query={"endpoint": endpoint, **query, **more}).json()
             found += [each["inference_id"] for each in page["inferences"]]
             more = {"cursor": page["next_cursor"]} if "next_cursor" in page else None
         return found
@@ -141,7 +145,7 @@ def test_lists_hold_what_was_published_page_by_page(api, outputs):
         ("GET", "openapi.json"),
     ],
 )
-def test_no_route_answers_a_role_that_is_not_allowed(outputs, method, path):
-    not_allowed = StatusApi(outputs[StackOutput.API_URL], EXECUTION_ROLE)
-    assert not_allowed.ask(path, method).status_code == 403
+def test_no_route_accepts_a_role_without_permission(outputs, method, path):
+    not_allowed = ApiClient(outputs[StackOutput.API_URL], EXECUTION_ROLE)
+    assert not_allowed.request(path, method).status_code == 403
     not_allowed.close()

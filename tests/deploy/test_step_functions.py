@@ -1,7 +1,7 @@
-"""A state machine waits for an inference, and is told its end, with IAM enforced.
+"""A state machine waits for an inference, and the service completes its task, with IAM enforced.
 
-It is the documented one, whose request goes through a queue: the embedded Step Functions calls no
-API. The test takes it from there and makes the call.
+It is the documented state machine. The embedded Step Functions cannot call an HTTP API, so it sends
+the request to a queue, and the test submits it.
 """
 
 import json
@@ -12,8 +12,8 @@ import pytest
 
 from inference_results.contract import StackOutput
 from inference_results.domain.submissions.submit import inference_id_for
-from local.api_client import StatusApi
-from local.deployment import ANSWERING_POLICY, INPUT_PREFIX, OUTPUT_BUCKET, STACK, STATE_MACHINE
+from local.api_client import ApiClient
+from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET, STACK, STATE_MACHINE, TASK_POLICY
 from local.environment import ACCOUNT, REGION, SUBMITTER_ROLE
 from tests.deploy.conftest import eventually
 from tests.infra.test_step_functions import definition
@@ -21,14 +21,14 @@ from tests.infra.test_step_functions import definition
 
 @pytest.fixture
 def submitter(outputs):
-    api = StatusApi(outputs[StackOutput.API_URL], SUBMITTER_ROLE)
+    api = ApiClient(outputs[StackOutput.API_URL], SUBMITTER_ROLE)
     yield api
     api.close()
 
 
 @pytest.fixture
 def requests():
-    """A queue that the state machine's requests go to."""
+    """A queue that receives the state machine's requests."""
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=f"requests-{uuid.uuid4().hex[:8]}")["QueueUrl"]
     yield url
@@ -37,7 +37,7 @@ def requests():
 
 @pytest.fixture
 def role(requests):
-    """Of the state machine: it may send to the queue."""
+    """The state machine's role, which can send to the queue."""
     iam = boto3.client("iam")
     name = requests.rpartition("/")[2]
     trust = {
@@ -81,29 +81,29 @@ def state_machine(requests, role):
 
 @pytest.fixture
 def start(state_machine):
-    """Start an execution for an input that the pretend endpoint can read; answers with its ARN."""
+    """Start an execution for an input that the endpoint can read, and return its ARN."""
 
     def start():
         key = f"{INPUT_PREFIX}{uuid.uuid4()}"
         boto3.client("s3").put_object(Bucket=OUTPUT_BUCKET, Key=key, Body=b"good morning")
-        given = {
+        execution_input = {
             "endpoint": "speech",
             "input_location": f"s3://{OUTPUT_BUCKET}/{key}",
             "content_type": "text/plain",
         }
-        answer = boto3.client("stepfunctions").start_execution(
-            stateMachineArn=state_machine, input=json.dumps(given)
+        response = boto3.client("stepfunctions").start_execution(
+            stateMachineArn=state_machine, input=json.dumps(execution_input)
         )
-        return answer["executionArn"]
+        return response["executionArn"]
 
     return start
 
 
 @pytest.fixture
-def take(requests):
-    """The next request of the state machine."""
+def receive_request(requests):
+    """Receive the next request of the state machine."""
 
-    def take():
+    def receive_request():
         def received():
             sqs = boto3.client("sqs")
             for message in sqs.receive_message(QueueUrl=requests, WaitTimeSeconds=1).get(
@@ -115,29 +115,29 @@ def take(requests):
 
         return eventually(received)
 
-    return take
+    return receive_request
 
 
 @pytest.fixture
 def submit(submitter):
     def submit(request, **members):
-        answer = submitter.ask("inferences", "POST", json={**request, **members})
-        assert answer.status_code in (200, 201), answer.text
-        return answer.json()
+        response = submitter.request("inferences", "POST", json={**request, **members})
+        assert response.status_code in (200, 201), response.text
+        return response.json()
 
     return submit
 
 
-def ended(execution_arn, seconds=20):
-    def found():
+def wait_for_end(execution_arn, seconds=20):
+    def ended():
         described = boto3.client("stepfunctions").describe_execution(executionArn=execution_arn)
         return described["status"] != "RUNNING" and described
 
-    return eventually(found, seconds)
+    return eventually(ended, seconds)
 
 
-def logged(word):
-    """Lines of the function that announces, with a word in them."""
+def log_lines(word):
+    """Return the log lines of publish_events that contain a word."""
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)
     (group,) = [
         each["PhysicalResourceId"]
@@ -149,70 +149,68 @@ def logged(word):
     return [each["message"] for page in pages for each in page["events"] if word in each["message"]]
 
 
-def test_an_execution_goes_on_with_the_record_when_the_inference_has_ended(
-    start, take, submit, record_of
-):
+def test_an_execution_continues_with_the_record(start, receive_request, submit, wait_for_record):
     execution = start()
-    request = take()
+    request = receive_request()
     assert request["idempotency_key"] == f"{execution}/1"
     submit(request)
-    described = ended(execution)
+    described = wait_for_end(execution)
     assert described["status"] == "SUCCEEDED"
-    told = json.loads(described["output"])
-    assert (told.pop("version"), len(told.pop("event_id"))) == (1, 32)
-    assert told == record_of(inference_id_for("speech", f"{execution}/1"))
-    assert told["output"]["inline"]["content"] == "good morning"
+    output = json.loads(described["output"])
+    assert (output.pop("version"), len(output.pop("event_id"))) == (1, 32)
+    assert output == wait_for_record(inference_id_for("speech", f"{execution}/1"))
+    assert output["output"]["inline"]["content"] == "good morning"
 
 
-def test_an_execution_fails_with_the_code_of_the_failure(start, take, submit):
+def test_an_execution_fails_with_the_code_of_the_failure(start, receive_request, submit):
     execution = start()
-    submit(take(), custom_attributes="simulate-failure=400")
-    described = ended(execution)
+    submit(receive_request(), custom_attributes="simulate-failure=400")
+    described = wait_for_end(execution)
     assert (described["status"], described["error"]) == ("FAILED", "MODEL_ERROR_4XX")
 
 
-def test_what_may_succeed_later_is_submitted_anew_with_another_key(start, take, submit):
+def test_a_retryable_failure_is_submitted_again_with_another_key(start, receive_request, submit):
     execution = start()
-    submit(take(), custom_attributes="simulate-failure=503")
-    second = take()
+    submit(receive_request(), custom_attributes="simulate-failure=503")
+    second = receive_request()
     assert second["idempotency_key"] == f"{execution}/2"
     submit(second)
-    assert ended(execution)["status"] == "SUCCEEDED"
+    assert wait_for_end(execution)["status"] == "SUCCEEDED"
 
 
-def test_a_retry_with_the_same_key_is_answered_as_well_and_invokes_nothing(
-    start, take, submit, record_of
+def test_a_second_task_with_the_same_key_completes_without_an_invocation(
+    start, receive_request, submit, wait_for_record
 ):
     first, second = start(), start()
-    requests = [take(), take()]
+    requests = [receive_request(), receive_request()]
     key = f"one-{uuid.uuid4()}"
     same = {"idempotency_key": key, "input_location": requests[0]["input_location"]}
     record = submit(requests[0], **same)
-    eventually(lambda: record_of(record["inference_id"])["status"] == "Completed")
+    eventually(lambda: wait_for_record(record["inference_id"])["status"] == "Completed")
     late = submit(requests[1], **same)
     assert late["status"] == "Completed"
-    outputs = [json.loads(ended(each)["output"]) for each in (first, second)]
+    outputs = [json.loads(wait_for_end(each)["output"]) for each in (first, second)]
     assert outputs[0] == outputs[1]
 
 
-def test_a_token_that_was_used_already_is_done_with(start, take, submit):
+def test_a_used_token_does_not_block_others(start, receive_request, submit):
     used, execution = start(), start()
-    one, other = take(), take()
+    one, other = receive_request(), receive_request()
     if not one["idempotency_key"].startswith(used):
         one, other = other, one
     boto3.client("stepfunctions").send_task_success(
         taskToken=one["task_token"], output=json.dumps({})
     )
-    ended(used)
+    wait_for_end(used)
     submit(one)
     submit(other)
-    assert ended(execution)["status"] == "SUCCEEDED"
-    assert eventually(lambda: logged('"TasksGone":[1.0]'))
-    assert not logged("will be answered again")
+    assert wait_for_end(execution)["status"] == "SUCCEEDED"
+    assert eventually(lambda: log_lines('"TasksGone":[1.0]'))
+    assert not log_lines("tasks returned to the stream")
 
 
-def test_a_token_that_may_not_be_answered_holds_up_nobody_and_the_next_one_is(
-    start, take, submit, record_of
+def test_a_denied_token_does_not_block_the_next_one(
+    start, receive_request, submit, wait_for_record
 ):
     iam = boto3.client("iam")
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)
@@ -222,39 +220,39 @@ def test_a_token_that_may_not_be_answered_holds_up_nobody_and_the_next_one_is(
         if each["ResourceType"] == "AWS::IAM::Role"
         and "EventPublisher" in each["LogicalResourceId"]
     ]
-    policy = iam.get_role_policy(RoleName=role, PolicyName=ANSWERING_POLICY)["PolicyDocument"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=TASK_POLICY)["PolicyDocument"]
     denied = start()
-    request = take()
-    iam.delete_role_policy(RoleName=role, PolicyName=ANSWERING_POLICY)
+    request = receive_request()
+    iam.delete_role_policy(RoleName=role, PolicyName=TASK_POLICY)
     try:
         inference_id = submit(request)["inference_id"]
-        eventually(lambda: [line for line in logged("not allowed") if inference_id in line])
+        eventually(lambda: [line for line in log_lines("access denied") if inference_id in line])
     finally:
         iam.put_role_policy(
-            RoleName=role, PolicyName=ANSWERING_POLICY, PolicyDocument=json.dumps(policy)
+            RoleName=role, PolicyName=TASK_POLICY, PolicyDocument=json.dumps(policy)
         )
     described = boto3.client("stepfunctions").describe_execution(executionArn=denied)
     assert described["status"] == "RUNNING"
     boto3.client("stepfunctions").stop_execution(executionArn=denied)
     again = start()
-    take_again = take()
-    submit(take_again, **{name: request[name] for name in ("idempotency_key", "input_location")})
-    described = ended(again)
+    last_request = receive_request()
+    submit(last_request, **{name: request[name] for name in ("idempotency_key", "input_location")})
+    described = wait_for_end(again)
     assert json.loads(described["output"])["inference_id"] == inference_id
 
 
-def test_no_token_stands_in_a_log(start, take, submit):
+def test_task_tokens_are_never_logged(start, receive_request, submit):
     execution = start()
-    request = take()
+    request = receive_request()
     submit(request)
-    ended(execution)
+    wait_for_end(execution)
     logs = boto3.client("logs")
-    found = 0
+    count = 0
     for page in logs.get_paginator("describe_log_groups").paginate():
         for group in page["logGroups"]:
             events = logs.get_paginator("filter_log_events")
             for lines in events.paginate(logGroupName=group["logGroupName"]):
                 for each in lines["events"]:
-                    found += 1
+                    count += 1
                     assert request["task_token"] not in each["message"]
-    assert found
+    assert count

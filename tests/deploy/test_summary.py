@@ -1,4 +1,4 @@
-"""Results are counted by the deployed system."""
+"""The deployed system counts results."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,8 @@ def days(outputs):
 
 @pytest.fixture
 def endpoint_name():
-    """Of these results only."""
-    return f"summarised-{uuid.uuid4()}"
+    """A unique name, for results of this test only."""
+    return f"summary-{uuid.uuid4()}"
 
 
 def counts(days):
@@ -34,9 +34,9 @@ def counts(days):
 
 def test_results_of_an_endpoint_are_counted_with_their_latencies(invoke, days, endpoint_name):
     today = datetime.now(UTC).date().isoformat()
-    wishes = ["", "", "simulate-duplicate", "simulate-failure=503", "simulate-expiry"]
-    for each in [*wishes, "simulate-delay=2"]:
-        invoke(wishes=each, EndpointName=endpoint_name)
+    attributes = ["", "", "simulate-duplicate", "simulate-failure=503", "simulate-expiry"]
+    for each in [*attributes, "simulate-delay=2"]:
+        invoke(custom_attributes=each, EndpointName=endpoint_name)
     expected = {"Completed": 4, "Failed": 1, "Expired": 1}
     eventually(lambda: counts(days(endpoint_name)).get(today) == expected, seconds=30)
     (day,) = days(endpoint_name)
@@ -44,7 +44,7 @@ def test_results_of_an_endpoint_are_counted_with_their_latencies(invoke, days, e
     assert day["latency"]["p50_ms"] < 2000 <= day["latency"]["p99_ms"] * 1.05
 
 
-def test_a_result_that_replaces_another_replaces_it_in_the_counts(outputs, days, endpoint_name):
+def test_a_replaced_result_is_replaced_in_the_counts(outputs, days, endpoint_name):
     inference_id = str(uuid.uuid4())
     now = datetime.now(UTC)
     yesterday, today = now - timedelta(days=1), now
@@ -58,8 +58,8 @@ def test_a_result_that_replaces_another_replaces_it_in_the_counts(outputs, days,
         )
         day, by_status = expected
         counted = {day.date().isoformat(): by_status}
-        eventually(partial(_are, counted, days, endpoint_name), seconds=30)
+        eventually(partial(_has_counts, counted, days, endpoint_name), seconds=30)
 
 
-def _are(expected, days, endpoint_name):
+def _has_counts(expected, days, endpoint_name):
     return counts(days(endpoint_name)) == expected

@@ -1,7 +1,7 @@
-"""Callers with JWTs: an API with such an authorizer, before the deployed function.
+"""Callers with JWTs, through an API with a JWT authorizer in front of the deployed function.
 
-The stack with `jwt_issuer` needs an issuer over https, which nothing here can be; what it sets up
-is asserted on the template.
+`jwt_issuer` requires an https issuer, which is not available here; tests of the template check what
+the stack creates.
 """
 
 import base64
@@ -29,7 +29,7 @@ def encoded(content):
 
 
 class Issuer:
-    """An OpenID provider: one key, its document, and tokens."""
+    """A minimal OpenID provider with one key, which issues tokens."""
 
     def __init__(self):
         self._key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
@@ -72,7 +72,7 @@ class Issuer:
                 self.wfile.write(body)
 
             def log_message(self, format, *args):
-                """Silent."""
+                """Log nothing."""
 
         return Handler
 
@@ -86,7 +86,7 @@ def issuer():
 
 @pytest.fixture(scope="module")
 def api_url(folder, issuer):
-    """An API like the deployed one, with its integration, but for callers with tokens."""
+    """The URL of an API with the deployed integration and a JWT authorizer."""
     deployed_url = folder.outputs()[StackOutput.API_URL]
     deployed_id = deployed_url.split("/")[-2]
     gateway = boto3.client("apigatewayv2")
@@ -131,7 +131,7 @@ def api_url(folder, issuer):
     gateway.delete_api(ApiId=api_id)
 
 
-def test_a_token_of_the_issuer_is_let_in(api_url, issuer, invoke):
+def test_a_valid_token_is_accepted(api_url, issuer, invoke):
     inference_id = invoke(b"hello")["InferenceId"]
     with Client(api_url, token=issuer.token()) as client:
         assert client.wait(inference_id, 30).status == "Completed"
@@ -139,23 +139,23 @@ def test_a_token_of_the_issuer_is_let_in(api_url, issuer, invoke):
             client.get("unknown")
 
 
-@pytest.mark.parametrize("why", ["expired", "for another audience", "none at all"])
-def test_a_token_that_is_not_good_is_refused_at_once_and_clearly(api_url, issuer, why):
+@pytest.mark.parametrize("problem", ["expired", "for another audience", "not a token"])
+def test_an_invalid_token_is_rejected_at_once_with_a_clear_error(api_url, issuer, problem):
     token = {
         "expired": issuer.token(expires_in=-3600),
         "for another audience": issuer.token(audience="others"),
-        "none at all": "not-a-token",
-    }[why]
+        "not a token": "not-a-token",
+    }[problem]
     with Client(api_url, token=token) as client, pytest.raises(NotAuthorized, match="token"):
         client.wait("one", 60)
 
 
-def test_a_token_that_expires_is_renewed_by_whom_it_came_from(api_url, issuer):
+def test_an_expired_token_is_renewed_by_its_provider(api_url, issuer):
     tokens = iter([issuer.token(expires_in=-3600), issuer.token()])
     with Client(api_url, token=lambda: next(tokens)) as client, pytest.raises(NotFound):
         client.get("unknown")
 
 
-def test_without_a_token_there_is_no_answer(api_url):
-    with httpx.Client(verify=tls_context(None)) as anybody:
-        assert anybody.get(f"{api_url}/inference?id=one").status_code == 401
+def test_a_request_without_a_token_is_rejected(api_url):
+    with httpx.Client(verify=tls_context(None)) as http:
+        assert http.get(f"{api_url}/inference?id=one").status_code == 401

@@ -1,4 +1,4 @@
-"""A local system of this suite's own, and its report at the end of the run."""
+"""A separate local system for this suite, and a report at the end of the run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""microburst in front of the embedded AWS: faults, and how many of them were injected."""
+"""microburst in front of the embedded AWS, which injects and counts faults."""
 
 from collections import Counter
 
@@ -11,33 +11,33 @@ _THROTTLED = {
 }
 _BROKEN = {"s3": "InternalError", "dynamodb": "InternalServerError", "sqs": "InternalFailure"}
 
-KINDS = ("throttling", "500", "503", "latency", "reset", "truncated", "cut off", "time-out")
+KINDS = ("throttling", "500", "503", "latency", "reset", "truncated", "cut off", "timeout")
 
 
 def faults_of(service):
-    """The rules of a service by kind.
+    """Return the fault rules of a service by kind.
 
-    `sequence: [1, n]`: one call gets the fault, the next n pass, and so on. Rules are asked in this
-    order; a call that one lets pass reaches the next.
+    `sequence: [1, n]`: one call gets the fault, the next n pass, and so on. microburst applies the
+    rules in this order, and a call that passes one rule reaches the next.
     """
-    rare = service == "sqs"  # only poison is sent anywhere
+    few_calls = service == "sqs"  # the functions send only malformed messages
     return {
-        "throttling": {"error": _THROTTLED[service], "sequence": [1, 4]},  # 20 % of all calls
+        "throttling": {"error": _THROTTLED[service], "sequence": [1, 4]},  # 20 % of the calls
         "500": {"error": {"code": _BROKEN[service], "status": 500}, "sequence": [1, 29]},
         "503": {"error": {"code": "ServiceUnavailable", "status": 503}, "sequence": [1, 29]},
         "latency": {"latency": {"min": 200, "max": 600}, "sequence": [1, 59]},
         "reset": {"reset": True, "sequence": [1, 39]},
-        # Half of the body as if it were all: the answer itself does not tell that it is short.
+        # Half of the body, with a matching length: the response looks complete.
         "truncated": {"response": {"truncate_frac": 0.5}, "sequence": [1, 39]},
-        # Half of the body, then the connection ends before the length that was announced.
+        # Half of the body, then the connection closes before the announced length.
         "cut off": {"response": {"abort_frac": 0.5}, "sequence": [1, 39]},
-        # Longer than a function waits for an answer.
-        "time-out": {"timeout_ms": 3000, "sequence": [1, 19 if rare else 249]},
+        # Longer than a function's read timeout.
+        "timeout": {"timeout_ms": 3000, "sequence": [1, 19 if few_calls else 249]},
     }
 
 
 class FaultProxy(Microburst):
-    """Lets everything pass until faults are injected."""
+    """A proxy that passes all calls until `inject`."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -45,30 +45,33 @@ class FaultProxy(Microburst):
         self._before = Counter()
 
     def inject(self):
-        """Faults from now on, for S3, DynamoDB and SQS."""
+        """Start injecting faults into calls of S3, DynamoDB and SQS."""
         self._before = self._requests()
         rules = {
             (service, kind): {"service": service, **rule}
             for service in _THROTTLED
             for kind, rule in faults_of(service).items()
         }
-        answer = self.control("POST", "rules", json=list(rules.values()))
-        self._names = {rule["id"]: name for rule, name in zip(answer.json(), rules, strict=True)}
+        response = self.control("POST", "rules", json=list(rules.values()))
+        self._names = {rule["id"]: name for rule, name in zip(response.json(), rules, strict=True)}
 
     def stop_injecting(self):
         self.control("POST", "rules", json=[])
 
     def fired(self):
-        """How often, by service and kind. From the totals: the log keeps 2,000 events only."""
-        found = self._stats()["by_rule"]
-        return Counter({self._names[each["id"]]: each["fired"] for each in found})
+        """Return the number of faults by service and kind.
+
+        Uses the totals, because the log only keeps 2,000 events.
+        """
+        rules = self._stats()["by_rule"]
+        return Counter({self._names[each["id"]]: each["fired"] for each in rules})
 
     def requests(self):
-        """How many calls went through since faults are injected, by service."""
+        """Return the number of calls since `inject` by service."""
         return self._requests() - self._before
 
     def _requests(self):
-        return Counter({it["service"]: it["requests"] for it in self._stats()["by_service"]})
+        return Counter({each["service"]: each["requests"] for each in self._stats()["by_service"]})
 
     def _stats(self):
         return self.control("GET", "stats").json()

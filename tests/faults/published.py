@@ -1,4 +1,4 @@
-"""What is published: results, each with the record that it must leave, and poison among them."""
+"""Random notifications with their expected records, and malformed messages among them."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ _FAILURES = [
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object in S3 that results refer to."""
+    """An S3 object that notifications refer to."""
 
     bucket: str
     key: str
@@ -42,9 +42,9 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Result:
-    """An inference: what is notified of it, in the order of time, and the record to be left.
+    """The notifications of an inference, in order of time, and the expected record.
 
-    `record` lacks what only the recorder can know (recorded_at, expires_at).
+    `record` lacks the attributes that record_result sets itself (recorded_at, expires_at).
     """
 
     events: tuple[dict[str, Any], ...]
@@ -56,8 +56,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Poison:
-    """What no retry can help, and the reason that is to be given for it."""
+class MalformedMessage:
+    """A message that cannot be processed, and the expected reason."""
 
     kind: str
     text: str
@@ -66,77 +66,84 @@ class Poison:
 
 @dataclass(frozen=True)
 class Published:
-    """All there is; `notices` are the texts in the order in which they are sent."""
+    """All results and malformed messages; `messages` are the texts in sending order."""
 
     results: list[Result]
-    poison: list[Poison]
-    notices: list[str] = field(repr=False)
+    malformed: list[MalformedMessage]
+    messages: list[str] = field(repr=False)
 
 
-def draw(
+def generate(
     number: int, seed: int, outputs: list[StoredObject], failures: list[StoredObject]
 ) -> Published:
-    """`number` results and 1 % poison (each kind once at least), each one to three times."""
-    chance = random.Random(seed)  # noqa: S311 - to be repeated
-    results = [_Drawing(chance, at, outputs, failures).result() for at in range(number)]
-    poison = [_poison(at, chance) for at in range(max(len(_POISONS), number // 100))]
+    """Generate `number` results and 1 % malformed messages, each published one to three times.
+
+    Every kind occurs index least once.
+    """
+    rng = random.Random(seed)  # noqa: S311 - repeatable
+    results = [_Generator(rng, index, outputs, failures).result() for index in range(number)]
+    malformed = [
+        _malformed_message(index, rng) for index in range(max(len(_MALFORMED), number // 100))
+    ]
     texts = [body(event) for each in results for event in each.events]
-    texts += [each.text for each in poison]
-    notices = [text for text in texts for _ in range(_times(chance))]
-    chance.shuffle(notices)
-    return Published(results, poison, notices)
+    texts += [each.text for each in malformed]
+    messages = [text for text in texts for _ in range(_copies(rng))]
+    rng.shuffle(messages)
+    return Published(results, malformed, messages)
 
 
-def _times(chance: random.Random) -> int:
-    return chance.choices((1, 2, 3), (75, 20, 5))[0]
+def _copies(rng: random.Random) -> int:
+    return rng.choices((1, 2, 3), (75, 20, 5))[0]
 
 
-class _Drawing:
-    """One result: the first ones of each kind, the others of a kind that chance picks."""
+class _Generator:
+    """Generates one result: the first ones of each kind in turn, the others of a random kind."""
 
     def __init__(
         self,
-        chance: random.Random,
-        at: int,
+        rng: random.Random,
+        index: int,
         outputs: list[StoredObject],
         failures: list[StoredObject],
     ) -> None:
-        self.chance = chance
-        self.at = at
+        self.rng = rng
+        self.index = index
         self.outputs = outputs
         self.failures = failures
-        self.inference_id = f"{at:06d} {chance.getrandbits(64):016x}"
-        self.endpoint_name = chance.choice(ENDPOINTS)
+        self.inference_id = f"{index:06d} {rng.getrandbits(64):016x}"
+        self.endpoint_name = rng.choice(ENDPOINTS)
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-        self.received = noon - timedelta(days=1, milliseconds=chance.randrange(3_600_000))
-        self.ended = self.received + timedelta(milliseconds=chance.randrange(600_000))
+        self.received = noon - timedelta(days=1, milliseconds=rng.randrange(3_600_000))
+        self.ended = self.received + timedelta(milliseconds=rng.randrange(600_000))
 
     def result(self) -> Result:
         kinds: dict[Callable[[], Result], int] = {
             self._small_output: 24,
             self._large_output: 10,
-            self._output_in_the_notice: 12,
+            self._output_in_the_notification: 12,
             self._missing_output: 1,
-            self._output_elsewhere: 1,
-            self._failure_with_answer: 12,
+            self._output_outside_the_prefixes: 1,
+            self._failure_with_response: 12,
             self._failure: 24,
             self._expiry: 8,
             self._unknown_status: 3,
             self._failure_then_completion: 5,
         }
-        if self.at < len(kinds):
-            return list(kinds)[self.at]()
-        return self.chance.choices(list(kinds), list(kinds.values()))[0]()
+        if self.index < len(kinds):
+            return list(kinds)[self.index]()
+        return self.rng.choices(list(kinds), list(kinds.values()))[0]()
 
     def _small_output(self) -> Result:
-        stored = self.chance.choice([it for it in self.outputs if len(it.content) <= INLINE_BYTES])
-        return self._completed(stored, inline=stored.content)
+        small = [each for each in self.outputs if len(each.content) <= INLINE_BYTES]
+        stored = self.rng.choice(small)
+        return self._completed_result(stored, inline=stored.content)
 
     def _large_output(self) -> Result:
-        stored = self.chance.choice([it for it in self.outputs if len(it.content) > INLINE_BYTES])
-        return self._completed(stored)
+        large = [each for each in self.outputs if len(each.content) > INLINE_BYTES]
+        stored = self.rng.choice(large)
+        return self._completed_result(stored)
 
-    def _completed(self, stored: StoredObject, **known: Any) -> Result:
+    def _completed_result(self, stored: StoredObject, **known: Any) -> Result:
         output = _located(stored) | {
             "version_id": stored.version_id,
             "etag": stored.etag,
@@ -146,20 +153,20 @@ class _Drawing:
         }
         return Result((self._completion(stored.location),), self._record(output=output))
 
-    def _output_in_the_notice(self) -> Result:
-        stored = self.chance.choice(self.outputs)
-        content = self.chance.randbytes(self.chance.randrange(1, 300))
-        told = {"content": base64.b64encode(content).decode(), "encoding": "BASE64"}
+    def _output_in_the_notification(self) -> Result:
+        stored = self.rng.choice(self.outputs)
+        content = self.rng.randbytes(self.rng.randrange(1, 300))
+        response_body = {"content": base64.b64encode(content).decode(), "encoding": "BASE64"}
         output = _located(stored) | {
             "size": len(content),
             "content_type": "application/json",
             "inline": content,
         }
-        event = self._completion(stored.location, responseBody=told)
+        event = self._completion(stored.location, responseBody=response_body)
         return Result((event,), self._record(output=output))
 
     def _missing_output(self) -> Result:
-        stored = self.chance.choice(self.outputs)
+        stored = self.rng.choice(self.outputs)
         key = f"{stored.key}-{self.inference_id[:6]}.missing"
         location = f"s3://{stored.bucket}/{key}"
         output = {
@@ -173,17 +180,19 @@ class _Drawing:
             (self._completion(location),), self._record(output=output, output_error=error)
         )
 
-    def _output_elsewhere(self) -> Result:
+    def _output_outside_the_prefixes(self) -> Result:
         location = f"s3://somebody-elses/{self.inference_id[:6]}.out"
         error = {
             "code": "LocationNotAllowed",
-            "message": "outside the output prefixes that may be read",
+            "message": (
+                "expected a location below the stack's output_prefixes, without a .. segment"
+            ),
             "location": location,
         }
         return Result((self._completion(location),), self._record(output_error=error))
 
-    def _failure_with_answer(self) -> Result:
-        stored = self.chance.choice(self.failures)
+    def _failure_with_response(self) -> Result:
+        stored = self.rng.choice(self.failures)
         event, failure = self._failed()
         event["responseParameters"] = {"failureLocation": stored.location}
         failure |= {
@@ -206,13 +215,13 @@ class _Drawing:
         return Result((event,), self._record("Cancelled"))
 
     def _failure_then_completion(self) -> Result:
-        earlier = self.ended - timedelta(seconds=self.chance.randrange(1, 60))
+        earlier = self.ended - timedelta(seconds=self.rng.randrange(1, 60))
         failure = self._event("failed", eventTime=timestamp(earlier), failureReason="once")
         later = self._small_output()
         return Result((failure, *later.events), later.record)
 
     def _failed(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        reason, code, retryable = self.chance.choice(_FAILURES)
+        reason, code, retryable = self.rng.choice(_FAILURES)
         event = self._event("failed", failureReason=reason)
         return event, {"reason": reason, "retryable": retryable, **code}
 
@@ -241,7 +250,7 @@ class _Drawing:
             | changes,
         )
 
-    def _record(self, status: str = "Completed", **outcome: Any) -> dict[str, Any]:
+    def _record(self, status: str = "Completed", **attributes: Any) -> dict[str, Any]:
         return {
             "inference_id": self.inference_id,
             "endpoint_name": self.endpoint_name,
@@ -251,7 +260,7 @@ class _Drawing:
             "input_location": f"s3://inputs/{self.inference_id}",
             "content_type": "text/csv",
             "custom_attributes": f"order={self.inference_id[:6]}",
-            **outcome,
+            **attributes,
         }
 
 
@@ -259,30 +268,30 @@ def _located(stored: StoredObject) -> dict[str, Any]:
     return {"location": stored.location, "bucket": stored.bucket, "key": stored.key}
 
 
-def _poison(at: int, chance: random.Random) -> Poison:
-    kind = list(_POISONS)[at % len(_POISONS)]
-    write, reason = _POISONS[kind]
-    return Poison(kind, write(f"poison {at} {chance.getrandbits(64):016x}"), reason)
+def _malformed_message(index: int, rng: random.Random) -> MalformedMessage:
+    kind = list(_MALFORMED)[index % len(_MALFORMED)]
+    write, reason = _MALFORMED[kind]
+    return MalformedMessage(kind, write(f"malformed {index} {rng.getrandbits(64):016x}"), reason)
 
 
-def _spoilt(**changes: Any) -> Callable[[str], str]:
-    """A failed event with changes; the marker makes it one of its kind."""
+def _notification_with(**changes: Any) -> Callable[[str], str]:
+    """Return a writer of failed notifications with changes; the marker makes each unique."""
     return lambda marker: body(
         sample("failed", **{"inferenceId": marker, **changes}) | {"x": marker}
     )
 
 
-_POISONS: dict[str, tuple[Callable[[str], str], str]] = {
+_MALFORMED: dict[str, tuple[Callable[[str], str], str]] = {
     "no JSON": (lambda marker: marker, "NotJson"),
-    "JSON cut off": (lambda marker: _spoilt()(marker)[:-1], "NotJson"),
+    "JSON cut off": (lambda marker: _notification_with()(marker)[:-1], "NotJson"),
     "a list": (lambda marker: json.dumps([marker]), "NotJson"),
     "nested too deep": (lambda marker: f'["{marker}", ' + "[" * 10_000 + "]" * 10_001, "NotJson"),
-    "unknown event": (_spoilt(eventName="InferenceQueued"), "UnknownEvent"),
-    "no event": (_spoilt(eventName=None), "UnknownEvent"),
-    "no id": (_spoilt(inferenceId=None), "MissingField"),
-    "no status": (_spoilt(invocationStatus=None), "MissingField"),
-    "no time": (_spoilt(eventTime=None), "MissingField"),
-    "an id too long": (_spoilt(inferenceId="i" * 65), "InvalidField"),
-    "a time without offset": (_spoilt(eventTime="2026-01-25T22:46:00"), "InvalidField"),
-    "has not ended": (_spoilt(invocationStatus="InProgress"), "InvalidField"),
+    "unknown event": (_notification_with(eventName="InferenceQueued"), "UnknownEvent"),
+    "no event": (_notification_with(eventName=None), "UnknownEvent"),
+    "no id": (_notification_with(inferenceId=None), "MissingField"),
+    "no status": (_notification_with(invocationStatus=None), "MissingField"),
+    "no time": (_notification_with(eventTime=None), "MissingField"),
+    "an id too long": (_notification_with(inferenceId="i" * 65), "InvalidField"),
+    "a time without offset": (_notification_with(eventTime="2026-01-25T22:46:00"), "InvalidField"),
+    "has not ended": (_notification_with(invocationStatus="InProgress"), "InvalidField"),
 }

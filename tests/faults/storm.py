@@ -1,4 +1,4 @@
-"""Publishes to the deployed system while AWS fails and processes die, and collects what is left."""
+"""Publishes to the deployed system while AWS calls fail and processes are killed."""
 
 import itertools
 import signal
@@ -18,26 +18,26 @@ from tests.deploy.conftest import eventually
 from tests.faults.published import StoredObject
 
 READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
-"""Of the table's stream."""
+"""The functions that read the table's stream."""
 SERVICES = (Service.RECORD_RESULT, *READERS)
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
 TOPICS = (StackOutput.SUCCESS_TOPIC_ARN, StackOutput.ERROR_TOPIC_ARN)
 
 VISIBILITY_SECONDS = 10
-"""In place of three minutes: what failed comes again while the storm goes on."""
-BATCHES_AT_A_TIME = 8
-"""Of each queue: most of the time they wait for an answer, or to ask again."""
-MOST_WAITING = 100
-"""In a queue: the embedded SQS becomes slow with long ones."""
+"""Instead of three minutes, so failed messages return during the storm."""
+BATCH_CONCURRENCY = 8
+"""Concurrent batches of each queue. They mostly wait for responses or retries."""
+MAX_WAITING = 100
+"""Messages in a queue. The embedded SQS is slow with long queues."""
 STREAM_PAUSE_SECONDS = 4
-"""In place of a batching window, which the embedded Lambda does not know: while it waits for a
-function that reads a stream, it invokes no other."""
+"""Replaces a batching window, which the embedded Lambda does not support: it invokes no other
+function while it waits for one that reads a stream."""
 STREAM_SECONDS = 0.5
-"""For which one of them may read, by turns."""
+"""How long one reader is enabled, in turn."""
 
 
 class DeployedFunctions:
-    """The functions that results pass, by the name of each, and the mappings that invoke them."""
+    """The functions that process results, and the mappings that invoke them."""
 
     def __init__(self):
         self._lambda = boto3.client("lambda")
@@ -67,15 +67,15 @@ class DeployedFunctions:
                 FunctionName=name, Environment={"Variables": variables | proxy.variables}
             )
 
-    def limit_batches(self, at_a_time):
+    def limit_batches(self, concurrency):
         for each in self._mappings:
             if ":sqs:" in each["EventSourceArn"]:
                 self._lambda.update_event_source_mapping(
-                    UUID=each["UUID"], ScalingConfig={"MaximumConcurrency": at_a_time}
+                    UUID=each["UUID"], ScalingConfig={"MaximumConcurrency": concurrency}
                 )
 
     def read_stream(self, *services):
-        """By these functions from now on, and by no others."""
+        """Enable the stream mappings of only these services."""
         for each in self._mappings:
             if "/stream/" in each["EventSourceArn"]:
                 reads = self.service_of(each["FunctionArn"].split(":")[6]) in services
@@ -93,21 +93,21 @@ class Workers:
         self.killed = Counter()
 
     def kill_one(self):
-        """One that is at work, if any is, of the function whose processes were killed least.
+        """Kill a working process of the function with the fewest kills, if any is working.
 
-        The embedded Lambda stops all processes when one dies that is still starting.
+        Never kill a starting process, because the embedded Lambda then stops all processes.
         """
         for _ in range(10):
             if at_work := self._at_work():
-                service = min(at_work, key=lambda it: self.killed[it])
+                service = min(at_work, key=lambda each: self.killed[each])
                 with suppress(psutil.NoSuchProcess):
                     at_work[service].send_signal(signal.SIGKILL)
                     self.killed[service] += 1
                 return
 
     def _at_work(self):
-        """A process of each function that has one which used the processor within 0.1 s."""
-        worked = {process: _seconds_worked(process) for process in self._that_have_called_aws()}
+        """Return, by service, a process that used the CPU within 0.1 s."""
+        worked = {process: _seconds_worked(process) for process in self._warm_processes()}
         time.sleep(0.1)
         return {
             service: process
@@ -115,8 +115,12 @@ class Workers:
             if (service := self._service_of(process)) and _seconds_worked(process) != before
         }
 
-    def _that_have_called_aws(self):
-        return [it for it in self._emulator.children() if self._service_of(it) and self._calls(it)]
+    def _warm_processes(self):
+        return [
+            each
+            for each in self._emulator.children()
+            if self._service_of(each) and self._is_connected(each)
+        ]
 
     def _service_of(self, process):
         with suppress(psutil.NoSuchProcess):
@@ -124,14 +128,14 @@ class Workers:
             return self._functions.service_of(name) if name in self._functions.names else None
         return None
 
-    def _calls(self, process):
+    def _is_connected(self, process):
         with suppress(psutil.NoSuchProcess):
             connected = process.net_connections("tcp4")
-            return any(it.raddr and it.raddr.port == self._proxy_port for it in connected)
+            return any(each.raddr and each.raddr.port == self._proxy_port for each in connected)
         return False
 
     def killed_in_a_batch(self):
-        """By service: batches that ended with their process, as the embedded Lambda says."""
+        """Count batches whose process died, by service, from the embedded Lambda's log."""
         return Counter(
             self._functions.service_of(line.partition("ESM: Lambda ")[2].partition(" failed ")[0])
             for line in self._log.read_text().splitlines()
@@ -147,10 +151,10 @@ def _seconds_worked(process):
 
 
 class Repeated:
-    """Does something again and again in a thread, until it is left."""
+    """Repeats an action in a thread until the context ends."""
 
-    def __init__(self, do, pause_seconds):
-        self._do = do
+    def __init__(self, action, pause_seconds):
+        self._action = action
         self._pause_seconds = pause_seconds
         self._end = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -161,7 +165,7 @@ class Repeated:
 
     def _run(self):
         while not self._end.wait(self._pause_seconds):
-            self._do()
+            self._action()
 
     def __exit__(self, *_):
         self._end.set()
@@ -170,11 +174,11 @@ class Repeated:
 
 
 def store_objects(outputs, prefix, contents):
-    """Objects under a prefix, one for each content."""
+    """Store one object for each content below a prefix."""
     s3, bucket = boto3.client("s3"), outputs["OutputBucket"]
 
-    def store(at):
-        key, content = f"{prefix}{at}.out", contents[at]
+    def store(index):
+        key, content = f"{prefix}{index}.out", contents[index]
         stored = s3.put_object(
             Bucket=bucket, Key=key, Body=content, ContentType="application/octet-stream"
         )
@@ -184,25 +188,25 @@ def store_objects(outputs, prefix, contents):
         return list(pool.map(store, range(len(contents))))
 
 
-def publish(outputs, notices):
-    """Fifty at a time, to the topics in turn, while not too many wait."""
+def publish(outputs, messages):
+    """Publish to both topics in turn, fifty messages at a time, while the queues are short."""
     sns = boto3.client("sns")
     queues = [Queue(outputs[name]) for name in QUEUES]
-    for batch, start in enumerate(range(0, len(notices), 10)):
+    for batch, start in enumerate(range(0, len(messages), 10)):
         if batch % 5 == 0:
-            eventually(lambda: all(it.waiting() < MOST_WAITING for it in queues), 300)
-        answer = sns.publish_batch(
+            eventually(lambda: all(each.waiting() < MAX_WAITING for each in queues), 300)
+        response = sns.publish_batch(
             TopicArn=outputs[TOPICS[batch % 2]],
             PublishBatchRequestEntries=[
-                {"Id": str(at), "Message": each}
-                for at, each in enumerate(notices[start : start + 10])
+                {"Id": str(index), "Message": each}
+                for index, each in enumerate(messages[start : start + 10])
             ],
         )
-        assert not answer.get("Failed"), answer["Failed"]
+        assert not response.get("Failed"), response["Failed"]
 
 
 class Queue:
-    """A queue that results pass, or one that keeps what is set aside."""
+    """An SQS queue."""
 
     def __init__(self, url):
         self._url = url
@@ -216,7 +220,7 @@ class Queue:
         return self._count("ApproximateNumberOfMessages")
 
     def in_flight(self):
-        """Messages that wait or are being worked on, by one call: they go to and fro in between."""
+        """Count waiting and received messages in one call, because messages move between both."""
         return self._count("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
     def _count(self, *names):
@@ -224,7 +228,7 @@ class Queue:
         return sum(int(found["Attributes"][name]) for name in names)
 
     def messages(self):
-        """All there are; they stay."""
+        """Return all messages without deleting them."""
         found = []
         while messages := self._sqs.receive_message(
             QueueUrl=self._url,
@@ -238,7 +242,7 @@ class Queue:
 
 @contextmanager
 def storm(functions, proxy, workers, listener):
-    """Faults and kills while it lasts; the stream is read in between."""
+    """Inject faults and kill processes in this context, with one stream reader at a time."""
     readers = itertools.cycle(READERS)
 
     def read_the_stream_and_kill():
@@ -251,13 +255,13 @@ def storm(functions, proxy, workers, listener):
     functions.read_stream()
     with (
         Repeated(read_the_stream_and_kill, STREAM_PAUSE_SECONDS),
-        Repeated(listener.listen, 1),
+        Repeated(listener.receive, 1),
     ):
         yield
 
 
 def changes_of(table_name):
-    """What the table's stream tells, from its beginning: images before and after."""
+    """Yield the old and new images in the table's stream from its beginning."""
     stream = boto3.client("dynamodb").describe_table(TableName=table_name)["Table"]
     client, arn = boto3.client("dynamodbstreams"), stream["LatestStreamArn"]
     (shard,) = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
@@ -265,8 +269,8 @@ def changes_of(table_name):
         StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
     while iterator:
-        answer = client.get_records(ShardIterator=iterator)
-        if not answer["Records"]:
+        response = client.get_records(ShardIterator=iterator)
+        if not response["Records"]:
             return
-        yield from (each["dynamodb"] for each in answer["Records"])
-        iterator = answer.get("NextShardIterator")
+        yield from (each["dynamodb"] for each in response["Records"])
+        iterator = response.get("NextShardIterator")

@@ -1,4 +1,4 @@
-"""Handlers are imported with exactly the environment that the template gives them."""
+"""Import handlers with exactly the environment variables that the template sets."""
 
 import importlib
 import io
@@ -11,7 +11,7 @@ import pytest
 
 from inference_results.contract import Service
 from tests.conftest import resources
-from tests.emf import measured
+from tests.emf import parse_metrics
 from tests.synthesis import VARIANTS, synthesised
 
 BUCKET = "customer-outputs"
@@ -19,7 +19,7 @@ BUCKET = "customer-outputs"
 
 @dataclass
 class Context:
-    """What a handler uses of the Lambda context."""
+    """The part of the Lambda context that handlers use."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 512
@@ -50,8 +50,7 @@ def s3(aws):
 
 @pytest.fixture
 def load_handler(template, table_name, summaries_table_name, unprocessable_queue_url, monkeypatch):
-    """Import `functions.<name>` anew, in its own function's environment."""
-
+    """Return a function that imports a handler afresh, with the environment of its function."""
     references = {
         "InferencesTable": table_name,
         "SummariesTable": summaries_table_name,
@@ -59,15 +58,15 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
         "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1",
     }
 
-    def resolved(value):
+    def resolve(value):
         match value:
             case {"Ref": name}:
-                return next(each for part, each in references.items() if part in name)
+                return next(each for known, each in references.items() if known in name)
             case {"Fn::GetAtt": [logical_id, "Arn"]} if "InferencesTable" in logical_id:
                 return f"arn:aws:dynamodb:us-east-1:123456789012:table/{table_name}"
             case {"Fn::GetAtt": [logical_id, "Arn"]} if "EventPublisherBus" in logical_id:
                 return "arn:aws:events:us-east-1:123456789012:event-bus/inference-events"
-        assert isinstance(value, str), f"an environment variable of an unexpected form: {value}"
+        assert isinstance(value, str), f"expected a string, Ref or Fn::GetAtt, got {value}"
         return value
 
     def load(name, template=template):
@@ -78,9 +77,9 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
             if each["Properties"]["Handler"] == handler
         ]
         for variable, value in functions[0]["Environment"]["Variables"].items():
-            monkeypatch.setenv(variable, resolved(value))
+            monkeypatch.setenv(variable, resolve(value))
         sys.modules.pop(f"functions.{name}", None)
-        # Or its logger would go on writing to the standard output of an earlier test.
+        # A cached logger would still write to the standard output of an earlier test.
         logging.Logger.manager.loggerDict.pop(name, None)
         return importlib.import_module(f"functions.{name}").handler
 
@@ -89,7 +88,7 @@ def load_handler(template, table_name, summaries_table_name, unprocessable_queue
 
 @pytest.fixture(scope="session")
 def observed_template():
-    """With everything that is told of: `speech` is watched, and each invocation is sampled."""
+    """Return a template with all metrics and debug logs, in which `speech` is watched."""
     return synthesised(
         "observed",
         debug_sample_rate="1",
@@ -101,7 +100,7 @@ def observed_template():
 
 @pytest.fixture
 def log():
-    """What the loggers of all functions write; their levels are put back."""
+    """Return the log of all functions. Restores the log levels after the test."""
     stream = io.StringIO()
     loggers = [logging.getLogger(service) for service in Service]
     yield stream
@@ -110,30 +109,30 @@ def log():
 
 
 @pytest.fixture
-def load_logged(load_handler, observed_template, log, monkeypatch):
-    """Import a handler as `observed_template` has it, with its logger writing into `log`."""
+def load_with_log(load_handler, observed_template, log, monkeypatch):
+    """Return a function that imports a handler that logs to `log`, by default at debug level."""
     monkeypatch.setattr("aws_lambda_powertools.logging.logger.is_cold_start", False)
 
     def load(service, template=observed_template):
         handler = load_handler(service, template)
-        handler_of_log = sys.modules[handler.__module__].logger.registered_handler
-        monkeypatch.setattr(handler_of_log, "stream", log)
+        log_handler = sys.modules[handler.__module__].logger.registered_handler
+        monkeypatch.setattr(log_handler, "stream", log)
         return handler
 
     return load
 
 
 @pytest.fixture
-def run_every_path(load_logged, s3, table_name, monkeypatch):
-    """Run all handlers over all paths; see every_path.py."""
+def run_every_path(load_with_log, s3, table_name, monkeypatch):
+    """Return a function that runs all handlers through every path (every_path.py)."""
     from tests.functions.every_path import EveryPath
 
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return EveryPath(load_logged, table_name, monkeypatch.context).run
+    return EveryPath(load_with_log, table_name, monkeypatch.context).run
 
 
 @pytest.fixture
 def emitted(run_every_path, capsys):
-    """The metrics that a run over every path writes: namespace, name and dimensions of each."""
+    """Run every path. Returns the namespace, name and dimensions of each emitted metric."""
     run_every_path()
-    return {each.identity for each in measured(capsys.readouterr().out)}
+    return {each.identity for each in parse_metrics(capsys.readouterr().out)}

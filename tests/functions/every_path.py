@@ -1,7 +1,7 @@
-"""Every handler over every path: what it does well, and each of its adapters failing.
+"""Run every handler through every path: success, invalid input, and errors of each adapter.
 
-Whatever must not reach a log holds a canary. What is printed and logged on the way is for the
-tests to look at: metrics in test_emf.py, logs in test_logs.py.
+Every text that must not be logged contains a canary. Tests then check the output of the run:
+test_emf.py its metrics, test_logs.py its logs.
 """
 
 import base64
@@ -42,20 +42,20 @@ from tests.functions.conftest import BUCKET, Context
 from tests.samples import EVENTS, body, completed, failed, sample
 
 WATCHED = "speech"
-"""Of the endpoints in the settings of `observed_template`."""
-UNWATCHED = "nobody-watches"
+"""A watched endpoint of `observed_template`."""
+UNWATCHED = "unwatched"
 
 NOON = "2026-01-25T12:00:00.000Z"
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
-PLACE = f"s3://{BUCKET}/async/"
+OUTPUT_PREFIX = f"s3://{BUCKET}/async/"
 
 
-def canary(place: str) -> str:
-    """A text that no log may hold; `place` tells where it was."""
-    return f"canary-in-{place}"
+def canary(origin: str) -> str:
+    """Return a text that must not be logged. `origin` shows where a log got it from."""
+    return f"canary-in-{origin}"
 
 
-MEMBERS = {
+CALLER_FIELDS = {
     "custom_attributes": canary("custom-attributes"),
     "metadata": {"note": canary("metadata")},
     "content_type": canary("content-type"),
@@ -66,7 +66,7 @@ HEADERS = {
 }
 TOKEN = {"task_token": canary("task-token")}
 
-UNEXPECTED = (
+ADAPTER_ERRORS = (
     lambda: ZeroDivisionError(canary("error")),
     lambda: ClientError(
         {
@@ -80,7 +80,7 @@ UNEXPECTED = (
 
 
 class EveryPath:
-    """Runs handlers, whose modules `load` imports; the account is moto's."""
+    """Runs handlers on moto. `load` imports a handler, `patched` is a context for patches."""
 
     def __init__(self, load: Callable[[Service], Any], table_name: str, patched: Any) -> None:
         self._load = load
@@ -91,38 +91,38 @@ class EveryPath:
 
     def run(self) -> None:
         self.record_results()
-        self.sweep()
-        self.announce()
+        self.reconcile()
+        self.publish_events()
         self.summarize()
-        self.answer_questions()
+        self.query()
         self.submit()
 
     def record_results(self) -> None:
         handler = self._load(Service.RECORD_RESULT)
         self._put("one.out", "empty.out")
-        everything = list(_messages())
-        handler(_batch(everything, receive_count=1), Context())
-        handler(_batch(everything, receive_count=3), Context())
-        handler(_batch(everything), Context(remaining_ms=1_000))
+        bodies = list(_messages())
+        handler(_batch(bodies, receive_count=1), Context())
+        handler(_batch(bodies, receive_count=3), Context())
+        handler(_batch(bodies), Context(remaining_ms=1_000))
         for adapter, method in (
             (S3Objects, "read_start"),
             (ResultStore, "record"),
-            (ResultStore, "submitted_failure_location"),
-            (UnprocessableQueue, "park"),
+            (ResultStore, "promised_failure_location"),
+            (UnprocessableQueue, "reject"),
         ):
             for _ in self._failing(adapter, method):
-                handler(_batch(everything), Context())
+                handler(_batch(bodies), Context())
 
-    def sweep(self) -> None:
+    def reconcile(self) -> None:
         handler = self._load(Service.RECONCILE)
         for endpoint in (WATCHED, UNWATCHED):
-            self._sweep_endpoint(handler, endpoint)
+            self._reconcile_endpoint(handler, endpoint)
         self._register("malformed", WATCHED)
         self._update("malformed", WATCHED, "SET deadline = :value", {"N": "7"})
         handler({}, Context(remaining_ms=60_000))
         for adapter, method in (
             (S3Objects, "read_start"),
-            (ResultStore, "settle"),
+            (ResultStore, "finish"),
             (OverdueQueries, "in_progress"),
         ):
             for _ in self._failing(adapter, method):
@@ -130,33 +130,34 @@ class EveryPath:
                 with suppress(Exception):
                     handler({}, Context(remaining_ms=60_000))
         with self._patched() as patched:
-            patched.setattr(ResultStore, "settle", lambda *_: False)
+            patched.setattr(ResultStore, "finish", lambda *_: False)
             handler({}, Context(remaining_ms=60_000))
 
-    def _sweep_endpoint(self, handler: Any, endpoint: str) -> None:
+    def _reconcile_endpoint(self, handler: Any, endpoint: str) -> None:
         self._put(f"{endpoint}-found.out", f"{endpoint}-later.out")
         self._put(f"{endpoint}-failed.err")
         for name in ("found", "failed", "lost"):
             self._register(f"{endpoint}-{name}", endpoint)
         for name in ("later", "never"):
-            self._unread(f"{endpoint}-{name}", endpoint)
+            self._record_unread(f"{endpoint}-{name}", endpoint)
         handler({}, Context(remaining_ms=60_000))
 
-    def announce(self) -> None:
+    def publish_events(self) -> None:
         boto3.client("events").create_event_bus(Name="inference-events")
         handler = self._load(Service.PUBLISH_EVENTS)
-        records = [_change(number, _waited_for(f"a-{number}")) for number in range(2)]
+        records = [_change(number, _image_with_task(f"a-{number}")) for number in range(2)]
         malformed = _change(
-            9, _waited_for("a-9") | {"status": {"N": "7"}, "note": {"S": canary("it")}}
+            9,
+            _image_with_task("a-9") | {"status": {"N": "7"}, "note": {"S": canary("malformed")}},
         )
-        for reply in CompletionResult:
+        for completion_result in CompletionResult:
             with self._patched() as patched:
-                _reply(patched, StepFunctionsTasks, "answer", reply)
+                _always_return(patched, StepFunctionsTasks, "complete", completion_result)
                 handler(_stream([*records, malformed]), Context())
-                for other in (PutResult.NEVER, PutResult.NOT_NOW):
-                    _reply(patched, EventBus, "put", other)
+                for put_result in (PutResult.REJECTED, PutResult.RETRY):
+                    _always_return(patched, EventBus, "put", put_result)
                     handler(_stream(records), Context())
-        for adapter, method in ((EventBus, "put"), (StepFunctionsTasks, "answer")):
+        for adapter, method in ((EventBus, "put"), (StepFunctionsTasks, "complete")):
             for _ in self._failing(adapter, method):
                 with suppress(Exception):
                     handler(_stream(records), Context())
@@ -169,15 +170,15 @@ class EveryPath:
             with suppress(Exception):
                 handler(_stream(records), Context())
 
-    def answer_questions(self) -> None:
+    def query(self) -> None:
         handler = self._load(Service.STATUS_API)
-        self._dynamodb.put_item(TableName=self._table_name, Item=_image("asked"))
+        self._dynamodb.put_item(TableName=self._table_name, Item=_image("ended"))
         self._dynamodb.put_item(
             TableName=self._table_name,
-            Item=_image("goes-on") | {"status": {"S": "InProgress"}},
+            Item=_image("in-progress") | {"status": {"S": "InProgress"}},
         )
-        for question in (*_questions(), *_odd_questions()):
-            handler(question, Context())
+        for request in (*_queries(), *_edge_case_queries()):
+            handler(request, Context())
         for adapter, method, route in (
             (InferenceQueries, "find", Route.GET_INFERENCE),
             (InferenceQueries, "find_many", Route.BATCH_GET),
@@ -185,24 +186,24 @@ class EveryPath:
             (SummaryStore, "read", Route.SUMMARIZE_ENDPOINT),
             (S3Objects, "look_up", Route.GET_OUTPUT),
         ):
-            (question,) = [each for each in _questions() if each["routeKey"] == route]
+            (request,) = [each for each in _queries() if each["routeKey"] == route]
             for _ in self._failing(adapter, method):
                 with suppress(Exception):
-                    handler(question, Context())
+                    handler(request, Context())
 
     def submit(self) -> None:
         self._s3.create_bucket(Bucket="customer-inputs")
         handler = self._load(Service.SUBMISSION_API)
-        made = InvocationResponse(
-            invoked_at=LONG_AGO, output_location=PLACE + "s", failure_location=None
+        response = InvocationResponse(
+            invoked_at=LONG_AGO, output_location=OUTPUT_PREFIX + "s", failure_location=None
         )
         with self._patched() as patched:
-            patched.setattr(AsyncEndpoints, "invoke", lambda *_: made)
-            for each in (*_submissions(), *_odd_submissions()):
+            patched.setattr(AsyncEndpoints, "invoke", lambda *_: response)
+            for each in (*_submissions(), *_edge_case_submissions()):
                 handler(each, Context())
-        refusals = (
-            lambda: InvocationRejected("ValidationError", canary("refusal")),
-            lambda: InvocationUnconfirmed(canary("silence")),
+        invocation_errors = (
+            lambda: InvocationRejected("ValidationError", canary("rejection")),
+            lambda: InvocationUnconfirmed(canary("timeout")),
         )
         for adapter, method in (
             (AsyncEndpoints, "invoke"),
@@ -210,14 +211,18 @@ class EveryPath:
             (SubmissionStore, "register"),
             (S3Objects, "put"),
         ):
-            for number in self._failing(adapter, method, (*UNEXPECTED, *refusals)):
+            for number in self._failing(adapter, method, (*ADAPTER_ERRORS, *invocation_errors)):
                 for each in _submissions(f"{method} {number}"):
                     with suppress(Exception):
                         handler(each, Context())
 
     def _failing(
-        self, adapter: type, method: str, errors: tuple[Callable[[], Exception], ...] = UNEXPECTED
+        self,
+        adapter: type,
+        method: str,
+        errors: tuple[Callable[[], Exception], ...] = ADAPTER_ERRORS,
     ) -> Iterator[int]:
+        """Make a method raise one error after another, while the caller iterates."""
         assert hasattr(adapter, method), f"{adapter} has no {method}"
         for number, error in enumerate(errors):
 
@@ -239,18 +244,18 @@ class EveryPath:
             completes_tasks=True,
             now=lambda: LONG_AGO,
         )
-        members = {
+        fields = {
             "endpoint": endpoint,
             "submitted_at": timestamp(LONG_AGO),
-            "output_location": f"{PLACE}{inference_id}.out",
-            "failure_location": f"{PLACE}{inference_id}.err",
-            **MEMBERS,
+            "output_location": f"{OUTPUT_PREFIX}{inference_id}.out",
+            "failure_location": f"{OUTPUT_PREFIX}{inference_id}.err",
+            **CALLER_FIELDS,
         }
-        register(inference_id, members)
+        register(inference_id, fields)
 
-    def _unread(self, inference_id: str, endpoint: str) -> None:
-        """A record whose output could not be read when its notification came, long ago."""
-        outcome = Result(
+    def _record_unread(self, inference_id: str, endpoint: str) -> None:
+        """Record a result whose output could not be read."""
+        result = Result(
             inference_id=inference_id,
             endpoint_name=endpoint,
             status="Completed",
@@ -258,27 +263,33 @@ class EveryPath:
             event_order=event_order(event_time=NOON, status="Completed", location=None, digest=""),
             recorded_at=timestamp(LONG_AGO),
             expires_at=2_000_000_000,
-            output=Output(location=f"{PLACE}{inference_id}.out"),
+            output=Output(location=f"{OUTPUT_PREFIX}{inference_id}.out"),
             output_error=OutputError("NoSuchKey", "S3 has no such object"),
         )
-        ResultStore(self._dynamodb, self._table_name, 4).record(outcome)
+        ResultStore(self._dynamodb, self._table_name, 4).record(result)
 
-    def _update(self, inference_id: str, endpoint: str, how: str, value: dict[str, str]) -> None:
+    def _update(
+        self, inference_id: str, endpoint: str, expression: str, value: dict[str, str]
+    ) -> None:
         self._dynamodb.update_item(
             TableName=self._table_name,
             Key={"inference_id": {"S": inference_id}, "endpoint_name": {"S": endpoint}},
-            UpdateExpression=how,
+            UpdateExpression=expression,
             ExpressionAttributeValues={":value": value},
         )
 
 
 def _messages() -> Iterator[str]:
-    """Bodies of messages of every kind."""
-    request = {"customAttributes": canary("custom-attributes"), "accept": canary("accept")}
+    """Yield message bodies of every kind."""
+    request_parameters = {
+        "customAttributes": canary("custom-attributes"),
+        "accept": canary("accept"),
+    }
     for endpoint in (WATCHED, UNWATCHED):
-        here = {"requestParameters": request | {"endpointName": endpoint}}
+        here = {"requestParameters": request_parameters | {"endpointName": endpoint}}
         yield body(completed(f"{endpoint}-1", **here))
-        yield body(completed(f"{endpoint}-1", **here))  # a duplicate, or it runs beside the first
+        # A duplicate, possibly processed concurrently.
+        yield body(completed(f"{endpoint}-1", **here))
         yield body(completed(f"{endpoint}-1", eventTime="2020-01-01T00:00:00Z", **here))
         yield body(completed(f"{endpoint}-2", "missing.out", **here))
         yield body(completed(f"{endpoint}-3", **here) | {"responseParameters": None})
@@ -317,18 +328,18 @@ def _batch(bodies: list[str], receive_count: int = 3) -> dict[str, Any]:
     }
 
 
-def _reply(patched: Any, adapter: type, method: str, reply: Any) -> None:
-    """Let an adapter answer everything so."""
-    patched.setattr(adapter, method, lambda _, offered, __: [reply] * len(offered))
+def _always_return(patched: Any, adapter: type, method: str, result: Any) -> None:
+    """Make an adapter return the same result for every item."""
+    patched.setattr(adapter, method, lambda _, items, __: [result] * len(items))
 
 
-def _waited_for(name: str) -> dict[str, Any]:
-    return _image(name) | {"task_tokens": {"SS": [canary("task-token")]}}
+def _image_with_task(inference_id: str) -> dict[str, Any]:
+    return _image(inference_id) | {"task_tokens": {"SS": [canary("task-token")]}}
 
 
 def _image(inference_id: str) -> dict[str, Any]:
-    """As the table has it."""
-    outcome = Result(
+    """Return a record as a DynamoDB item."""
+    result = Result(
         inference_id=inference_id,
         endpoint_name=WATCHED,
         status="Completed",
@@ -339,15 +350,15 @@ def _image(inference_id: str) -> dict[str, Any]:
         received_at=NOON,
         custom_attributes=canary("custom-attributes"),
         output=Output(
-            location=PLACE + "one.out",
+            location=OUTPUT_PREFIX + "one.out",
             bucket=BUCKET,
             key="async/one.out",
             inline=canary("output").encode(),
         ),
     )
-    more = {"caller_metadata": {"M": {"note": {"S": canary("metadata")}}}}
-    image: dict[str, Any] = ResultStore(None, "inferences", 4).item(outcome)  # type: ignore[arg-type]
-    return image | more
+    metadata = {"caller_metadata": {"M": {"note": {"S": canary("metadata")}}}}
+    image: dict[str, Any] = ResultStore(None, "inferences", 4).item(result)  # type: ignore[arg-type]
+    return image | metadata
 
 
 def _change(number: int, image: dict[str, Any]) -> dict[str, Any]:
@@ -360,12 +371,12 @@ def _change(number: int, image: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stream(records: list[dict[str, Any]]) -> Any:
-    """As Lambda hands it over: JSON, with binary as base64."""
+    """Return a stream event as Lambda sends it: JSON, with binary values in base64."""
     event = {"Records": records, "shardId": "shard-1"}
     return json.loads(json.dumps(event, default=lambda each: base64.b64encode(each).decode()))
 
 
-def _request(route: str, query: dict[str, str] | None = None, members: Any = None) -> Any:
+def _request(route: str, query: dict[str, str] | None = None, body: Any = None) -> Any:
     method, pattern = route.split(" ")
     return {
         "version": "2.0",
@@ -373,13 +384,13 @@ def _request(route: str, query: dict[str, str] | None = None, members: Any = Non
         "rawPath": pattern,
         "rawQueryString": urlencode(query or {}),
         "headers": HEADERS,
-        "pathParameters": {"inference_id": "asked", "endpoint_name": WATCHED},
+        "pathParameters": {"inference_id": "ended", "endpoint_name": WATCHED},
         "requestContext": {
             "http": {"method": method, "path": pattern},
             "stage": "$default",
             "requestId": "api-request-1",
         },
-        "body": members if isinstance(members, str) else json.dumps(members),
+        "body": body if isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
     }
 
@@ -388,22 +399,22 @@ def _with_id(request: Any, inference_id: str) -> Any:
     return request | {"pathParameters": {"inference_id": inference_id}}
 
 
-def _questions() -> Iterator[dict[str, Any]]:
-    queries = {
-        Route.GET_INFERENCE_BY_QUERY: {"id": "asked"},
-        Route.GET_OUTPUT_BY_QUERY: {"id": "asked"},
+def _queries() -> Iterator[dict[str, Any]]:
+    parameters = {
+        Route.GET_INFERENCE_BY_QUERY: {"id": "ended"},
+        Route.GET_OUTPUT_BY_QUERY: {"id": "ended"},
         Route.LIST_INFERENCES: {"endpoint": WATCHED},
     }
     for route in sorted(frozenset(Route) - SUBMISSION_ROUTES - {Route.GET_OPENAPI}):
-        yield _request(route, queries.get(route), {"inference_ids": ["asked", "goes-on"]})
+        yield _request(route, parameters.get(route), {"inference_ids": ["ended", "in-progress"]})
 
 
-def _odd_questions() -> Iterator[dict[str, Any]]:
+def _edge_case_queries() -> Iterator[dict[str, Any]]:
     for route in sorted(frozenset(Route) - SUBMISSION_ROUTES):
         yield _request(route, {canary("query"): canary("value")}, canary("body"))
-    yield _request(Route.GET_INFERENCE_BY_QUERY, {"id": "goes-on", "wait": "0.01"})
-    yield _with_id(_request(Route.GET_INFERENCE), canary("no-id") * 9)
-    yield _with_id(_request(Route.GET_OUTPUT), canary("no-id") * 9)
+    yield _request(Route.GET_INFERENCE_BY_QUERY, {"id": "in-progress", "wait": "0.01"})
+    yield _with_id(_request(Route.GET_INFERENCE), canary("invalid-id") * 9)
+    yield _with_id(_request(Route.GET_OUTPUT), canary("invalid-id") * 9)
     yield _request(Route.GET_INFERENCE_BY_QUERY, {"id": "unknown"})
     yield _request("GET /elsewhere")
 
@@ -413,13 +424,13 @@ def _submissions(key: str = "one") -> Iterator[dict[str, Any]]:
         "endpoint": WATCHED,
         "idempotency_key": f"{key} {canary('idempotency-key')}",
         "input": {"encoding": "utf-8", "content": canary("input")},
-        **MEMBERS,
+        **CALLER_FIELDS,
     }
     registration = {
         "endpoint": WATCHED,
         "submitted_at": timestamp(LONG_AGO),
-        "output_location": PLACE + "registered.out",
-        **MEMBERS,
+        "output_location": OUTPUT_PREFIX + "registered.out",
+        **CALLER_FIELDS,
     }
     large = {
         "idempotency_key": f"{key} large",
@@ -430,17 +441,17 @@ def _submissions(key: str = "one") -> Iterator[dict[str, Any]]:
     yield _request(Route.REGISTER_INFERENCE, None, registration)
 
 
-def _odd_submissions() -> Iterator[dict[str, Any]]:
+def _edge_case_submissions() -> Iterator[dict[str, Any]]:
     submission, _, registration = (json.loads(each["body"]) for each in _submissions())
-    other = {"input": {"encoding": "utf-8", "content": canary("other-input")}}
+    other_input = {"input": {"encoding": "utf-8", "content": canary("other-input")}}
     yield _request(Route.SUBMIT_INFERENCE, None, submission)
-    yield _request(Route.SUBMIT_INFERENCE, None, submission | other)
+    yield _request(Route.SUBMIT_INFERENCE, None, submission | other_input)
     yield _request(Route.SUBMIT_INFERENCE, None, submission | TOKEN)
     yield _request(Route.SUBMIT_INFERENCE, None, canary("body"))
     yield _request(Route.REGISTER_INFERENCE, None, registration | TOKEN)
-    yield _request(Route.REGISTER_INFERENCE_BY_QUERY, {"id": "asked"}, registration)
-    yield _with_id(_request(Route.REGISTER_INFERENCE, None, registration), canary("no-id") * 9)
-    for unknown in (registration, submission):
-        endpoint = {"endpoint": canary("endpoint") * 20}
-        yield _request(Route.REGISTER_INFERENCE, None, unknown | endpoint)
-        yield _request(Route.SUBMIT_INFERENCE, None, unknown | endpoint)
+    yield _request(Route.REGISTER_INFERENCE_BY_QUERY, {"id": "ended"}, registration)
+    yield _with_id(_request(Route.REGISTER_INFERENCE, None, registration), canary("invalid-id") * 9)
+    for fields in (registration, submission):
+        invalid = fields | {"endpoint": canary("endpoint") * 20}
+        yield _request(Route.REGISTER_INFERENCE, None, invalid)
+        yield _request(Route.SUBMIT_INFERENCE, None, invalid)

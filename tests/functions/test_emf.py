@@ -1,4 +1,4 @@
-"""Which metrics the handlers write, with which dimensions; docs/operations/metrics.md lists the same."""
+"""The metrics that handlers emit and their dimensions, as docs/operations/metrics.md lists them."""
 
 import re
 from itertools import product
@@ -9,11 +9,11 @@ from functions.telemetry.metrics import InvocationMetrics
 from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.contract import METRICS_NAMESPACE, OTHER, SUBMISSION_ROUTES, Metric, Route
 from tests.alarms import alarm_metrics, dashboard_metrics
-from tests.emf import emf_lines, measured
+from tests.emf import emf_lines, parse_metrics
 from tests.samples import body, completed, failed
 from tests.synthesis import ROOT, synthesised
 
-COUNTED = {
+BY_SERVICE = {
     "record_result": [
         Metric.RECORDED,
         Metric.RECORDED_WITH_OUTPUT_ERROR,
@@ -47,75 +47,75 @@ COUNTED = {
         Metric.TASKS_DENIED,
     ],
 }
-REASONS = ["NotJson", "UnknownEvent", "MissingField", "InvalidField"]
+REJECTION_REASONS = ["NotJson", "UnknownEvent", "MissingField", "InvalidField"]
 ENDPOINTS = ["speech", OTHER]
 
 
-def expected():
-    """Of names and dimensions, what docs/operations/metrics.md promises."""
-    for service, names in COUNTED.items():
+def expected_metrics():
+    """Yield the name and the dimensions of each documented metric."""
+    for service, names in BY_SERVICE.items():
         yield from ((name, {"service": service}) for name in names)
     record = {"service": "record_result"}
-    for reason in REASONS:
+    for reason in REJECTION_REASONS:
         yield Metric.UNPROCESSABLE, record | {"reason": reason}
-    told = [Metric.RESULTS, Metric.INFERENCE_TIME, Metric.PIPELINE_LAG]
+    by_status = [Metric.RESULTS, Metric.INFERENCE_TIME, Metric.PIPELINE_LAG]
     for endpoint, status in product(ENDPOINTS, ["Completed", "Failed", "Expired", "Lost", OTHER]):
-        yield from ((name, record | {"endpoint": endpoint, "status": status}) for name in told)
+        yield from ((name, record | {"endpoint": endpoint, "status": status}) for name in by_status)
     for endpoint in ENDPOINTS:
         yield Metric.OUTPUT_BYTES, record | {"endpoint": endpoint, "status": "Completed"}
         for status in ("Completed", "Failed", "Lost"):
-            swept = {"service": "reconcile", "endpoint": endpoint, "status": status}
-            yield Metric.RESULTS, swept
+            reconcile = {"service": "reconcile", "endpoint": endpoint, "status": status}
+            yield Metric.RESULTS, reconcile
     for route in Route:
         service = "submission_api" if route in SUBMISSION_ROUTES else "status_api"
         yield Metric.LATENCY, {"service": service, "route": str(route)}
     yield Metric.LATENCY, {"service": "status_api", "route": OTHER}
 
 
-def test_every_metric_is_written_with_exactly_its_dimensions(emitted):
+def test_every_metric_is_emitted_with_exactly_its_dimensions(emitted):
     assert emitted == {
         (METRICS_NAMESPACE, str(name), tuple(sorted(dimensions.items())))
-        for name, dimensions in expected()
+        for name, dimensions in expected_metrics()
     }
     assert {name for _, name, _ in emitted} == set(Metric)
 
 
-def test_what_alarms_and_dashboard_look_at_is_written(emitted):
+def test_alarms_and_dashboard_use_only_emitted_metrics(emitted):
     template = synthesised("default", watched_endpoints="speech")["InferenceResults"]
-    for look in (alarm_metrics, dashboard_metrics):
-        looked_at = {
+    for metrics_of in (alarm_metrics, dashboard_metrics):
+        used = {
             (namespace, name, tuple(sorted(dimensions.items())))
-            for namespace, name, dimensions in look(template)
+            for namespace, name, dimensions in metrics_of(template)
             if namespace == METRICS_NAMESPACE
         }
-        assert looked_at
-        assert looked_at <= emitted
+        assert used
+        assert used <= emitted
 
 
-DOCUMENT = (ROOT / "docs/operations/metrics.md").read_text()
+METRICS_PAGE = (ROOT / "docs/operations/metrics.md").read_text()
 
 
-def test_the_document_names_every_metric():
-    assert set(Metric) - set(re.findall(r"`(\w+)`", DOCUMENT)) == set()
+def test_the_metrics_page_names_every_metric():
+    assert set(Metric) - set(re.findall(r"`(\w+)`", METRICS_PAGE)) == set()
 
 
-def test_the_document_says_how_many_there_are():
-    """API Gateway routes nothing that is no route, so no latency is another's."""
-    everywhere = [each for _, each in expected() if "endpoint" not in each]
-    fixed = sum(each.get("route") != OTHER for each in everywhere)
-    assert f"most {fixed} metrics" in DOCUMENT
-    statuses = {each["status"] for _, each in expected() if "status" in each}
-    of_one_endpoint = 4 * len(statuses) + 3
+def test_the_metrics_page_has_the_right_numbers_of_metrics():
+    """The route `other` does not count: API Gateway invokes the functions for known routes only."""
+    without_endpoint = [each for _, each in expected_metrics() if "endpoint" not in each]
+    fixed = sum(each.get("route") != OTHER for each in without_endpoint)
+    assert f"most {fixed} metrics" in METRICS_PAGE
+    statuses = {each["status"] for _, each in expected_metrics() if "status" in each}
+    per_endpoint = 4 * len(statuses) + 3
     for watched in (0, 5, 20):
-        assert f"= {fixed + (watched + 1) * of_one_endpoint} |" in DOCUMENT
+        assert f"= {fixed + (watched + 1) * per_endpoint} |" in METRICS_PAGE
 
 
 @pytest.fixture
 def record(load_handler, s3, context, capsys):
-    """Settle messages; answers with what was printed."""
+    """Return a function that processes notifications and returns the standard output."""
     handler = load_handler("record_result", synthesised("observed")["InferenceResults"])
 
-    def record(*events):
+    def record(*notifications):
         records = [
             {
                 "messageId": f"message-{number}",
@@ -123,7 +123,7 @@ def record(load_handler, s3, context, capsys):
                 "attributes": {"ApproximateReceiveCount": "3"},
                 "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:completed",
             }
-            for number, each in enumerate(events)
+            for number, each in enumerate(notifications)
         ]
         handler({"Records": records}, context)
         return capsys.readouterr().out
@@ -131,15 +131,15 @@ def record(load_handler, s3, context, capsys):
     return record
 
 
-def at(endpoint, **more):
-    return {"requestParameters": {"endpointName": endpoint}, **more}
+def at(endpoint):
+    return {"requestParameters": {"endpointName": endpoint}}
 
 
-def test_a_batch_is_one_line_for_each_set_of_dimensions(record):
-    events = [failed(f"a-{number}", **at("speech")) for number in range(5)]
-    events += [failed(f"b-{number}", **at(f"nobody-{number}")) for number in range(5)]
-    output = record(*events, "not json")
-    found = {each.identity[1:]: each.values for each in measured(output)}
+def test_a_batch_emits_one_line_per_set_of_dimensions(record):
+    notifications = [failed(f"a-{number}", **at("speech")) for number in range(5)]
+    notifications += [failed(f"b-{number}", **at(f"unwatched-{number}")) for number in range(5)]
+    output = record(*notifications, "not json")
+    found = {each.identity[1:]: each.values for each in parse_metrics(output)}
     assert len(emf_lines(output)) == 4
     service = ("service", "record_result")
     for endpoint in ("speech", OTHER):
@@ -151,69 +151,69 @@ def test_a_batch_is_one_line_for_each_set_of_dimensions(record):
     assert found["Unprocessable", (("reason", "NotJson"), service)] == (1,)
 
 
-def values(output, name, *more):
-    """Of a metric by endpoint and status."""
+def values(output, name, *dimensions):
+    """Return the values of a metric, per line with `service` and these dimensions."""
     return [
         each.values
-        for each in measured(output)
-        if each.name == name and len(each.dimensions) == 1 + len(more)
+        for each in parse_metrics(output)
+        if each.name == name and dict(each.dimensions).keys() == {"service", *dimensions}
     ]
 
 
 BY_STATUS = ("endpoint", "status")
 
 
-def test_the_time_of_an_inference_is_told_in_milliseconds(record):
+def test_the_inference_time_is_in_milliseconds(record):
     times = {"receivedTime": "2026-01-25T12:00:00Z", "eventTime": "2026-01-25T12:00:01.5Z"}
     output = record(failed("a", **times))
     assert values(output, "InferenceTime", *BY_STATUS) == [(1500,)]
-    (inference_time,) = [each for each in measured(output) if each.name == "InferenceTime"]
+    (inference_time,) = [each for each in parse_metrics(output) if each.name == "InferenceTime"]
     assert inference_time.unit == "Milliseconds"
 
 
-def test_an_event_that_does_not_say_when_it_was_received_has_no_inference_time(record):
+def test_a_notification_without_its_received_time_has_no_inference_time(record):
     output = record(failed("a", receivedTime=None))
     assert values(output, "InferenceTime", *BY_STATUS) == []
     assert values(output, "Results", *BY_STATUS) == [(1,)]
 
 
-def test_where_clocks_disagree_no_time_is_below_zero(record):
+def test_a_time_is_zero_instead_of_negative_when_clocks_differ(record):
     ahead = {"receivedTime": "9999-01-01T00:00:01Z", "eventTime": "9999-01-01T00:00:00Z"}
     output = record(failed("a", **ahead))
     assert values(output, "InferenceTime", *BY_STATUS) == [(0,)]
     assert values(output, "PipelineLag") == [(0,)]
 
 
-def test_the_size_of_an_output_is_that_of_the_whole(record, s3):
+def test_the_output_size_is_that_of_the_whole_object(record, s3):
     s3.put_object(Bucket="customer-outputs", Key="async/one.out", Body=b"x" * 5_000)
     output = record(completed("a"))
     assert values(output, "OutputBytes", *BY_STATUS) == [(5_000,)]
-    (size,) = [each for each in measured(output) if each.name == "OutputBytes"]
+    (size,) = [each for each in parse_metrics(output) if each.name == "OutputBytes"]
     assert size.unit == "Bytes"
 
 
-def test_what_was_recorded_before_is_no_result_again(record):
+def test_a_duplicate_is_not_counted_as_a_result(record):
     record(failed("a"))
     output = record(failed("a"))
-    assert {each.name for each in measured(output)} == {"Duplicate"}
+    assert {each.name for each in parse_metrics(output)} == {"Duplicate"}
 
 
-def test_more_values_than_a_line_may_have_are_several_lines(capsys, monkeypatch):
+def test_more_than_a_hundred_values_are_split_into_several_lines(capsys, monkeypatch):
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", METRICS_NAMESPACE)
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "record_result")
     for number in (99, 100, 101, 250):
-        measurements = InvocationMetrics()
+        metrics = InvocationMetrics()
         for value in range(number):
-            measurements.add(Metric.RECORDED)
-            measurements.add(Metric.PIPELINE_LAG, value)
-        measurements.emit()
-        found = measured(capsys.readouterr().out)
+            metrics.add(Metric.RECORDED)
+            metrics.add(Metric.PIPELINE_LAG, value)
+        metrics.emit()
+        found = parse_metrics(capsys.readouterr().out)
         lags = [value for each in found if each.name == "PipelineLag" for value in each.values]
         assert lags == list(range(number))
         assert [each.values for each in found if each.name == "Recorded"] == [(number,)]
 
 
-def test_what_did_not_happen_is_no_line(load_handler, context, capsys):
+def test_counts_of_zero_are_not_emitted(load_handler, context, capsys):
     load_handler("publish_events")({"Records": []}, context)
     load_handler("summarize")({"Records": []}, context)
     assert capsys.readouterr().out == ""
@@ -221,7 +221,7 @@ def test_what_did_not_happen_is_no_line(load_handler, context, capsys):
 
 @pytest.fixture
 def clock():
-    """Time stands still, but for what the handler sleeps and for what is added."""
+    """A clock that advances only when the handler sleeps or a test adds to it."""
 
     class Clock:
         now = 1_000.0
@@ -233,21 +233,21 @@ def clock():
 
 
 @pytest.fixture
-def ask(load_handler, context, clock, monkeypatch, capsys):
-    """Ask for an inference in progress; answers with the latencies that were told."""
+def latencies(load_handler, context, clock, monkeypatch, capsys):
+    """Return a function that queries an unknown inference and returns the emitted latencies."""
     with monkeypatch.context() as patched:
         patched.setattr("time.monotonic", lambda: clock.now)
         patched.setattr("time.sleep", clock.sleep)
         handler = load_handler("status_api")
-    found = InferenceQueries.find
+    find = InferenceQueries.find
 
     def slow(self, *arguments):
         clock.now += 0.03
-        return found(self, *arguments)
+        return find(self, *arguments)
 
     monkeypatch.setattr(InferenceQueries, "find", slow)
 
-    def ask(query):
+    def latencies(query):
         event = {
             "routeKey": str(Route.GET_INFERENCE_BY_QUERY),
             "rawPath": "/inference",
@@ -260,19 +260,19 @@ def ask(load_handler, context, clock, monkeypatch, capsys):
             },
         }
         assert handler(event, context)["statusCode"] == 404
-        return [each.values for each in measured(capsys.readouterr().out)]
+        return [each.values for each in parse_metrics(capsys.readouterr().out)]
 
-    return ask
-
-
-def test_a_latency_is_that_of_the_calls_to_aws(ask):
-    assert ask("id=one") == [(30,)]
+    return latencies
 
 
-def test_what_a_request_asked_to_wait_is_no_latency(ask, clock):
-    began = clock.now
-    ((latency,),) = ask("id=one&wait=20")
+def test_the_latency_is_the_time_of_the_aws_calls(latencies):
+    assert latencies("id=one") == [(30,)]
+
+
+def test_the_latency_excludes_the_pauses_of_a_wait(latencies, clock):
+    started_at = clock.now
+    ((latency,),) = latencies("id=one&wait=20")
     calls = round(latency / 30)
     assert latency == pytest.approx(30 * calls)
     assert 5 < calls < 20
-    assert clock.now - began > 20
+    assert clock.now - started_at > 20

@@ -10,7 +10,7 @@ from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.domain.record.order import event_order
 from inference_results.domain.record.result import Output, Result
 from inference_results.domain.submissions.submission import Submission, as_registration
-from tests.emf import measured
+from tests.emf import parse_metrics
 from tests.events_on_bus import check_event
 from tests.synthesis import synthesised
 
@@ -20,10 +20,10 @@ TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/inferences"
 
 @pytest.fixture
 def queue_url(aws):
-    """What a rule for all of this service's events tells."""
+    """Create the bus, and a queue that receives all events of this service."""
     events, sqs = boto3.client("events"), boto3.client("sqs")
     events.create_event_bus(Name="inference-events")
-    url = sqs.create_queue(QueueName="told")["QueueUrl"]
+    url = sqs.create_queue(QueueName="events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     pattern = json.dumps({"source": ["inference-results"]})
     events.put_rule(Name="all", EventBusName="inference-events", EventPattern=pattern)
@@ -34,26 +34,26 @@ def queue_url(aws):
 
 
 @pytest.fixture
-def told(queue_url):
-    """The events that came since it was last asked, as the schema says."""
+def receive_events(queue_url):
+    """Return a function that receives the events since its last call and validates them."""
 
-    def told():
-        found = []
+    def receive_events():
+        events = []
         while (
             messages := boto3.client("sqs")
             .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
             .get("Messages")
         ):
             for message in messages:
-                found.append(json.loads(message["Body"]))
+                events.append(json.loads(message["Body"]))
                 boto3.client("sqs").delete_message(
                     QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"]
                 )
-        for each in found:
+        for each in events:
             check_event(each)
-        return found
+        return events
 
-    return told
+    return receive_events
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def handler(load_handler):
 
 
 def image(inference_id="a", status="Completed", **more):
-    """As the table has it of a result, serialized."""
-    outcome = Result(
+    """Return the record of a result as a DynamoDB item."""
+    result = Result(
         inference_id=inference_id,
         endpoint_name="here",
         status=status,
@@ -75,11 +75,11 @@ def image(inference_id="a", status="Completed", **more):
         ignored_fields=("one",),
         **more,
     )
-    return ResultStore(None, "inferences", 4).item(outcome)
+    return ResultStore(None, "inferences", 4).item(result)
 
 
 def submission(inference_id="a"):
-    made = Submission(
+    submitted = Submission(
         inference_id=inference_id,
         endpoint_name="here",
         submitted_at=NOON,
@@ -89,9 +89,9 @@ def submission(inference_id="a"):
         output_location="s3://bucket/key",
         caller_metadata={"job": "7"},
     )
-    table = SubmissionStore(None, "inferences", 4)
+    store = SubmissionStore(None, "inferences", 4)
     key = {"inference_id": {"S": inference_id}, "endpoint_name": {"S": "here"}}
-    return key | table._item(as_registration(made))
+    return key | store._item(as_registration(submitted))
 
 
 def record(sequence, new=None, old=None):
@@ -111,15 +111,15 @@ def record(sequence, new=None, old=None):
 
 
 def event(*records):
-    """As Lambda hands it over: JSON, with binary as base64."""
+    """Return a stream event as Lambda sends it: JSON, with binary values in base64."""
     encoded = json.dumps({"Records": records}, default=lambda each: base64.b64encode(each).decode())
     return json.loads(encoded)
 
 
-def test_a_change_of_a_status_is_told_to_whom_a_rule_names(handler, told, context):
+def test_a_change_of_status_is_published(handler, receive_events, context):
     batch = event(record(1, submission()), record(2, image(), submission()))
     assert handler(batch, context) == {"batchItemFailures": []}
-    submitted, completed = told()
+    submitted, completed = receive_events()
     assert submitted["detail-type"] == "Inference Submitted"
     assert submitted["detail"]["caller_metadata"] == {"job": "7"}
     assert completed["detail-type"] == "Inference Completed"
@@ -132,157 +132,159 @@ def test_a_change_of_a_status_is_told_to_whom_a_rule_names(handler, told, contex
     }
 
 
-def test_a_duplicate_and_a_record_that_goes_are_told_to_nobody(handler, told, context):
+def test_unchanged_and_deleted_records_publish_nothing(handler, receive_events, context):
     handler(event(record(1, image(), image()), record(2, old=image())), context)
-    assert told() == []
+    assert receive_events() == []
 
 
-def test_the_same_batch_again_has_the_same_ids(handler, told, context):
+def test_a_redelivered_batch_publishes_the_same_event_ids(handler, receive_events, context):
     batch = event(record(1, image("a")), record(2, image("b", "Failed")))
-    ids = []
+    event_ids = []
     for _ in range(2):
         handler(batch, context)
-        ids.append([each["detail"]["event_id"] for each in told()])
-    assert ids[0] == ids[1]
-    assert len(set(ids[0])) == 2
+        event_ids.append([each["detail"]["event_id"] for each in receive_events()])
+    assert event_ids[0] == event_ids[1]
+    assert len(set(event_ids[0])) == 2
 
 
-def test_custom_attributes_are_told_where_the_setting_says_so(load_handler, told, context):
+def test_custom_attributes_are_published_only_if_the_setting_is_on(
+    load_handler, receive_events, context
+):
     batch = event(record(1, image(custom_attributes="mine")))
     load_handler("publish_events")(batch, context)
     allowed = synthesised("default", publish_custom_attributes="true")["InferenceResults"]
     load_handler("publish_events", allowed)(batch, context)
-    assert [each["detail"].get("custom_attributes") for each in told()] == [None, "mine"]
+    assert [each["detail"].get("custom_attributes") for each in receive_events()] == [None, "mine"]
 
 
 @pytest.fixture
-def refuse(monkeypatch):
-    """Let the bus refuse the events of some inferences, so many times, with a code."""
-    left = {}
+def fail_events(monkeypatch):
+    """Make the bus fail events: takes an error code and a number of times by inference id."""
+    failures = {}
     call = boto3.client("events").__class__._make_api_call
 
     def make_api_call(self, operation, params):
         if operation != "PutEvents":
             return call(self, operation, params)
-        replies = {}
-        taken = []
-        for at, entry in enumerate(params["Entries"]):
+        results = {}
+        accepted = []
+        for index, entry in enumerate(params["Entries"]):
             inference_id = json.loads(entry["Detail"])["inference_id"]
-            code, times = left.get(inference_id, (None, 0))
+            code, times = failures.get(inference_id, (None, 0))
             if times:
-                left[inference_id] = (code, times - 1)
-                replies[at] = {"ErrorCode": code, "ErrorMessage": "because"}
+                failures[inference_id] = (code, times - 1)
+                results[index] = {"ErrorCode": code, "ErrorMessage": "because"}
             else:
-                taken.append((at, entry))
-        if taken:
-            answer = call(self, operation, {"Entries": [entry for _, entry in taken]})
-            replies |= dict(zip((at for at, _ in taken), answer["Entries"], strict=True))
-        entries = [replies[at] for at in range(len(params["Entries"]))]
-        return {"FailedEntryCount": len(entries) - len(taken), "Entries": entries}
+                accepted.append((index, entry))
+        if accepted:
+            response = call(self, operation, {"Entries": [entry for _, entry in accepted]})
+            indexes = (index for index, _ in accepted)
+            results |= dict(zip(indexes, response["Entries"], strict=True))
+        entries = [results[index] for index in range(len(params["Entries"]))]
+        return {"FailedEntryCount": len(entries) - len(accepted), "Entries": entries}
 
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", make_api_call)
-    return left.update
+    return failures.update
 
 
 @pytest.fixture
 def tasks(monkeypatch):
-    """What Step Functions was told by token; it refuses those of `errors` with a code."""
+    """Return completed tasks by token. Tokens in its `errors` fail with an error code."""
 
-    class Told(dict):
+    class Tasks(dict):
         errors = {}
 
-    told = Told()
+    tasks = Tasks()
     call = boto3.client("events").__class__._make_api_call
 
     def make_api_call(self, operation, params):
         if not operation.startswith("SendTask"):
             return call(self, operation, params)
         token = params.pop("taskToken")
-        if code := told.errors.get(token):
+        if code := tasks.errors.get(token):
             error = {"Error": {"Code": code, "Message": token}}
             raise ClientError(error | {"ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
-        told[token] = params
+        tasks[token] = params
         return {}
 
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", make_api_call)
-    return told
+    return tasks
 
 
 @pytest.fixture
-def no_pauses(monkeypatch):
+def no_sleep(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
-def ids(events):
+def inference_ids(events):
     return [each["detail"]["inference_id"] for each in events]
 
 
-@pytest.mark.usefixtures("no_pauses")
-def test_what_the_bus_does_not_take_is_offered_again_alone(handler, told, context, refuse):
-    refuse({"b": ("ThrottlingException", 2)})
+@pytest.mark.usefixtures("no_sleep")
+def test_only_failed_events_are_published_again(handler, receive_events, context, fail_events):
+    fail_events({"b": ("ThrottlingException", 2)})
     batch = event(*(record(number, image(each)) for number, each in enumerate("abc")))
     assert handler(batch, context) == {"batchItemFailures": []}
-    assert ids(told()) == ["a", "c", "b"]
+    assert inference_ids(receive_events()) == ["a", "c", "b"]
 
 
-@pytest.mark.usefixtures("no_pauses")
-def test_what_is_left_comes_again_from_the_first_of_it_on(
-    handler, told, context, refuse, caplog, capsys
+@pytest.mark.usefixtures("no_sleep")
+def test_the_first_unpublished_change_is_returned_to_the_stream(
+    handler, receive_events, context, fail_events, caplog, capsys
 ):
-    refuse({"b": ("InternalFailure", 99), "d": ("InternalFailure", 99)})
+    fail_events({"b": ("InternalFailure", 99), "d": ("InternalFailure", 99)})
     batch = event(*(record(number, image(each)) for number, each in enumerate("abcd", 101)))
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "102"}]}
-    assert ids(told()) == ["a", "c"]
+    assert inference_ids(receive_events()) == ["a", "c"]
     (line,) = caplog.records
-    assert (line.message, line.first, line.count) == ("will be told again", "102", 2)
-    counts = {
-        each.name: each.values for each in measured(capsys.readouterr().out) if each.unit == "Count"
-    }
+    assert (line.message, line.first, line.count) == ("events returned to the stream", "102", 2)
+    metrics = parse_metrics(capsys.readouterr().out)
+    counts = {each.name: each.values for each in metrics if each.unit == "Count"}
     assert counts == {"EventsPublished": (2,), "ChangesReturned": (2,), "EventsRetried": (12,)}
 
 
-@pytest.mark.usefixtures("no_pauses")
-def test_time_is_left_for_an_answer(handler, told, context):
+@pytest.mark.usefixtures("no_sleep")
+def test_nothing_is_published_when_too_little_time_remains(handler, receive_events, context):
     context.remaining_ms = 9_000
     batch = event(record(7, image("a")))
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
-    assert told() == []
+    assert receive_events() == []
 
 
-def test_a_bus_and_tasks_that_never_answer_end_in_time_and_both_are_tried(
+def test_events_and_tasks_are_both_tried_in_time_when_every_call_times_out(
     handler, context, monkeypatch
 ):
-    now, asked = [0.0], []
+    now, operations = [0.0], []
 
-    def silence(self, operation, params):
-        asked.append(operation)
-        # The third begins at the last moment, and takes as long as a call may.
-        now[0] += 7 if asked.count(operation) == 3 else 4.8
+    def time_out(self, operation, params):
+        operations.append(operation)
+        # The third call starts as late as possible and takes as long as a call can take.
+        now[0] += 7 if operations.count(operation) == 3 else 4.8
         raise ReadTimeoutError(endpoint_url="https://here")
 
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", silence)
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", time_out)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    batch = event(record(7, waiting(image("a"), "token")))
+    batch = event(record(7, with_tasks(image("a"), "token")))
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
-    assert set(asked) == {"PutEvents", "SendTaskSuccess"}
+    assert set(operations) == {"PutEvents", "SendTaskSuccess"}
     assert now[0] <= context.remaining_ms / 1000
 
 
-def test_what_the_bus_refuses_for_good_does_not_hold_up_the_rest(
-    handler, told, context, refuse, caplog
+def test_a_rejected_event_does_not_affect_its_neighbours(
+    handler, receive_events, context, fail_events, caplog
 ):
-    refuse({"a": ("MalformedDetail", 99)})
+    fail_events({"a": ("MalformedDetail", 99)})
     batch = event(record(1, image("a")), record(2, image("b")))
     assert handler(batch, context) == {"batchItemFailures": []}
-    assert ids(told()) == ["b"]
+    assert inference_ids(receive_events()) == ["b"]
     (line,) = caplog.records
     assert (line.levelname, line.detail_type) == ("ERROR", "Inference Completed")
     assert (line.inference_id, line.endpoint) == ("a", "here")
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "malformed",
     [
         {"inference_id": {"S": "x"}, "endpoint_name": {"S": "here"}},
         image("x") | {"output": {"BS": [b"secret"]}},
@@ -290,44 +292,48 @@ def test_what_the_bus_refuses_for_good_does_not_hold_up_the_rest(
         image("x") | {"output": {"M": {"inline": {"L": [{"B": b"secret"}, {"NULL": True}]}}}},
         image("x") | {"expires_at": {"N": "1E+125"}},
     ],
-    ids=["bare", "binary set", "number set", "list", "no time"],
+    ids=["only keys", "binary set", "number set", "list", "invalid time"],
 )
-def test_a_malformed_record_leaves_its_neighbours_announced_and_is_not_quoted(
-    handler, told, context, odd, caplog
+def test_a_malformed_record_does_not_affect_its_neighbours_and_is_not_logged(
+    handler, receive_events, context, malformed, caplog
 ):
-    batch = event(record(1, image("a")), record(2, odd), record(3, image("b")))
+    batch = event(record(1, image("a")), record(2, malformed), record(3, image("b")))
     assert handler(batch, context) == {"batchItemFailures": []}
-    assert ids(told()) == ["a", "b"]
+    assert inference_ids(receive_events()) == ["a", "b"]
     (line,) = caplog.records
-    assert (line.message, line.sequence) == ("not announced", "2")
+    assert (line.message, line.sequence) == ("event not published", "2")
     assert line.reason.endswith(": missing or not in the form that this service writes")
 
 
-def test_logs_and_metrics_hold_nothing_of_the_record(handler, context, told, caplog, capsys):
+def test_logs_and_metrics_have_no_content_of_the_record(
+    handler, context, receive_events, caplog, capsys
+):
     secret = image(custom_attributes="secret", content_type="secret")
     handler(event(record(1, secret)), context)
-    assert ids(told()) == ["a"]
+    assert inference_ids(receive_events()) == ["a"]
     assert "secret" not in caplog.text + capsys.readouterr().out
 
 
-def test_an_attribute_that_nobody_is_shown_may_hold_anything(handler, context, told):
+def test_an_unpublished_attribute_can_have_any_type(handler, context, receive_events):
     handler(event(record(1, image() | {"note": {"BS": [b"1", b"2"]}})), context)
-    (announced,) = told()
-    assert "note" not in announced["detail"]
+    (published,) = receive_events()
+    assert "note" not in published["detail"]
 
 
-def waiting(image, *tokens):
+def with_tasks(image, *tokens):
     return image | {"task_tokens": {"SS": list(tokens)}}
 
 
-def test_tasks_that_wait_are_told_the_end_and_the_bus_is_too(handler, told, context, tasks, capsys):
-    one, two = (waiting(submission(each), each) for each in "ab")
+def test_an_ended_inference_completes_its_tasks_and_is_published(
+    handler, receive_events, context, tasks, capsys
+):
+    a, b = (with_tasks(submission(each), each) for each in "ab")
     batch = event(
-        record(1, one), record(2, waiting(image("a"), "a"), one), record(3, two, submission("b"))
+        record(1, a), record(2, with_tasks(image("a"), "a"), a), record(3, b, submission("b"))
     )
     assert handler(batch, context) == {"batchItemFailures": []}
     submitted, completed = (
-        each["detail"] for each in told() if each["detail"]["inference_id"] == "a"
+        each["detail"] for each in receive_events() if each["detail"]["inference_id"] == "a"
     )
     assert "task_tokens" not in completed
     del completed["previous_status"]
@@ -337,16 +343,16 @@ def test_tasks_that_wait_are_told_the_end_and_the_bus_is_too(handler, told, cont
     assert not {"TasksGone", "TasksDenied"} & set(metrics)
 
 
-def test_a_task_that_is_gone_or_not_ours_does_not_come_again(
-    handler, told, context, tasks, caplog, capsys
+def test_a_task_that_is_gone_or_denied_is_not_retried(
+    handler, receive_events, context, tasks, caplog, capsys
 ):
     tasks.errors = {"SECRET-a": "TaskTimedOut", "SECRET-b": "AccessDeniedException"}
     batch = event(
-        *(record(n, waiting(image(each), f"SECRET-{each}")) for n, each in enumerate("abc"))
+        *(record(n, with_tasks(image(each), f"SECRET-{each}")) for n, each in enumerate("abc"))
     )
     assert handler(batch, context) == {"batchItemFailures": []}
     assert list(tasks) == ["SECRET-c"]
-    assert ids(told()) == ["a", "b", "c"]
+    assert inference_ids(receive_events()) == ["a", "b", "c"]
     (line,) = caplog.records
     assert (line.levelname, line.inference_id, line.endpoint) == ("ERROR", "b", "here")
     printed = capsys.readouterr().out
@@ -355,39 +361,41 @@ def test_a_task_that_is_gone_or_not_ours_does_not_come_again(
     assert "SECRET" not in caplog.text + printed + repr(vars(line))
 
 
-@pytest.mark.usefixtures("no_pauses")
-def test_a_task_that_cannot_be_answered_now_comes_again(
-    handler, told, context, tasks, caplog, capsys
+@pytest.mark.usefixtures("no_sleep")
+def test_a_throttled_task_is_returned_to_the_stream(
+    handler, receive_events, context, tasks, caplog, capsys
 ):
     tasks.errors = {"SECRET": "ThrottlingException"}
     batch = event(
-        record(101, image("a")), record(102, waiting(image("b"), "SECRET")), record(103, image("c"))
+        record(101, image("a")),
+        record(102, with_tasks(image("b"), "SECRET")),
+        record(103, image("c")),
     )
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": "102"}]}
-    assert ids(told()) == ["a", "b", "c"]
+    assert inference_ids(receive_events()) == ["a", "b", "c"]
     assert "SECRET" not in caplog.text + capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.usefixtures("no_sleep")
 @pytest.mark.parametrize(("task", "first"), [("a", "101"), ("c", "102")])
-def test_the_first_that_is_left_is_named_whichever_it_is(
-    handler, context, told, tasks, refuse, task, first
+def test_the_first_failed_change_is_returned_whether_its_event_or_its_task_failed(
+    handler, context, receive_events, tasks, fail_events, task, first
 ):
-    refuse({"b": ("InternalFailure", 99)})
+    fail_events({"b": ("InternalFailure", 99)})
     tasks.errors = {task: "ThrottlingException"}
-    batch = event(*(record(n, waiting(image(each), each)) for n, each in enumerate("abc", 101)))
+    batch = event(*(record(n, with_tasks(image(each), each)) for n, each in enumerate("abc", 101)))
     assert handler(batch, context) == {"batchItemFailures": [{"itemIdentifier": first}]}
 
 
-def test_malformed_tokens_are_not_quoted_and_hold_up_nobody(
-    handler, told, context, tasks, caplog, capsys
+def test_malformed_task_tokens_do_not_affect_other_tasks_and_are_not_logged(
+    handler, receive_events, context, tasks, caplog, capsys
 ):
-    odd = image("a") | {"task_tokens": {"L": [{"S": "SECRET"}]}}
-    batch = event(record(1, odd), record(2, waiting(image("b"), "b")))
+    malformed = image("a") | {"task_tokens": {"L": [{"S": "SECRET"}]}}
+    batch = event(record(1, malformed), record(2, with_tasks(image("b"), "b")))
     assert handler(batch, context) == {"batchItemFailures": []}
     assert list(tasks) == ["b"]
-    assert ids(told()) == ["a", "b"]
+    assert inference_ids(receive_events()) == ["a", "b"]
     printed = capsys.readouterr().out
     assert "SECRET" not in caplog.text + printed
-    assert [line.message for line in caplog.records] == ["not answered"]
+    assert [line.message for line in caplog.records] == ["task not completed"]
     assert json.loads(printed.splitlines()[-1])["MalformedRecords"] == [1.0]

@@ -8,7 +8,7 @@ from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.domain.record.errors import Unavailable
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.submissions.register import RegisterInvocation
-from tests.emf import measured
+from tests.emf import parse_metrics
 from tests.functions.conftest import BUCKET
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
@@ -21,32 +21,32 @@ def handler(load_handler, s3):
 
 @pytest.fixture
 def overdue(table_name):
-    """Records that are overdue since yesterday; answers with a function that finds one."""
-    table = SubmissionStore(boto3.client("dynamodb"), table_name, shards=4)
+    """Register two overdue records. Returns a function that reads one."""
+    store = SubmissionStore(boto3.client("dynamodb"), table_name, shards=4)
     register = RegisterInvocation(
-        registrations=table,
+        registrations=store,
         completes_tasks=True,
         retention=timedelta(days=90),
         now=lambda: LONG_AGO,
     )
     for name in ("found", "lost"):
-        members = {
+        fields = {
             "endpoint": "speech",
             "submitted_at": timestamp(LONG_AGO),
             "output_location": f"s3://{BUCKET}/async/{name}.out",
         }
-        register(name, members)
-    return lambda name: table.item(name, "speech")
+        register(name, fields)
+    return lambda name: store.item(name, "speech")
 
 
-def test_what_is_overdue_ends_and_is_counted(handler, overdue, s3, context, capsys):
+def test_overdue_records_end_and_are_counted(handler, overdue, s3, context, capsys):
     s3.put_object(Bucket=BUCKET, Key="async/found.out", Body=b"output")
     assert handler({}, context) == {"RecoveredCompleted": 1, "Lost": 1}
     assert overdue("found")["status"] == "Completed"
     assert overdue("found")["output"]["inline"] == b"output"
     assert overdue("lost")["status"] == "Lost"
     counts = {
-        (each.name, each.dimensions): each.values for each in measured(capsys.readouterr().out)
+        (each.name, each.dimensions): each.values for each in parse_metrics(capsys.readouterr().out)
     }
     service = ("service", "reconcile")
     assert counts == {
@@ -57,21 +57,21 @@ def test_what_is_overdue_ends_and_is_counted(handler, overdue, s3, context, caps
     }
 
 
-def test_what_was_swept_before_the_table_became_unavailable_is_counted(
+def test_records_that_ended_before_the_table_became_unavailable_are_counted(
     handler, overdue, context, capsys, monkeypatch
 ):
-    def broken(self, before):
+    def unavailable(self, before):
         yield from ()
         raise Unavailable("dynamodb", "ThrottlingException")
 
-    monkeypatch.setattr(OverdueQueries, "unread", broken)
+    monkeypatch.setattr(OverdueQueries, "unread", unavailable)
     with pytest.raises(Unavailable):
         handler({}, context)
-    counts = {each.name: each.values for each in measured(capsys.readouterr().out)}
+    counts = {each.name: each.values for each in parse_metrics(capsys.readouterr().out)}
     assert counts == {"Lost": (2,), "Results": (2,)}
 
 
-def test_without_the_time_for_one_record_nothing_is_begun(handler, overdue, context):
+def test_no_record_is_started_without_enough_time_for_it(handler, overdue, context):
     context.remaining_ms = 24_000
     assert handler({}, context) == {}
     assert overdue("lost")["status"] == "InProgress"

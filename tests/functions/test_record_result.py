@@ -15,7 +15,7 @@ from functions.telemetry.log_fields import UnexpectedError
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.record.errors import ObjectDenied, Unavailable
 from inference_results.domain.results.record_result import RecordResult
-from tests.emf import measured
+from tests.emf import parse_metrics
 from tests.functions.conftest import BUCKET, Context
 from tests.samples import PREFIX, body, completed, failed, sample
 
@@ -29,7 +29,7 @@ def handler(load_handler, s3):
 
 @pytest.fixture
 def records(table_name):
-    """The recorded items by their ids."""
+    """Return a function that reads all items of the table, by inference id."""
 
     def read():
         items = boto3.client("dynamodb").scan(TableName=table_name)["Items"]
@@ -39,25 +39,25 @@ def records(table_name):
 
 
 @pytest.fixture
-def parked(unprocessable_queue_url):
-    """Bodies and reasons in the unprocessable queue."""
+def rejected(unprocessable_queue_url):
+    """Return a function that reads the unprocessable queue: reasons by message body."""
 
     def read():
-        found = boto3.client("sqs").receive_message(
+        response = boto3.client("sqs").receive_message(
             QueueUrl=unprocessable_queue_url,
             MessageAttributeNames=["All"],
             MaxNumberOfMessages=10,
         )
         return {
             each["Body"]: each["MessageAttributes"]["reason"]["StringValue"]
-            for each in found.get("Messages", [])
+            for each in response.get("Messages", [])
         }
 
     return read
 
 
-def event(*bodies, receive_count=1):
-    """What Lambda hands over; each message has its position as its id."""
+def sqs_event(*bodies, receive_count=1):
+    """Return an SQS event as Lambda sends it. Message ids are `message-0`, `message-1` etc."""
     return {
         "Records": [
             {
@@ -75,7 +75,7 @@ def event(*bodies, receive_count=1):
     }
 
 
-def failures(response):
+def returned_ids(response):
     return sorted(each["itemIdentifier"] for each in response["batchItemFailures"])
 
 
@@ -85,19 +85,19 @@ def put(s3, content, key="one.out"):
 
 def test_a_batch_of_results_is_recorded(handler, s3, records, context):
     put(s3, b"0.93\n")
-    response = handler(event(body(completed("a")), body(failed("b"))), context)
-    assert failures(response) == []
+    response = handler(sqs_event(body(completed("a")), body(failed("b"))), context)
+    assert returned_ids(response) == []
     assert records()["a"]["output"]["M"]["inline"] == {"B": b"0.93\n"}
     assert records()["b"]["status"] == {"S": "Failed"}
 
 
-def test_the_status_decides_and_not_the_queue_that_it_came_through(handler, records, context):
-    """Both topics may be one, so a failure may come through either queue."""
-    handler(event(body(failed("a"))), context)
+def test_the_status_comes_from_the_notification_and_not_from_the_queue(handler, records, context):
+    """If both outcomes use one topic, a failure can arrive through either queue."""
+    handler(sqs_event(body(failed("a"))), context)
     assert records()["a"]["status"] == {"S": "Failed"}
 
 
-BAD = [
+UNPROCESSABLE = [
     "not json",
     "[]",
     "x" * 1_000_000,
@@ -107,57 +107,59 @@ BAD = [
 ]
 
 
-def test_what_no_retry_can_help_is_parked_and_its_neighbours_are_recorded(
-    handler, s3, records, parked, context
+def test_an_unprocessable_message_is_rejected_and_its_neighbours_are_recorded(
+    handler, s3, records, rejected, context
 ):
     put(s3, b"")
-    response = handler(event(body(completed("first")), *BAD, body(completed("last"))), context)
-    assert failures(response) == []
+    response = handler(
+        sqs_event(body(completed("first")), *UNPROCESSABLE, body(completed("last"))), context
+    )
+    assert returned_ids(response) == []
     assert set(records()) == {"first", "last"}
-    assert parked() == dict(
+    assert rejected() == dict(
         zip(
-            BAD,
+            UNPROCESSABLE,
             ["NotJson", "NotJson", "NotJson", "MissingField", "InvalidField", "UnknownEvent"],
             strict=True,
         )
     )
 
 
-ODD = {
+UNUSUAL = {
     "a foreign bucket": {"responseParameters": {"outputLocation": "s3://foreign/one.out"}},
     "dots in the key": {"responseParameters": {"outputLocation": f"{PREFIX}../secret.out"}},
-    "an output that is gone": {"responseParameters": {"outputLocation": f"{PREFIX}gone.out"}},
+    "a missing output": {"responseParameters": {"outputLocation": f"{PREFIX}gone.out"}},
     "an empty output": {"responseParameters": {"outputLocation": f"{PREFIX}empty.out"}},
     "a reason of 200 KB": {"invocationStatus": "Failed", "failureReason": "x" * 200 * 1024},
     "a newer version": {"eventVersion": "1.1", "variant": {"name": "blue"}},
-    "odd fields": {"receivedTime": 7, "failureReason": {}, "responseParameters": "text"},
+    "invalid fields": {"receivedTime": 7, "failureReason": {}, "responseParameters": "text"},
     "#/ %?&+:;<=>@[]^`{|}~!\"$'()*,-.\\_ " + "Ab" * 15: {},
 }
 
 
-def test_every_odd_result_is_recorded_with_its_status_and_so_are_its_neighbours(
+def test_an_unusual_result_is_recorded_and_does_not_affect_its_neighbours(
     handler, s3, records, context
 ):
     put(s3, b"")
     put(s3, b"", "empty.out")
-    bodies = [body(completed(name) | changes) for name, changes in ODD.items()]
+    bodies = [body(completed(name) | changes) for name, changes in UNUSUAL.items()]
     neighbours = [body(completed("first")), *bodies, body(completed("last"))]
-    assert failures(handler(event(*neighbours, receive_count=3), context)) == []
+    assert returned_ids(handler(sqs_event(*neighbours, receive_count=3), context)) == []
     found = records()
-    assert set(found) == {"first", *ODD, "last"}
-    assert {name: item["status"]["S"] for name, item in found.items() if name in ODD} == {
-        name: "Failed" if "reason" in name else "Completed" for name in ODD
+    assert set(found) == {"first", *UNUSUAL, "last"}
+    assert {name: found[name]["status"]["S"] for name in UNUSUAL} == {
+        name: "Failed" if "reason" in name else "Completed" for name in UNUSUAL
     }
     reason = found["a reason of 200 KB"]["failure"]["M"]
     assert (len(reason["reason"]["S"]), reason["reason_truncated"]) == (2048, {"BOOL": True})
-    assert found["odd fields"]["ignored_fields"]["L"] == [
+    assert found["invalid fields"]["ignored_fields"]["L"] == [
         {"S": "responseParameters"},
         {"S": "receivedTime"},
         {"S": "failureReason"},
     ]
 
 
-def test_an_output_that_is_denied_is_recorded_and_so_are_its_neighbours(
+def test_an_output_without_access_is_recorded_and_does_not_affect_its_neighbours(
     handler, s3, records, context
 ):
     put(s3, b"")
@@ -165,32 +167,32 @@ def test_an_output_that_is_denied_is_recorded_and_so_are_its_neighbours(
 
     def denying(self, location, limit):
         if location.key.endswith("denied.out"):
-            raise ObjectDenied("AccessDenied", "S3 refuses to hand out the object")
+            raise ObjectDenied("AccessDenied", "access denied")
         return read(self, location, limit)
 
     bodies = [body(completed("denied", "denied.out")), body(completed("fine"))]
     with patch.object(S3Objects, "read_start", denying):
-        assert failures(handler(event(*bodies, receive_count=3), context)) == []
+        assert returned_ids(handler(sqs_event(*bodies, receive_count=3), context)) == []
     assert records()["denied"]["output_error"]["M"]["code"] == {"S": "AccessDenied"}
     assert "output_error" not in records()["fine"]
 
 
-def test_an_output_that_is_not_there_yet_is_delivered_again_alone(handler, s3, records, context):
+def test_only_the_message_of_a_missing_output_is_returned(handler, s3, records, context):
     put(s3, b"")
     response = handler(
-        event(body(completed("late", "late.out")), body(completed("ready"))), context
+        sqs_event(body(completed("late", "late.out")), body(completed("ready"))), context
     )
-    assert failures(response) == ["message-0"]
+    assert returned_ids(response) == ["message-0"]
     assert set(records()) == {"ready"}
 
 
-def test_an_output_that_stays_away_is_recorded_with_an_error(handler, records, context):
-    response = handler(event(body(completed("gone")), receive_count=3), context)
-    assert failures(response) == []
+def test_an_output_that_stays_missing_is_recorded_with_an_error(handler, records, context):
+    response = handler(sqs_event(body(completed("gone")), receive_count=3), context)
+    assert returned_ids(response) == []
     assert records()["gone"]["output_error"]["M"]["code"] == {"S": "NoSuchKey"}
 
 
-def test_an_unexpected_error_leaves_the_neighbours_alone(handler, s3, records, context):
+def test_an_unexpected_error_does_not_affect_its_neighbours(handler, s3, records, context):
     put(s3, b"")
     read = S3Objects.read_start
 
@@ -201,39 +203,41 @@ def test_an_unexpected_error_leaves_the_neighbours_alone(handler, s3, records, c
 
     with patch.object(S3Objects, "read_start", broken):
         response = handler(
-            event(body(completed("bug", "bug.out")), body(completed("fine"))), context
+            sqs_event(body(completed("bug", "bug.out")), body(completed("fine"))), context
         )
-    assert failures(response) == ["message-0"]
+    assert returned_ids(response) == ["message-0"]
     assert set(records()) == {"fine"}
 
 
-def test_a_batch_in_which_every_message_fails_names_each(handler, context):
-    response = handler(event(body(completed("a")), body(completed("b"))), context)
-    assert failures(response) == ["message-0", "message-1"]
+def test_a_batch_in_which_every_message_fails_returns_each_message(handler, context):
+    response = handler(sqs_event(body(completed("a")), body(completed("b"))), context)
+    assert returned_ids(response) == ["message-0", "message-1"]
 
 
-def test_messages_are_settled_side_by_side(handler, s3, context):
+def test_messages_are_processed_concurrently(handler, s3, context):
     put(s3, b"")
-    everyone = threading.Barrier(10, timeout=5)
+    all_started = threading.Barrier(10, timeout=5)
     read = S3Objects.read_start
 
-    def meeting(self, location, limit):
-        everyone.wait()
+    def wait_for_all(self, location, limit):
+        all_started.wait()
         return read(self, location, limit)
 
     bodies = [body(completed(f"id-{number}")) for number in range(10)]
-    with patch.object(S3Objects, "read_start", meeting):
-        assert failures(handler(event(*bodies), context)) == []
+    with patch.object(S3Objects, "read_start", wait_for_all):
+        assert returned_ids(handler(sqs_event(*bodies), context)) == []
 
 
-def test_no_message_is_begun_when_the_time_is_nearly_over(handler, records):
-    almost_over = Context(remaining_ms=10_000)
-    response = handler(event(body(failed("a")), body(failed("b"))), almost_over)
-    assert failures(response) == ["message-0", "message-1"]
+def test_no_message_starts_shortly_before_the_timeout(handler, records):
+    context = Context(remaining_ms=10_000)
+    response = handler(sqs_event(body(failed("a")), body(failed("b"))), context)
+    assert returned_ids(response) == ["message-0", "message-1"]
     assert records() == {}
 
 
-def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(handler, s3, records):
+def test_messages_that_cannot_start_in_time_are_returned_and_the_others_recorded(
+    handler, s3, records
+):
     put(s3, b"")
     read = S3Objects.read_start
 
@@ -243,150 +247,148 @@ def test_messages_beyond_the_time_are_delivered_again_and_the_others_recorded(ha
 
     bodies = [body(completed(f"id-{number}")) for number in range(20)]
     with patch.object(S3Objects, "read_start", slow):
-        response = handler(event(*bodies), Context(remaining_ms=15_300))
+        response = handler(sqs_event(*bodies), Context(remaining_ms=15_300))
     assert len(records()) == 10
-    assert len(failures(response)) == 10
+    assert len(returned_ids(response)) == 10
 
 
-def test_a_message_that_takes_too_long_comes_back_alone(handler, s3, records, monkeypatch):
-    """Or the function would be killed, and its whole batch come back, over and over."""
+def test_a_message_that_takes_too_long_is_returned_alone(handler, s3, records, monkeypatch):
+    """Otherwise Lambda kills the function and SQS delivers the whole batch again, repeatedly."""
     put(s3, b"")
     put(s3, b"", "slow.out")
     monkeypatch.setattr("functions.event_sources.sqs_batch.RESERVE_SECONDS", 1)
-    answered = threading.Event()
+    batch_ended = threading.Event()
     read = S3Objects.read_start
 
     def hanging(self, location, limit):
-        if location.key.endswith("slow.out") and answered.wait(timeout=20):
-            raise Unavailable("s3", "Silent")
+        if location.key.endswith("slow.out") and batch_ended.wait(timeout=20):
+            raise Unavailable("s3", "Timeout")
         return read(self, location, limit)
 
     bodies = [body(completed("slow", "slow.out")), body(completed("a")), body(completed("b"))]
     with patch.object(S3Objects, "read_start", hanging):
-        response = handler(event(*bodies), Context(remaining_ms=5_000))
-        answered.set()
-    assert failures(response) == ["message-0"]
+        response = handler(sqs_event(*bodies), Context(remaining_ms=5_000))
+        batch_ended.set()
+    assert returned_ids(response) == ["message-0"]
     assert set(records()) == {"a", "b"}
 
 
-def test_a_batch_that_fails_itself_leaves_its_threads_behind(handler, s3, context):
-    """The next one would wait for messages that nobody asks about any more."""
+def test_a_batch_that_raises_does_not_block_the_next_one(handler, s3, context):
+    """Its threads can be busy for long, so the next batch gets new ones."""
     put(s3, b"")
-    goes_on = threading.Event()
-    settle = RecordResult.__call__
+    next_batch_ended = threading.Event()
+    process = RecordResult.__call__
 
     def hanging(self, message):
-        if message.message_id != "message-0" and goes_on.wait(timeout=20):
-            raise Unavailable("s3", "Silent")
-        return settle(self, message)
+        if message.message_id != "message-0" and next_batch_ended.wait(timeout=20):
+            raise Unavailable("s3", "Timeout")
+        return process(self, message)
 
     bodies = [body(completed(f"id-{number}")) for number in range(11)]
-    settle_batch = sys.modules[handler.__module__]._settle
+    process_batch = sys.modules[handler.__module__]._process_batch
     with (
         patch.object(RecordResult, "__call__", hanging),
-        patch.object(settle_batch._logger, "debug", side_effect=OSError),
+        patch.object(process_batch._logger, "debug", side_effect=OSError),
         pytest.raises(UnexpectedError),
     ):
-        handler(event(*bodies), context)
-    began = time.monotonic()
-    assert failures(handler(event(body(completed("next"))), context)) == []
-    assert time.monotonic() - began < 10
-    goes_on.set()
+        handler(sqs_event(*bodies), context)
+    started_at = time.monotonic()
+    assert returned_ids(handler(sqs_event(body(completed("next"))), context)) == []
+    assert time.monotonic() - started_at < 10
+    next_batch_ended.set()
 
 
-def test_what_is_settled_after_its_batch_was_answered_for_is_settled_twice_at_most(
-    handler, s3, records, parked, context, monkeypatch
+def test_a_message_that_ends_after_its_batch_is_processed_at_most_twice(
+    handler, s3, records, rejected, context, monkeypatch
 ):
-    """Its thread goes on beside those of the next batch."""
+    """Its thread continues during the next batch, which processes the message again."""
     put(s3, b"0.93\n")
     monkeypatch.setattr("functions.event_sources.sqs_batch.RESERVE_SECONDS", 0)
-    goes_on, late = threading.Event(), queue.Queue()
-    settle = RecordResult.__call__
+    next_batch_ended, late = threading.Event(), queue.Queue()
+    process = RecordResult.__call__
 
     def hanging(self, message):
-        goes_on.wait(timeout=20)
-        late.put(settle(self, message).disposition)
+        next_batch_ended.wait(timeout=20)
+        late.put(process(self, message).disposition)
 
-    batch = event(body(completed("late")), "no json")
+    batch = sqs_event(body(completed("late")), "not json")
     with patch.object(RecordResult, "__call__", hanging):
         response = handler(batch, Context(remaining_ms=2_100))
-    assert failures(response) == ["message-0", "message-1"]
-    assert failures(handler(batch, context)) == []
+    assert returned_ids(response) == ["message-0", "message-1"]
+    assert returned_ids(handler(batch, context)) == []
     before = records()
-    assert parked() == {"no json": "NotJson"}
-    goes_on.set()
+    assert rejected() == {"not json": "NotJson"}
+    next_batch_ended.set()
     assert {late.get(timeout=20) for _ in range(2)} == {"Duplicate", "Unprocessable"}
-    assert parked() == {"no json": "NotJson"}
+    assert rejected() == {"not json": "NotJson"}
     assert records() == before
 
 
-def test_what_was_done_before_the_function_was_killed_is_not_done_twice(
+def test_a_batch_delivered_again_after_a_kill_does_not_change_its_records(
     handler, s3, records, capsys, context
 ):
-    """Nobody hears the answer of a killed function, so its whole batch comes again."""
+    """A killed function returns no response, so SQS delivers its whole batch again."""
     put(s3, b"0.93\n")
     bodies = [body(completed(f"id-{number}")) for number in range(10)]
-    handler(event(*bodies[:5]), context)
+    handler(sqs_event(*bodies[:5]), context)
     before = records()
     capsys.readouterr()
-    assert failures(handler(event(*bodies, receive_count=2), context)) == []
-    counts = {each.name: sum(each.values) for each in measured(capsys.readouterr().out)}
+    assert returned_ids(handler(sqs_event(*bodies, receive_count=2), context)) == []
+    counts = {each.name: sum(each.values) for each in parse_metrics(capsys.readouterr().out)}
     assert (counts["Duplicate"], counts["Recorded"]) == (5, 5)
     after = records()
     assert len(after) == 10
     assert {name: after[name] for name in before} == before
 
 
-def test_while_the_table_throttles_nothing_is_settled_and_afterwards_everything(
-    handler, s3, records, parked, context, monkeypatch
+def test_results_are_returned_while_the_table_throttles_and_recorded_afterwards(
+    handler, s3, records, rejected, context, monkeypatch
 ):
     put(s3, b"")
     bodies = [body(completed("a")), body(failed("b")), "not json"]
-    answer = BotocoreStubber.process_request
+    process_request = BotocoreStubber.process_request
 
     def throttling(self, request):
         if "DynamoDB" not in str(request.headers.get("X-Amz-Target")):
-            return answer(self, request)
+            return process_request(self, request)
         return 400, {}, json.dumps({"__type": "x#ThrottlingException", "message": "slow down"})
 
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with patch.object(BotocoreStubber, "process_request", throttling):
-        assert failures(handler(event(*bodies), context)) == ["message-0", "message-1"]
+        assert returned_ids(handler(sqs_event(*bodies), context)) == ["message-0", "message-1"]
     assert records() == {}
-    assert failures(handler(event(*bodies[:2], receive_count=2), context)) == []
+    assert returned_ids(handler(sqs_event(*bodies[:2], receive_count=2), context)) == []
     assert {name: each["status"]["S"] for name, each in records().items()} == {
         "a": "Completed",
         "b": "Failed",
     }
-    assert list(parked()) == ["not json"]
+    assert list(rejected()) == ["not json"]
 
 
-def test_results_are_recorded_though_the_bucket_of_their_outputs_was_deleted(
-    handler, s3, records, context
-):
+def test_results_are_recorded_when_the_output_bucket_was_deleted(handler, s3, records, context):
     s3.delete_bucket(Bucket=BUCKET)
-    place = f"{PREFIX}one.err"
-    bodies = [body(completed("a")), body(failed("b", failureLocation=place))]
-    assert failures(handler(event(*bodies), context)) == ["message-0"]
-    assert failures(handler(event(*bodies, receive_count=3), context)) == []
+    failure_location = f"{PREFIX}one.err"
+    bodies = [body(completed("a")), body(failed("b", failureLocation=failure_location))]
+    assert returned_ids(handler(sqs_event(*bodies), context)) == ["message-0"]
+    assert returned_ids(handler(sqs_event(*bodies, receive_count=3), context)) == []
     found = records()
     assert found["a"]["status"] == {"S": "Completed"}
     assert found["a"]["output_error"]["M"]["code"] == {"S": "NoSuchBucket"}
     assert found["a"]["output"]["M"]["location"] == {"S": PREFIX + "one.out"}
     assert found["b"]["status"] == {"S": "Failed"}
-    assert found["b"]["failure"]["M"]["location"] == {"S": place}
+    assert found["b"]["failure"]["M"]["location"] == {"S": failure_location}
 
 
 NOTIFICATION_BYTES = 256 * 1024
-"""What a topic takes unless its MaximumMessageSize says otherwise: it may say up to 1 MiB."""
+"""The default MaximumMessageSize of a topic, which can be raised to 1 MiB."""
 RESPONSE_BYTES = 128 * 1024
-"""The largest response that SageMaker includes."""
+"""The largest response that SageMaker includes in a notification."""
 INVOCATION_BYTES = 6 * 1024 * 1024
-"""Of one invocation: Lambda cuts batches, so that they fit."""
+"""The largest payload of an invocation: Lambda makes batches that fit."""
 
 
 def largest(inference_id, notification_bytes=NOTIFICATION_BYTES):
-    """A notification that is as large as a topic takes, with a response inside."""
+    """Return a notification body of this size, with the largest possible response."""
     response = base64.b64encode(b"\xff" * RESPONSE_BYTES).decode()
     notification = completed(
         inference_id, responseBody={"content": response, "encoding": "BASE64"}, padding=""
@@ -399,12 +401,14 @@ def largest(inference_id, notification_bytes=NOTIFICATION_BYTES):
 def test_a_batch_of_six_megabytes_of_responses_is_recorded(
     handler, records, context, notification_bytes
 ):
-    """From the notifications alone: S3 has none of the outputs."""
+    """From the notifications alone: S3 has no output."""
     bodies = []
-    while len(json.dumps(event(*bodies, largest("next", notification_bytes)))) <= INVOCATION_BYTES:
+    while (
+        len(json.dumps(sqs_event(*bodies, largest("next", notification_bytes)))) <= INVOCATION_BYTES
+    ):
         bodies.append(largest(f"id-{len(bodies)}", notification_bytes))
     assert len(bodies) * notification_bytes > 5_000_000
-    assert failures(handler(event(*bodies), context)) == []
+    assert returned_ids(handler(sqs_event(*bodies), context)) == []
     outputs = {name: each["output"]["M"] for name, each in records().items()}
     assert len(outputs) == len(bodies)
     for each in outputs.values():
@@ -420,13 +424,13 @@ def test_every_disposition_is_counted(handler, s3, capsys, context):
         body(completed("c", "missing.out")),
         body(sample("test-notification")),
         "not json",
-        body(foreign()),
+        body(outside_the_prefixes()),
     ]
-    handler(event(*bodies), context)
+    handler(sqs_event(*bodies), context)
     service = (("service", "record_result"),)
     counts = {
         each.name: each.values
-        for each in measured(capsys.readouterr().out)
+        for each in parse_metrics(capsys.readouterr().out)
         if each.dimensions == service and each.unit == "Count"
     }
     assert counts == {
@@ -439,19 +443,19 @@ def test_every_disposition_is_counted(handler, s3, capsys, context):
     }
 
 
-def foreign():
-    """A completed event whose output lies where we may not read."""
+def outside_the_prefixes():
+    """Return a Completed notification whose output is outside the allowed prefixes."""
     notification = completed("foreign")
     notification["responseParameters"]["outputLocation"] = "s3://foreign/one.out"
     return notification
 
 
 @pytest.fixture
-def logged(handler, capsys, monkeypatch):
-    """All that the handler wrote, to the log and to standard output and error."""
+def read_output(handler, capsys, monkeypatch):
+    """Return a function that reads the handler's log, standard output and standard error."""
     stream = io.StringIO()
-    of_log = sys.modules[handler.__module__].logger.registered_handler
-    monkeypatch.setattr(of_log, "stream", stream)
+    log_handler = sys.modules[handler.__module__].logger.registered_handler
+    monkeypatch.setattr(log_handler, "stream", stream)
 
     def read():
         printed = capsys.readouterr()
@@ -460,7 +464,7 @@ def logged(handler, capsys, monkeypatch):
     return read
 
 
-def test_no_payload_reaches_a_log(handler, s3, logged, context):
+def test_no_payload_is_logged(handler, s3, read_output, context):
     put(s3, SECRET.encode())
     request = {"endpointName": "here", "customAttributes": SECRET}
     bodies = [
@@ -471,10 +475,10 @@ def test_no_payload_reaches_a_log(handler, s3, logged, context):
         SECRET,
     ]
     with patch.object(S3Objects, "read_start", side_effect=ZeroDivisionError(SECRET)):
-        handler(event(*bodies), context)
-    handler(event(*bodies), context)
-    everything = logged()
-    assert "will be delivered again" in everything
-    assert "ZeroDivisionError" in everything
-    assert '"Recorded":' in everything
-    assert "secret" not in everything
+        handler(sqs_event(*bodies), context)
+    handler(sqs_event(*bodies), context)
+    output = read_output()
+    assert "message returned to the queue" in output
+    assert "ZeroDivisionError" in output
+    assert '"Recorded":' in output
+    assert "secret" not in output

@@ -30,18 +30,18 @@ REGISTRATION = {
 
 
 @pytest.fixture
-def invoked():
-    """What SageMaker was told; it answers, or raises what is put into `errors`."""
+def invocations():
+    """Return the list of invocations. An exception in its `errors` makes the next one fail."""
 
-    class Recorded(list):
+    class Invocations(list):
         errors = []
 
-    recorded = Recorded()
+    invocations = Invocations()
 
     def invoke(self, invocation):
-        if recorded.errors:
-            raise recorded.errors.pop()
-        recorded.append(invocation)
+        if invocations.errors:
+            raise invocations.errors.pop()
+        invocations.append(invocation)
         return InvocationResponse(
             invoked_at=NOW,
             output_location="s3://customer-outputs/async/one.out",
@@ -49,11 +49,11 @@ def invoked():
         )
 
     with patch.object(AsyncEndpoints, "invoke", invoke):
-        yield recorded
+        yield invocations
 
 
 @pytest.fixture
-def handler(load_handler, s3, invoked):
+def handler(load_handler, s3, invocations):
     s3.create_bucket(Bucket=INPUTS)
     template = synthesised("submission", state_machine_arns=STATE_MACHINE)["InferenceResults"]
     return load_handler("submission_api", template)
@@ -61,9 +61,9 @@ def handler(load_handler, s3, invoked):
 
 @pytest.fixture
 def send(handler, context):
-    """Answers with the HTTP status and the document, which must be as OpenAPI describes it."""
+    """Return a function that returns status and body, validated with the OpenAPI document."""
 
-    def send(route, members, query=None, by=handler, **parameters):
+    def send(route, body, query=None, handler=handler, **parameters):
         method, pattern = route.split(" ")
         event = {
             "version": "2.0",
@@ -77,66 +77,61 @@ def send(handler, context):
                 "stage": "$default",
                 "requestId": "request-1",
             },
-            "body": members if isinstance(members, str) else json.dumps(members),
+            "body": body if isinstance(body, str) else json.dumps(body),
             "isBase64Encoded": False,
         }
-        answer = by(event, context)
-        found = json.loads(answer["body"])
-        described = document()
-        operation = described["paths"][pattern][method.lower()]
-        (content,) = [
-            each["content"]
-            for status, each in operation["responses"].items()
-            if status == str(answer["statusCode"])
-        ]
-        kind = answer["headers"]["Content-Type"]
-        schema = content[kind]["schema"] | {"components": described["components"]}
-        OAS31Validator(schema).validate(found)
-        return answer["statusCode"], found
+        response = handler(event, context)
+        parsed = json.loads(response["body"])
+        openapi = document()
+        responses = openapi["paths"][pattern][method.lower()]["responses"]
+        content = responses[str(response["statusCode"])]["content"]
+        schema = content[response["headers"]["Content-Type"]]["schema"]
+        OAS31Validator(schema | {"components": openapi["components"]}).validate(parsed)
+        return response["statusCode"], parsed
 
     return send
 
 
-def test_a_submission_is_invoked_and_created(send, invoked):
+def test_a_submission_invokes_the_endpoint_and_creates_a_record(send, invocations):
     status, record = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"metadata": {"page": "17"}})
     assert (status, record["status"]) == (201, "InProgress")
     assert record["caller_metadata"] == {"page": "17"}
     assert record["submission"] == {"output_location": "s3://customer-outputs/async/one.out"}
-    assert [each.body for each in invoked] == [b"hello"]
+    assert [each.body for each in invocations] == [b"hello"]
 
 
-def test_the_same_submission_again_is_answered_with_its_record(send, invoked):
+def test_a_repeated_submission_returns_the_record(send, invocations):
     _, first = send(Route.SUBMIT_INFERENCE, SUBMISSION)
     assert send(Route.SUBMIT_INFERENCE, SUBMISSION) == (200, first)
-    assert len(invoked) == 1
+    assert len(invocations) == 1
 
 
-def test_bytes_come_as_base64(send, invoked):
+def test_a_binary_input_is_sent_as_base64(send, invocations):
     send(
         Route.SUBMIT_INFERENCE,
         SUBMISSION | {"input": {"encoding": "base64", "content": "/wA="}},
     )
-    assert invoked[0].body == b"\xff\x00"
+    assert invocations[0].body == b"\xff\x00"
 
 
-def test_a_large_input_is_put_below_the_prefix(send, invoked):
+def test_a_large_input_is_stored_below_the_prefix(send, invocations):
     content = "x" * 200_000
     send(Route.SUBMIT_INFERENCE, SUBMISSION | {"input": {"encoding": "utf-8", "content": content}})
-    key = invoked[0].input_location.removeprefix(f"s3://{INPUTS}/")
+    key = invocations[0].input_location.removeprefix(f"s3://{INPUTS}/")
     assert key.startswith("async/")
     stored = boto3.client("s3").get_object(Bucket=INPUTS, Key=key)
     assert stored["Body"].read() == content.encode()
 
 
-def test_an_endpoint_that_is_not_named_in_the_settings_is_refused(send, invoked):
+def test_an_endpoint_that_is_not_in_the_settings_is_rejected(send, invocations):
     status, problem = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"endpoint": "secret"})
     assert (status, problem["parameter"]) == (400, "endpoint")
-    assert invoked == []
+    assert invocations == []
 
 
-def test_by_default_nothing_may_be_invoked(load_handler, context, invoked, s3):
+def test_by_default_no_endpoint_can_be_invoked(load_handler, context, invocations, s3):
     handler = load_handler("submission_api")
-    answer = handler(
+    response = handler(
         {
             "routeKey": Route.SUBMIT_INFERENCE,
             "rawPath": "/inferences",
@@ -151,11 +146,11 @@ def test_by_default_nothing_may_be_invoked(load_handler, context, invoked, s3):
         },
         context,
     )
-    assert (answer["statusCode"], json.loads(answer["body"])["parameter"]) == (400, "endpoint")
-    assert invoked == []
+    assert (response["statusCode"], json.loads(response["body"])["parameter"]) == (400, "endpoint")
+    assert invocations == []
 
 
-def test_another_input_under_the_same_key_is_refused(send):
+def test_another_input_with_the_same_key_is_rejected(send):
     _, record = send(Route.SUBMIT_INFERENCE, SUBMISSION)
     status, problem = send(
         Route.SUBMIT_INFERENCE,
@@ -165,8 +160,8 @@ def test_another_input_under_the_same_key_is_refused(send):
     assert problem["inference_id"] == record["inference_id"]
 
 
-def test_sagemakers_refusal_is_passed_on(send, invoked):
-    invoked.errors.append(InvocationRejected("ValidationError", "Endpoint speech not found."))
+def test_an_invocation_that_sagemaker_rejects_is_rejected_with_its_message(send, invocations):
+    invocations.errors.append(InvocationRejected("ValidationError", "Endpoint speech not found."))
     status, problem = send(Route.SUBMIT_INFERENCE, SUBMISSION)
     assert (status, problem["type"]) == (400, Problem.INVOCATION_REJECTED)
     assert problem["code"] == "ValidationError"
@@ -174,16 +169,16 @@ def test_sagemakers_refusal_is_passed_on(send, invoked):
     assert send(Route.SUBMIT_INFERENCE, SUBMISSION)[0] == 201
 
 
-def test_throttling_may_be_repeated(send, invoked):
-    invoked.errors.append(Unavailable("sagemaker", "ThrottlingException"))
+def test_a_throttled_submission_can_be_retried(send, invocations):
+    invocations.errors.append(Unavailable("sagemaker", "ThrottlingException"))
     assert send(Route.SUBMIT_INFERENCE, SUBMISSION)[0] == 503
     assert send(Route.SUBMIT_INFERENCE, SUBMISSION)[0] == 201
 
 
 @pytest.mark.parametrize(
-    ("members", "parameter"),
+    ("body", "parameter"),
     [
-        ("no JSON", "body"),
+        ("not JSON", "body"),
         ({}, "endpoint"),
         (SUBMISSION | {"input": "hello"}, "input"),
         (SUBMISSION | {"input": {"encoding": "utf-16", "content": ""}}, "input"),
@@ -195,10 +190,10 @@ def test_throttling_may_be_repeated(send, invoked):
         (SUBMISSION | {"metadata": None}, "metadata"),
     ],
 )
-def test_a_malformed_submission_names_the_member(send, invoked, members, parameter):
-    status, problem = send(Route.SUBMIT_INFERENCE, members)
+def test_an_invalid_submission_is_rejected_with_its_parameter(send, invocations, body, parameter):
+    status, problem = send(Route.SUBMIT_INFERENCE, body)
     assert (status, problem["parameter"]) == (400, parameter)
-    assert invoked == []
+    assert invocations == []
 
 
 def test_an_invocation_is_registered_by_its_id(send):
@@ -213,7 +208,7 @@ def test_an_invocation_with_any_id_is_registered_by_query(send):
 
 
 @pytest.mark.parametrize(
-    ("members", "query", "parameter"),
+    ("body", "query", "parameter"),
     [
         (REGISTRATION, {}, "id"),
         (REGISTRATION, {"id": "one", "wait": "1"}, "wait"),
@@ -222,41 +217,43 @@ def test_an_invocation_with_any_id_is_registered_by_query(send):
         ("[]", {"id": "one"}, "body"),
     ],
 )
-def test_a_malformed_registration_names_the_parameter(send, members, query, parameter):
-    status, problem = send(Route.REGISTER_INFERENCE_BY_QUERY, members, query)
+def test_an_invalid_registration_is_rejected_with_its_parameter(send, body, query, parameter):
+    status, problem = send(Route.REGISTER_INFERENCE_BY_QUERY, body, query)
     assert (status, problem["parameter"]) == (400, parameter)
 
 
-def test_a_task_token_is_kept_and_shown_to_nobody(send, invoked, table_name, caplog, capsys):
+def test_a_task_token_is_stored_but_never_returned_or_logged(
+    send, invocations, table_name, caplog, capsys
+):
     _, submitted = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-1"})
     _, again = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-2"})
     _, registered = send(
         Route.REGISTER_INFERENCE, REGISTRATION | {"task_token": "SECRET-3"}, inference_id="one"
     )
     assert submitted == again
-    kept = [
+    stored = [
         each.get("task_tokens")
         for each in boto3.client("dynamodb").scan(TableName=table_name)["Items"]
     ]
-    assert sorted(kept, key=str) == [{"SS": ["SECRET-1", "SECRET-2"]}, {"SS": ["SECRET-3"]}]
-    told = str([vars(each) for each in caplog.records]) + str(capsys.readouterr()) + repr(invoked)
-    assert "SECRET" not in told + repr([submitted, registered])
+    assert sorted(stored, key=str) == [{"SS": ["SECRET-1", "SECRET-2"]}, {"SS": ["SECRET-3"]}]
+    logged = str([vars(each) for each in caplog.records]) + str(capsys.readouterr())
+    assert "SECRET" not in logged + repr(invocations) + repr([submitted, registered])
 
 
 @pytest.mark.parametrize("token", ["", "SECRET" * 400, ["SECRET"], None])
-def test_what_can_be_no_task_token_is_refused_and_not_quoted(send, invoked, token, caplog, capsys):
-    for route, members in (
+def test_an_invalid_task_token_is_rejected_and_not_quoted(send, invocations, token, caplog, capsys):
+    for route, body in (
         (Route.SUBMIT_INFERENCE, SUBMISSION),
         (Route.REGISTER_INFERENCE, REGISTRATION),
     ):
-        status, problem = send(route, members | {"task_token": token}, inference_id="one")
+        status, problem = send(route, body | {"task_token": token}, inference_id="one")
         assert (status, problem["parameter"]) == (400, "task_token")
         assert problem["expected"] == "1 to 2048 characters"
         assert "SECRET" not in repr(problem) + caplog.text + str(capsys.readouterr())
-    assert invoked == []
+    assert invocations == []
 
 
-def test_too_many_task_tokens_are_refused_and_not_quoted(send, caplog, capsys):
+def test_too_many_task_tokens_are_rejected_and_not_quoted(send, caplog, capsys):
     for number in range(20):
         send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": f"SECRET-{number}"})
     status, problem = send(Route.SUBMIT_INFERENCE, SUBMISSION | {"task_token": "SECRET-20"})
@@ -264,29 +261,31 @@ def test_too_many_task_tokens_are_refused_and_not_quoted(send, caplog, capsys):
     assert "SECRET" not in repr(problem) + caplog.text + str(capsys.readouterr())
 
 
-def test_a_task_token_that_nobody_would_answer_is_refused(send, load_handler, invoked):
-    unanswered = load_handler("submission_api", synthesised("submission")["InferenceResults"])
-    for route, members in (
+def test_a_task_token_is_rejected_without_state_machines_in_the_settings(
+    send, load_handler, invocations
+):
+    handler = load_handler("submission_api", synthesised("submission")["InferenceResults"])
+    for route, body in (
         (Route.SUBMIT_INFERENCE, SUBMISSION),
         (Route.REGISTER_INFERENCE, REGISTRATION),
     ):
         status, problem = send(
-            route, members | {"task_token": "token"}, inference_id="one", by=unanswered
+            route, body | {"task_token": "token"}, inference_id="one", handler=handler
         )
         assert (status, problem["parameter"]) == (400, "task_token")
-        assert "none" in problem["expected"]
-    assert invoked == []
+        assert "state_machine_arns" in problem["expected"]
+    assert invocations == []
 
 
-def test_no_log_holds_input_metadata_or_custom_attributes(send, invoked, caplog, capsys):
+def test_input_metadata_and_custom_attributes_are_not_logged(send, invocations, caplog, capsys):
     secrets = {
         "input": {"encoding": "utf-8", "content": "secret-input"},
         "metadata": {"name": "secret-metadata"},
         "custom_attributes": "secret-attributes",
     }
-    invoked.errors.append(Unavailable("sagemaker", "ThrottlingException"))
+    invocations.errors.append(Unavailable("sagemaker", "ThrottlingException"))
     send(Route.SUBMIT_INFERENCE, SUBMISSION | secrets)
     send(Route.SUBMIT_INFERENCE, SUBMISSION | secrets)
-    assert [each.message for each in caplog.records] == ["unavailable"]
-    told = str([vars(each) for each in caplog.records]) + str(capsys.readouterr()) + repr(invoked)
-    assert "secret" not in told
+    assert [each.message for each in caplog.records] == ["service unavailable"]
+    logged = str([vars(each) for each in caplog.records]) + str(capsys.readouterr())
+    assert "secret" not in logged + repr(invocations)

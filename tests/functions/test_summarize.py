@@ -18,10 +18,12 @@ def handler(load_handler):
 
 @pytest.fixture
 def days(summaries_table_name):
+    """Return a function that reads an endpoint's summary."""
+
     def days(endpoint_name="here"):
-        table = SummaryStore(boto3.client("dynamodb"), summaries_table_name)
+        store = SummaryStore(boto3.client("dynamodb"), summaries_table_name)
         summarize = SummarizeEndpoint(
-            summaries=table, now=lambda: datetime(2026, 1, 25, 13, tzinfo=UTC)
+            summaries=store, now=lambda: datetime(2026, 1, 25, 13, tzinfo=UTC)
         )
         return summarize(endpoint_name)["days"]
 
@@ -29,7 +31,7 @@ def days(summaries_table_name):
 
 
 def image(inference_id, status="Completed", **more):
-    """As the stream shows an item, with attributes of every type."""
+    """Return a stream image with attributes of every type."""
     item = {
         "inference_id": inference_id,
         "endpoint_name": "here",
@@ -60,7 +62,7 @@ def record(sequence, new=None, old=None):
 
 
 def event(*records, **more):
-    """What Lambda hands over under a tumbling window."""
+    """Return a stream event of a tumbling window, as Lambda sends it."""
     return {
         "Records": list(records),
         "window": {"start": "2026-01-25T12:00:00Z", "end": "2026-01-25T12:15:00Z"},
@@ -91,7 +93,7 @@ def test_results_of_a_batch_are_counted(handler, days, context):
     ]
 
 
-def test_the_same_batch_again_changes_nothing(handler, days, context):
+def test_a_redelivered_batch_is_not_counted_twice(handler, days, context):
     batch = event(record(1, image("a")), record(2, image("b", "Failed")))
     handler(batch, context)
     before = days()
@@ -99,45 +101,45 @@ def test_the_same_batch_again_changes_nothing(handler, days, context):
     assert days() == before
 
 
-def test_sequence_numbers_are_ordered_as_numbers(handler, days, context):
-    """DynamoDB's have 21 to 40 digits."""
+def test_sequence_numbers_are_compared_as_numbers(handler, days, context):
+    """Sequence numbers of DynamoDB have 21 to 40 digits."""
     handler(event(record(9 * 10**20, image("a"))), context)
     handler(event(record(10**39, image("b"))), context)
     assert days()[0]["counts"] == {"Completed": 2}
 
 
-def test_a_later_result_replaces_the_former_in_the_counts(handler, days, context):
+def test_a_later_result_replaces_the_earlier_one_in_the_counts(handler, days, context):
     handler(event(record(1, image("a", "Failed"))), context)
     handler(event(record(2, image("a"), image("a", "Failed"))), context)
     assert days()[0]["counts"] == {"Completed": 1}
 
 
-def test_a_record_that_goes_has_been_counted_all_the_same(handler, days, context):
+def test_a_deleted_record_stays_counted(handler, days, context):
     handler(event(record(1, image("a")), record(2, old=image("a"))), context)
     assert days()[0]["counts"] == {"Completed": 1}
 
 
-def test_the_last_call_of_a_window_may_bring_no_records(handler, days, context):
+def test_the_last_call_of_a_window_can_have_no_records(handler, days, context):
     final = event(isFinalInvokeForWindow=True)
     del final["Records"]
     assert handler(final, context) == {"state": {}}
     assert days() == []
 
 
-def test_shards_count_side_by_side(handler, days, context):
+def test_shards_are_counted_independently(handler, days, context):
     handler(event(record(5, image("a"))), context)
     handler(event(record(5, image("b")), shardId="shardId-2"), context)
     assert days()[0]["counts"] == {"Completed": 2}
 
 
-def test_an_event_that_names_no_shard_is_counted(handler, days, context):
-    """Outside AWS, where a stream has one."""
+def test_an_event_without_a_shard_id_is_counted(handler, days, context):
+    """Emulators whose streams have a single shard can omit it."""
     handler({"Records": [record(1, image("a"))]}, context)
     assert days()[0]["counts"] == {"Completed": 1}
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "malformed",
     [
         {"inference_id": {"S": "a"}, "endpoint_name": {"S": "here"}},
         image("a", 7),
@@ -145,22 +147,24 @@ def test_an_event_that_names_no_shard_is_counted(handler, days, context):
         image("a", event_time="soon"),
         image("a", received_at={"at": "noon"}, status="x" * 70_000),
     ],
-    ids=["bare", "status a number", "time a number", "no time", "endless status"],
+    ids=["only keys", "numeric status", "numeric time", "invalid time", "long status"],
 )
-def test_a_malformed_record_leaves_its_neighbours_counted(handler, days, context, odd):
-    handler(event(record(1, image("b")), record(2, odd), record(3, image("c"))), context)
-    handler(event(record(4, image("a"), odd)), context)
+def test_a_malformed_record_does_not_affect_its_neighbours(handler, days, context, malformed):
+    handler(event(record(1, image("b")), record(2, malformed), record(3, image("c"))), context)
+    handler(event(record(4, image("a"), malformed)), context)
     assert days()[0]["counts"] == {"Completed": 3}
 
 
-def test_what_dynamodb_refuses_for_now_comes_again(handler, days, context, monkeypatch, caplog):
+def test_a_throttled_batch_is_returned_and_counted_once(
+    handler, days, context, monkeypatch, caplog
+):
     add = SummaryStore.add
     batch = event(record(1, image("a")), record(2, image("b", endpoint_name="there")))
 
-    def throttled(self, addition):
-        if addition.of.endpoint_name == "there":
+    def throttled(self, update):
+        if update.endpoint_day.endpoint_name == "there":
             raise Unavailable("dynamodb", "ThrottlingException")
-        return add(self, addition)
+        return add(self, update)
 
     with monkeypatch.context() as patched:
         patched.setattr(SummaryStore, "add", throttled)
@@ -171,9 +175,7 @@ def test_what_dynamodb_refuses_for_now_comes_again(handler, days, context, monke
     assert days("here")[0]["counts"] == days("there")[0]["counts"] == {"Completed": 1}
 
 
-def test_what_was_given_up_is_counted_by_a_writer_of_its_own_but_for_what_was_counted(
-    handler, days, context
-):
+def test_a_redriven_batch_counts_only_the_changes_that_were_not_counted(handler, days, context):
     first, second = record(1, image("a")), record(2, image("b"))
     handler(event(first), context)
     handler(event(record(3, image("c"))), context)

@@ -1,4 +1,4 @@
-"""What somebody would send who knows the formats and means no good."""
+"""Hostile inputs: values that tend to break parsers, and modified copies of valid inputs."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from inference_results.contract import Route
 from tests.samples import EVENTS, completed, failed
 
 SNS_BYTES: Final = 256 * 1024
-"""The most that a notification may have."""
+"""The default maximum size of an SNS message."""
 
 SURROGATE: Final = "\ud800"
 
@@ -35,12 +35,12 @@ TEXTS: Final = (
     "x" * SNS_BYTES,
     "9" * 5000,
 )
-"""Alone, or put into others."""
+"""Texts to use alone or inside other texts."""
 
 NESTED: Final = {
     "2,000 arrays": "[" * 2_000 + "]" * 2_000,
     "100,000 arrays": "[" * 100_000 + "]" * 100_000,
-    "100,000 arrays that never end": "[" * 100_000,
+    "100,000 unclosed arrays": "[" * 100_000,
     "2,000 objects": '{"a":' * 2_000 + "1" + "}" * 2_000,
     "40,000 objects": '{"a":' * 40_000 + "1" + "}" * 40_000,
 }
@@ -70,9 +70,9 @@ VALUES: Final = (
     '{"":""}',
     *NESTED.values(),
 )
-"""As JSON, or nearly."""
+"""JSON values, some of them invalid."""
 
-HAND_MADE: Final = (*TEXTS, *VALUES)
+HANDWRITTEN: Final = (*TEXTS, *VALUES)
 
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -85,7 +85,7 @@ ANY_TEXT: Final = st.sampled_from(TEXTS) | st.text(st.characters(), max_size=80)
 
 @st.composite
 def edited(draw: st.DrawFn, originals: st.SearchStrategy[str]) -> str:
-    """A text of which up to three parts were cut out, or replaced by others."""
+    """Remove or replace up to three parts of a text."""
     text = draw(originals)
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(text)))
@@ -96,29 +96,33 @@ def edited(draw: st.DrawFn, originals: st.SearchStrategy[str]) -> str:
 
 @st.composite
 def objects(draw: st.DrawFn, original: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> str:
-    """JSON of an object, with other values in some places, and names that come twice."""
-    copied = json.loads(json.dumps(original))
+    """Encode an object as JSON with some other values, and sometimes with a duplicate name."""
+    changed = json.loads(json.dumps(original))
     values = draw(st.lists(ANY_VALUE, max_size=2))
     for number, _ in enumerate(values):
         *parents, name = draw(st.sampled_from(paths))
-        place = copied
+        parent = changed
         for each in parents:
-            inner = place.get(each)
-            place[each] = inner if isinstance(inner, dict) else {}
-            place = place[each]
-        place[name] = f"@{number}@"
-    text = json.dumps(copied)
+            child = parent.get(each)
+            parent[each] = child if isinstance(child, dict) else {}
+            parent = parent[each]
+        parent[name] = f"@{number}@"
+    text = json.dumps(changed)
     for number, value in enumerate(values):
         text = text.replace(f'"@{number}@"', value)
     if draw(st.integers(0, 9)) == 0:
-        again = f"{json.dumps(draw(st.sampled_from(paths))[0])}: {draw(ANY_VALUE)}"
-        return f"{text[:-1]}, {again}}}" if draw(st.booleans()) else f"{{{again}, {text[1:]}"
+        duplicate = f"{json.dumps(draw(st.sampled_from(paths))[0])}: {draw(ANY_VALUE)}"
+        if draw(st.booleans()):
+            return f"{text[:-1]}, {duplicate}}}"
+        return f"{{{duplicate}, {text[1:]}"
     return text
 
 
 def _paths(event: dict[str, Any]) -> list[tuple[str, ...]]:
-    inner = [(name, each) for name, held in event.items() if type(held) is dict for each in held]
-    return [*((name,) for name in event), *inner]
+    nested = [
+        (name, key) for name, value in event.items() if isinstance(value, dict) for key in value
+    ]
+    return [*((name,) for name in event), *nested]
 
 
 _EVENTS: Final = [
@@ -195,18 +199,19 @@ QUERIES: Final[dict[Route, Sequence[dict[str, str]]]] = {
 }
 
 
-ODD_NUMBERS: Final = ("NaN", "inf", "1e3", "1_0", "-1", "+1", "0x1", "٣", "²", "9" * 400)
+UNUSUAL_NUMBERS: Final = ("NaN", "inf", "1e3", "1_0", "-1", "+1", "0x1", "٣", "²", "9" * 400)
 
 
 @st.composite
 def queries(draw: st.DrawFn, route: Route) -> str:
-    """A raw query, as API Gateway hands it on, half of them as they should be."""
+    """Draw a raw query string, half of the time a valid one."""
     pairs = dict(draw(st.sampled_from(QUERIES[route])))
-    intact = draw(st.booleans())
-    if pairs and not intact:
-        pairs[draw(st.sampled_from(sorted(pairs)))] = draw(st.sampled_from(ODD_NUMBERS) | ANY_TEXT)
+    is_valid = draw(st.booleans())
+    if pairs and not is_valid:
+        name = draw(st.sampled_from(sorted(pairs)))
+        pairs[name] = draw(st.sampled_from(UNUSUAL_NUMBERS) | ANY_TEXT)
     text = "&".join(f"{name}={value}" for name, value in pairs.items())
-    return text if intact else draw(edited(st.just(text)))
+    return text if is_valid else draw(edited(st.just(text)))
 
 
 BATCH: Final[dict[str, Any]] = {"inference_ids": ["one", "two"], "endpoint": "here", "wait": 1}
@@ -233,7 +238,7 @@ SUBMISSION: Final[dict[str, Any]] = {
 
 
 def bodies(original: dict[str, Any]) -> st.SearchStrategy[str]:
-    """Of requests, most of them like an original."""
+    """Draw request bodies, most of them similar to a valid one."""
     similar = objects(original, _paths(original))
     return st.one_of(similar, similar, similar, edited(similar), ANY_VALUE)
 

@@ -1,4 +1,4 @@
-"""No message is delivered again for ever, and no request makes the service fail."""
+"""No message is returned to the queue forever, and no request gets a 5xx response."""
 
 import json
 import re
@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_results.adapters.sagemaker import AsyncEndpoints
-from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.contract import SUBMISSION_ROUTES, Route
 from inference_results.domain.record.errors import Unprocessable
 from inference_results.domain.results.notification import ResultNotification, parse_notification
@@ -20,92 +19,92 @@ from inference_results.domain.submissions.submit import InvocationResponse
 from schemas.openapi import document
 from tests.effort import effort
 from tests.fakes import NOW
-from tests.functions.test_record_result import event, failures
+from tests.functions.test_record_result import returned_ids, sqs_event
 from tests.functions.test_submission_api import STATE_MACHINE
 from tests.fuzz.inputs import (
     ANY_TEXT,
     BODIES,
-    HAND_MADE,
+    HANDWRITTEN,
     NOTIFICATION,
     queries,
 )
 from tests.synthesis import synthesised
 
-IN_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What SQS takes in no message."""
+INVALID_IN_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that SQS rejects in a message."""
 
 
 @pytest.fixture
 def deliver(load_handler, s3, unprocessable_queue_url, context):
-    """Delivers a batch; answers with what is to come again, and with what was parked."""
+    """Return a function that delivers a batch and returns the returned and the rejected bodies."""
     handler = load_handler("record_result")
     queue = boto3.resource("sqs").Queue(unprocessable_queue_url)
 
-    def deliver(texts: list[str], receive_count: int) -> tuple[list[str], list[str]]:
-        failed = failures(handler(event(*texts, receive_count=receive_count), context))
-        parked = []
+    def deliver(bodies: list[str], receive_count: int) -> tuple[list[str], list[str]]:
+        ids = returned_ids(handler(sqs_event(*bodies, receive_count=receive_count), context))
+        rejected = []
         while messages := queue.receive_messages(MaxNumberOfMessages=10):
-            parked += [each.body for each in messages]
+            rejected += [each.body for each in messages]
             for each in messages:
                 each.delete()
-        return [texts[int(each.removeprefix("message-"))] for each in failed], parked
+        return [bodies[int(each.removeprefix("message-"))] for each in ids], rejected
 
     return deliver
 
 
-def read(text: str) -> Any:
+def try_parse(body: str) -> Any:
     try:
-        return parse_notification(text)
+        return parse_notification(body)
     except Unprocessable:
         return None
 
 
-def recorded(table_name: str, result: ResultNotification) -> dict[str, Any]:
+def read_record(table_name: str, notification: ResultNotification) -> dict[str, Any]:
     key = {
-        "inference_id": {"S": result.inference_id},
-        "endpoint_name": {"S": result.endpoint_name},
+        "inference_id": {"S": notification.inference_id},
+        "endpoint_name": {"S": notification.endpoint_name},
     }
     return boto3.client("dynamodb").get_item(TableName=table_name, Key=key).get("Item", {})
 
 
-def check_delivery(deliver: Any, table_name: str, texts: list[str]) -> None:
-    """What cannot be read is parked at once; all else ends as a record, or means nothing."""
-    # In a thread, as the handler does: how much nesting can be read depends on the calls above.
+def check_delivery(deliver: Any, table_name: str, bodies: list[str]) -> None:
+    """Check that unparsable messages are rejected at once, and all results recorded in the end."""
+    # In a thread, as in the handler: the depth of JSON that can be parsed depends on the stack.
     with ThreadPoolExecutor(1) as pool:
-        notifications = dict(zip(texts, pool.map(read, texts), strict=True))
-    again, parked = deliver(texts, 1)
-    assert sorted(parked) == sorted(text or " " for text in texts if notifications[text] is None)
-    assert all(isinstance(notifications[text], ResultNotification) for text in again)
-    if again:
-        assert deliver(again, 3) == ([], [])
+        notifications = dict(zip(bodies, pool.map(try_parse, bodies), strict=True))
+    returned, rejected = deliver(bodies, 1)
+    assert sorted(rejected) == sorted(each or " " for each in bodies if notifications[each] is None)
+    assert all(isinstance(notifications[each], ResultNotification) for each in returned)
+    if returned:
+        assert deliver(returned, 3) == ([], [])
     for each in notifications.values():
         if isinstance(each, ResultNotification):
-            assert recorded(table_name, each)["status"]["S"]
+            assert read_record(table_name, each)["status"]["S"]
 
 
-MESSAGE: Final = NOTIFICATION.map(lambda text: IN_SQS.sub("?", text))
+BODY: Final = NOTIFICATION.map(lambda text: INVALID_IN_SQS.sub("?", text))
 
 
-def test_hand_made_messages_are_parked_at_once_or_recorded(deliver, table_name):
-    check_delivery(deliver, table_name, [IN_SQS.sub("?", each) for each in HAND_MADE])
+def test_handwritten_messages_are_rejected_at_once_or_recorded(deliver, table_name):
+    check_delivery(deliver, table_name, [INVALID_IN_SQS.sub("?", each) for each in HANDWRITTEN])
 
 
 @effort(short=15, long=1_000)
-@given(st.lists(MESSAGE, min_size=5, max_size=10))
-def test_any_message_is_parked_at_once_or_recorded_in_the_end(deliver, table_name, texts):
-    check_delivery(deliver, table_name, texts)
+@given(st.lists(BODY, min_size=5, max_size=10))
+def test_any_message_is_rejected_at_once_or_recorded_in_the_end(deliver, table_name, bodies):
+    check_delivery(deliver, table_name, bodies)
 
 
 @pytest.fixture
-def load_impatient(load_handler):
-    """Import a handler to which whatever it sleeps is over at once."""
-    moments = [0.0]
+def load_with_fake_clock(load_handler):
+    """Return a function that imports a handler whose sleeps take no time."""
+    now = [0.0]
 
     def sleep(seconds: float) -> None:
-        moments[0] += seconds
+        now[0] += seconds
 
     def load(name, *template):
-        with patch("time.monotonic", lambda: moments[0]), patch("time.sleep", sleep):
+        with patch("time.monotonic", lambda: now[0]), patch("time.sleep", sleep):
             return load_handler(name, *template)
 
     return load
@@ -134,15 +133,15 @@ def requests(draw: st.DrawFn, routes: tuple[Route, ...]) -> dict[str, Any]:
     }
 
 
-def check_answer(request: dict[str, Any], answer: dict[str, Any]) -> None:
-    """It is one that the OpenAPI document knows, and no failure of the service."""
-    method, path = request["routeKey"].split(" ")
-    described = document()["paths"][path][method.lower()]["responses"]
-    assert str(answer["statusCode"]) in described
-    assert answer["statusCode"] < 500
-    json.dumps(answer, ensure_ascii=False).encode()  # as Lambda's runtime does
-    if answer["headers"]["Content-Type"].endswith("json"):
-        json.loads(answer["body"])
+def check_response(event: dict[str, Any], response: dict[str, Any]) -> None:
+    """Check that the OpenAPI document lists the response's status, and that it is not a 5xx."""
+    method, path = event["routeKey"].split(" ")
+    documented = document()["paths"][path][method.lower()]["responses"]
+    assert str(response["statusCode"]) in documented
+    assert response["statusCode"] < 500
+    json.dumps(response, ensure_ascii=False).encode()  # as Lambda's runtime does
+    if response["headers"]["Content-Type"].endswith("json"):
+        json.loads(response["body"])
 
 
 RECORD: Final = {
@@ -156,40 +155,38 @@ RECORD: Final = {
     "output": {"inline": b"output", "content_type": "text/plain"},
 }
 
-READING: Final = tuple(each for each in Route if each not in SUBMISSION_ROUTES)
-WRITING: Final = tuple(SUBMISSION_ROUTES)
+READ_ROUTES: Final = tuple(each for each in Route if each not in SUBMISSION_ROUTES)
+WRITE_ROUTES: Final = tuple(SUBMISSION_ROUTES)
 
 
 @pytest.fixture
-def status_api(load_impatient, s3, table_name):
-    """Knows one record."""
+def status_api(load_with_fake_clock, s3, table_name):
+    """Import the status API, over a table with one record."""
     table = boto3.resource("dynamodb").Table(table_name)
     table.put_item(Item=RECORD)
-    # moto has no batches of PartiQL.
-    with patch.object(InferenceQueries, "find_many", return_value=[]):
-        yield load_impatient("status_api")
+    return load_with_fake_clock("status_api")
 
 
 @effort(short=60, long=8_000)
-@given(asked=requests(READING))
-def test_any_question_is_answered(status_api, context, asked):
-    check_answer(asked, status_api(asked, context))
+@given(event=requests(READ_ROUTES))
+def test_any_query_gets_a_documented_response(status_api, context, event):
+    check_response(event, status_api(event, context))
 
 
 @pytest.fixture
-def submission_api(load_impatient, s3):
+def submission_api(load_with_fake_clock, s3):
     s3.create_bucket(Bucket="customer-inputs")
     template = synthesised("submission", state_machine_arns=STATE_MACHINE)["InferenceResults"]
-    told = InvocationResponse(
+    response = InvocationResponse(
         invoked_at=NOW,
         output_location="s3://customer-outputs/async/one.out",
         failure_location=None,
     )
-    with patch.object(AsyncEndpoints, "invoke", return_value=told):
-        yield load_impatient("submission_api", template)
+    with patch.object(AsyncEndpoints, "invoke", return_value=response):
+        yield load_with_fake_clock("submission_api", template)
 
 
 @effort(short=60, long=8_000)
-@given(asked=requests(WRITING))
-def test_any_submission_is_answered(submission_api, context, asked):
-    check_answer(asked, submission_api(asked, context))
+@given(event=requests(WRITE_ROUTES))
+def test_any_submission_gets_a_documented_response(submission_api, context, event):
+    check_response(event, submission_api(event, context))

@@ -1,4 +1,4 @@
-"""Who is told, of what, and when: alarms that cannot ring are worse than none."""
+"""Alarms cover every part, and use only metrics that exist: others would never fire."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import pytest
 
 from inference_results.contract import OTHER, Dimension, Metric, Service, StackOutput, Status
 from infra.alarm_topic import Runbook
-from tests.alarms import alarm_metrics, alarms, metrics_of
+from tests.alarms import alarm_metrics, alarms, metrics_in
 from tests.conftest import resources
 from tests.infra.test_stack import actions, named, properties, statements
 from tests.synthesis import ROOT, synthesised
@@ -48,10 +48,10 @@ PUBLISHED = {
         },
     },
 }
-"""By namespace and name the sets of dimensions: AWS's from the pages of its documentation on
-monitoring API Gateway's HTTP APIs, DynamoDB, Lambda, SNS, SQS and asynchronous endpoints."""
+"""Sets of published dimensions by namespace and metric. Those of AWS are from its documentation on
+monitoring API Gateway HTTP APIs, DynamoDB, Lambda, SNS, SQS and asynchronous endpoints."""
 
-SECONDS_OF_A_DAY, SECONDS_OF_A_WEEK = 86_400, 604_800
+DAY_SECONDS, WEEK_SECONDS = 86_400, 604_800
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def customer_keys():
 
 
 def one(template, *parts):
-    """The only alarm whose logical id holds all parts."""
+    """Return the only alarm whose logical id contains all parts."""
     (found,) = [
         alarm
         for name, alarm in alarms(template).items()
@@ -82,7 +82,7 @@ def runbook(alarm):
 
 
 def watched_by(template, namespace, metric, dimension):
-    """The values of a dimension under which a metric has an alarm."""
+    """Return the values of a dimension for which a metric has an alarm."""
     return {
         each.dimensions[dimension]
         for each in alarm_metrics(template)
@@ -97,7 +97,7 @@ def period(alarm):
     )
 
 
-def test_every_alarm_tells_the_topic_that_the_stack_names(watched):
+def test_every_alarm_notifies_the_topic_in_the_outputs(watched):
     topic = watched["Outputs"][StackOutput.ALARM_TOPIC_ARN]["Value"]
     assert alarms(watched)
     for alarm in alarms(watched).values():
@@ -105,13 +105,13 @@ def test_every_alarm_tells_the_topic_that_the_stack_names(watched):
         assert alarm.get("ActionsEnabled", True)
 
 
-def test_nobody_is_told_that_a_new_alarm_is_well(watched):
+def test_alarms_send_no_ok_notifications(watched):
     for alarm in alarms(watched).values():
         assert "OKActions" not in alarm
         assert "InsufficientDataActions" not in alarm
 
 
-def test_every_alarm_says_what_broke_who_is_affected_and_what_to_do(watched):
+def test_every_alarm_describes_the_problem_and_its_runbook(watched):
     for alarm in alarms(watched).values():
         description = alarm["AlarmDescription"]
         assert len(description) <= 1024
@@ -119,7 +119,7 @@ def test_every_alarm_says_what_broke_who_is_affected_and_what_to_do(watched):
         assert runbook(alarm) in set(Runbook)
 
 
-def test_every_runbook_is_a_page_and_has_an_alarm(watched):
+def test_every_runbook_has_a_page_and_an_alarm(watched):
     assert {runbook(alarm) for alarm in alarms(watched).values()} == set(Runbook)
     pages = {page.stem for page in PAGES.glob("*.md")} - {"README"}
     assert set(Runbook) <= pages
@@ -131,13 +131,13 @@ def test_the_index_names_every_runbook():
 
 
 @pytest.mark.parametrize("variant", ["default", "watched endpoints", "one existing topic"])
-def test_alarms_look_at_metrics_with_dimensions_that_are_published(variant):
-    """CloudWatch takes any other as well, and the alarm never rings."""
+def test_alarms_use_only_published_dimensions(variant):
+    """CloudWatch accepts other dimensions too, but the alarm would never fire."""
     for each in alarm_metrics(synthesised(variant)["InferenceResults"]):
         assert set(each.dimensions) in PUBLISHED[each.namespace][each.name], each
 
 
-def test_alarms_on_our_own_metrics_use_values_that_the_functions_emit(watched):
+def test_alarms_on_our_metrics_use_values_that_the_functions_emit(watched):
     own = [each for each in alarm_metrics(watched) if each.namespace == "InferenceResults"]
     for each in own:
         assert each.dimensions[Dimension.SERVICE] in set(Service)
@@ -145,29 +145,29 @@ def test_alarms_on_our_own_metrics_use_values_that_the_functions_emit(watched):
         assert each.dimensions.get(Dimension.ENDPOINT, OTHER) in {"speech", "ocr", OTHER}
 
 
-def test_no_metric_is_watched_twice(watched):
-    """Each is paid for. What has a threshold of its own may be: no metric has two so far."""
+def test_no_metric_has_two_alarms(watched):
+    """Each metric of an alarm costs money, and none needs two thresholds so far."""
     found = [json.dumps(each) for each in alarm_metrics(watched)]
     assert len(found) == len(set(found))
 
 
-def test_silence_is_no_alarm_but_for_the_sweep(watched):
-    treated = {
+def test_missing_data_is_breaching_only_for_reconcile(watched):
+    treatments = {
         alarm.get("MetricName", "math"): alarm["TreatMissingData"]
         for alarm in alarms(watched).values()
     }
-    assert treated.pop("Invocations") == "breaching"
-    assert set(treated.values()) == {"notBreaching"}
+    assert treatments.pop("Invocations") == "breaching"
+    assert set(treatments.values()) == {"notBreaching"}
 
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
-def test_every_function_is_watched(template, metric):
+def test_every_function_has_alarms(template, metric):
     found = set(resources(template, "AWS::Lambda::Function"))
     assert len(found) == 7
     assert watched_by(template, "AWS/Lambda", metric, "FunctionName") == found
 
 
-def test_every_reader_of_the_stream_is_watched(template):
+def test_every_stream_reader_has_a_lag_alarm(template):
     readers = {
         each["Properties"]["FunctionName"]["Ref"]
         for each in resources(template, "AWS::Lambda::EventSourceMapping").values()
@@ -177,8 +177,8 @@ def test_every_reader_of_the_stream_is_watched(template):
     assert one(template, "EventPublisherLag")["Threshold"] == 15 * 60 * 1000  # IteratorAge is in ms
 
 
-def test_every_queue_is_watched(template):
-    """A queue with a consumer for the age of its messages, every other for having any."""
+def test_every_queue_has_an_alarm(template):
+    """Queues with a consumer have an alarm on message age, the others on message count."""
     queues = set(resources(template, "AWS::SQS::Queue"))
     consumed = {
         each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
@@ -190,9 +190,9 @@ def test_every_queue_is_watched(template):
     assert empty == queues - consumed
 
 
-def test_every_index_of_every_table_is_watched_for_throttles(template):
+def test_every_table_and_index_has_a_throttle_alarm(template):
     tables = resources(template, "AWS::DynamoDB::GlobalTable").items()
-    places = {
+    expected = {
         (name, index)
         for name, table in tables
         for index in (
@@ -201,26 +201,26 @@ def test_every_index_of_every_table_is_watched_for_throttles(template):
         )
     }
     for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
-        assert places == {
+        assert expected == {
             (each.dimensions["TableName"], each.dimensions.get("GlobalSecondaryIndexName"))
             for each in alarm_metrics(template)
             if each.name == metric
         }
 
 
-def test_an_alarm_on_dynamodb_does_not_stay_when_its_metric_falls_silent(template):
-    """CloudWatch ignores missing data there, whatever the alarm says: hence the zeros."""
+def test_a_dynamodb_alarm_returns_to_ok_without_data(template):
+    """CloudWatch ignores missing data of DynamoDB, so metric math fills in zeros."""
     for alarm in alarms(template).values():
-        if any(each.namespace == "AWS/DynamoDB" for each in metrics_of(alarm)):
+        if any(each.namespace == "AWS/DynamoDB" for each in metrics_in(alarm)):
             ids = {each["Id"] for each in alarm["Metrics"] if "MetricStat" in each}
             (math,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
             assert set(re.findall(r"FILL\((\w+), 0\)", math)) == ids
-            # Or the newest period, which may have no data yet, would hide what came before.
+            # The newest period may have no data yet, and must not hide the earlier ones.
             assert alarm["DatapointsToAlarm"] < alarm["EvaluationPeriods"]
 
 
 @pytest.mark.parametrize("minutes", [1, 5, 59, 60, 481, 1440])
-def test_the_sweep_is_missed_after_three_of_its_periods_within_cloudwatchs_limits(minutes):
+def test_a_stopped_reconcile_alarms_after_three_periods_within_cloudwatch_limits(minutes):
     template = synthesised("default", reconcile_minutes=str(minutes))["InferenceResults"]
     stopped = one(template, "ReconcileStopped")
     assert stopped["Period"] == max(minutes, 5) * 60
@@ -228,43 +228,43 @@ def test_the_sweep_is_missed_after_three_of_its_periods_within_cloudwatchs_limit
     assert (stopped["Threshold"], stopped["EvaluationPeriods"]) == (1, 3)
     for alarm in alarms(template).values():
         length = period(alarm) * alarm["EvaluationPeriods"]
-        assert length <= (SECONDS_OF_A_DAY if period(alarm) < 3600 else SECONDS_OF_A_WEEK)
+        assert length <= (DAY_SECONDS if period(alarm) < 3600 else WEEK_SECONDS)
 
 
 @pytest.mark.parametrize(("minutes", "warm_up"), [(5, 15), (1440, 2880)])
-def test_a_new_deployment_has_not_stopped_sweeping(minutes, warm_up):
-    """The schedule calls first when its first interval is over. Two days is CloudWatch's most."""
+def test_the_reconcile_alarm_warms_up_after_a_deployment(minutes, warm_up):
+    """The first run follows the first interval. CloudWatch allows two days at most."""
     template = synthesised("default", reconcile_minutes=str(minutes))["InferenceResults"]
     configured = one(template, "ReconcileStopped")["WarmUpConfiguration"]
     assert configured == {"WarmUpPeriodDurationInMinutes": warm_up}
 
 
-def test_thresholds_are_those_of_the_settings(watched):
+def test_thresholds_come_from_the_settings(watched):
     assert one(watched, "CompletedWaiting")["Threshold"] == 1200
     assert one(watched, "FailedWaiting")["Threshold"] == 1200
     assert one(watched, "speechFailures")["Threshold"] == 35
     assert one(watched, "speechRequestAge")["Threshold"] == 7200
 
 
-def test_a_message_may_be_delivered_again_before_it_waits_too_long(template):
-    """It is as old as the visibility timeout then, and nobody need be told."""
+def test_two_redeliveries_do_not_raise_the_waiting_alarm(template):
+    """At its third receive, a message is twice as old as the visibility timeout."""
     queue = properties(template, "AWS::SQS::Queue", "ResultsCompletedQueue")
     assert one(template, "CompletedWaiting")["Threshold"] > 3 * queue["VisibilityTimeout"]
 
 
-def rate(alarm, **counted):
-    """What the expression comes to, with CloudWatch's functions; what is not given has no data."""
+def rate(alarm, **counts):
+    """Evaluate an alarm's expression. Metrics without a count have no data."""
     (math,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-    values = dict.fromkeys((each["Id"] for each in alarm["Metrics"]), 0) | counted
+    values = dict.fromkeys((each["Id"] for each in alarm["Metrics"]), 0) | counts
     functions = {
-        "FILL": lambda value, instead: value,
-        "IF": lambda when, then, no: then if when else no,
+        "FILL": lambda value, default: value,
+        "IF": lambda condition, value, otherwise: value if condition else otherwise,
     }
-    return eval(math, functions, values)  # noqa: S307 - an expression of our own template
+    return eval(math, functions, values)  # noqa: S307 - an expression from our template
 
 
 @pytest.mark.parametrize(
-    ("counted", "percent"),
+    ("counts", "percent"),
     [
         ({"record_result_completed": 1, "record_result_failed": 1}, 0),  # too few
         ({"record_result_completed": 6, "record_result_failed": 3}, 0),
@@ -275,13 +275,13 @@ def rate(alarm, **counted):
         ({"record_result_failed": 10}, 100),
     ],
 )
-def test_the_failure_rate_counts_what_failed_expired_or_was_lost(watched, counted, percent):
-    assert rate(one(watched, "speechFailures"), **counted) == percent
+def test_the_failure_rate_counts_failed_expired_and_lost_results(watched, counts, percent):
+    assert rate(one(watched, "speechFailures"), **counts) == percent
 
 
 def test_an_endpoint_with_two_variants_has_one_failure_rate(watched):
     ocr = one(watched, "ocrFailures")
-    assert {each.dimensions["endpoint"] for each in metrics_of(ocr)} == {"ocr"}
+    assert {each.dimensions["endpoint"] for each in metrics_in(ocr)} == {"ocr"}
     assert watched_by(watched, "AWS/SageMaker", "NotificationFailures", "VariantName") == {
         "AllTraffic",
         "blue",
@@ -289,25 +289,25 @@ def test_an_endpoint_with_two_variants_has_one_failure_rate(watched):
     }
 
 
-def test_the_most_endpoints_keep_the_limits_of_cloudwatch_and_cloudformation():
+def test_the_maximum_of_watched_endpoints_stays_within_aws_limits():
     names = ",".join(f"{number:02}{'x' * 61}" for number in range(20))
     template = synthesised("default", watched_endpoints=names)["InferenceResults"]
     for alarm in alarms(template).values():
-        assert len(metrics_of(alarm)) <= 10
+        assert len(metrics_in(alarm)) <= 10
         assert all(len(each.get("Expression", "")) <= 2048 for each in alarm.get("Metrics", []))
         assert len(alarm["AlarmDescription"]) <= 1024
     assert len(template["Resources"]) <= 500
     assert len(json.dumps(template)) <= 1_000_000
 
 
-def test_one_topic_for_both_outcomes_is_watched_once():
+def test_one_topic_for_both_outcomes_has_one_set_of_alarms():
     template = synthesised("one existing topic")["InferenceResults"]
     assert not [name for name in alarms(template) if "QueuesFailed" in name]
     metric = "NumberOfNotificationsFailedToRedriveToDlq"
     assert watched_by(template, "AWS/SNS", metric, "TopicName") == {"all"}
 
 
-def test_what_is_not_deployed_has_no_alarm():
+def test_parts_that_are_not_deployed_have_no_alarms():
     assert not [
         name
         for variant in ("no api", "no events")
@@ -316,56 +316,59 @@ def test_what_is_not_deployed_has_no_alarm():
     ]
 
 
-def test_without_alarms_there_is_no_trace_of_them():
+def test_alarms_false_removes_the_alarms_and_their_topic():
     template = synthesised("no alarms")["InferenceResults"]
     assert not alarms(template)
     assert not [name for name in resources(template, "AWS::SNS::Topic") if "Alarms" in name]
     assert StackOutput.ALARM_TOPIC_ARN not in template["Outputs"]
 
 
-def topic_of(template):
+def alarm_topic(template):
     return named(resources(template, "AWS::SNS::Topic"), "Alarms")
 
 
-def test_cloudwatch_may_publish_for_this_account_and_over_tls_only(template):
-    """The policy replaces the default one, which admits the account's own alarms."""
+def test_only_cloudwatch_of_this_account_can_publish_and_only_over_tls(template):
+    """The policy replaces the default one, which allows the account's own alarms."""
     policy = statements(template, "AWS::SNS::TopicPolicy", "Alarms")
     (allowed,) = [each for each in policy if each["Effect"] == "Allow"]
     (denied,) = [each for each in policy if each["Effect"] == "Deny"]
     assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": topic_of(template)})
+    assert (allowed["Action"], allowed["Resource"]) == (
+        "sns:Publish",
+        {"Ref": alarm_topic(template)},
+    )
     assert allowed["Condition"] == {
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     }
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_addresses_are_told_by_e_mail(watched):
-    told = [
+def test_alarm_emails_are_subscribed_to_the_alarm_topic(watched):
+    subscribed = [
         each["Properties"]["Endpoint"]
         for each in resources(watched, "AWS::SNS::Subscription").values()
-        if each["Properties"]["TopicArn"] == {"Ref": topic_of(watched)}
+        if each["Properties"]["TopicArn"] == {"Ref": alarm_topic(watched)}
     ]
-    assert sorted(told) == ["oncall@example.com", "team@example.com"]
+    assert sorted(subscribed) == ["oncall@example.com", "team@example.com"]
 
 
-def test_cloudwatch_may_use_the_key_of_the_topic(customer_keys):
-    """Without this the alarm's action fails, and only the alarm's history says so."""
+def test_cloudwatch_can_use_the_alarm_key(customer_keys):
+    """Without this, the alarm's action fails, which only the alarm's history shows."""
     key = named(resources(customer_keys, "AWS::KMS::Key"), "Alarms")
     topic = properties(customer_keys, "AWS::SNS::Topic", "Alarms")
     assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
     policy = resources(customer_keys, "AWS::KMS::Key")[key]["Properties"]["KeyPolicy"]["Statement"]
-    (admitted,) = [
+    (allowed,) = [
         each for each in policy if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     ]
-    assert set(actions(admitted)) == {"kms:Decrypt", "kms:GenerateDataKey"}
-    assert admitted["Condition"] == {
+    assert set(actions(allowed)) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert allowed["Condition"] == {
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     }
 
 
-def test_the_documented_cost_is_that_of_the_template(template):
-    """Ten cents a metric and month, in us-east-1."""
+def test_the_documented_cost_matches_the_template(template):
+    """A metric of an alarm costs $0.10 a month in us-east-1."""
     endpoint = synthesised("default", watched_endpoints="speech")["InferenceResults"]
     count, metrics = len(alarms(template)), len(alarm_metrics(template))
     more, more_metrics = len(alarms(endpoint)) - count, len(alarm_metrics(endpoint)) - metrics

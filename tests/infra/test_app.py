@@ -1,4 +1,4 @@
-"""What `cdk` runs: app.py, and on the embedded AWS local/app.py."""
+"""app.py, which `cdk` runs, and local/app.py for the embedded AWS."""
 
 import json
 import os
@@ -26,23 +26,23 @@ def template(out):
     return json.loads((out / "InferenceResults.template.json").read_text())
 
 
-def test_the_app_has_the_stack_with_its_settings(tmp_path):
+def test_the_app_applies_the_settings(tmp_path):
     done = run(["app.py"], tmp_path, output_prefixes=PREFIXES, shards="7")
     assert done.returncode == 0, done.stderr
     assert template(tmp_path)["Outputs"]["Shards"]["Value"] == "7"
 
 
-def test_a_wrong_setting_is_told_without_a_traceback(tmp_path):
+def test_an_invalid_setting_is_reported_without_a_traceback(tmp_path):
     done = run(["app.py"], tmp_path, output_prefixes=PREFIXES, shards="0")
     assert done.returncode != 0
     assert "setting shards: expected" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_embedded_aws_gets_all_but_the_alarms_on_metric_math(tmp_path):
+def test_the_local_app_only_lacks_alarms_on_metric_math(tmp_path):
     settings = {"output_prefixes": PREFIXES, "watched_endpoints": "speech,ocr"}
     done = run(["-m", "local.app"], tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     whole = synthesised("default", watched_endpoints="speech,ocr")["InferenceResults"]
-    left_out = set(whole["Resources"]) - set(template(tmp_path)["Resources"])
-    assert left_out == {name for name, alarm in alarms(whole).items() if "Metrics" in alarm}
+    removed = set(whole["Resources"]) - set(template(tmp_path)["Resources"])
+    assert removed == {name for name, alarm in alarms(whole).items() if "Metrics" in alarm}

@@ -1,4 +1,4 @@
-"""The dashboard shows metrics that there are."""
+"""The dashboard uses metrics that exist."""
 
 import json
 
@@ -9,13 +9,13 @@ from tests.alarms import dashboard_metrics, widgets
 from tests.conftest import resources
 from tests.synthesis import synthesised
 
-_BY_ENDPOINT = {Dimension.SERVICE, Dimension.ENDPOINT, Dimension.STATUS}
-_OF_TABLE = [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}]
-_OF_QUEUE = [{"QueueName"}]
+_ENDPOINT_DIMENSIONS = {Dimension.SERVICE, Dimension.ENDPOINT, Dimension.STATUS}
+_TABLE_DIMENSIONS = [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}]
+_QUEUE_DIMENSIONS = [{"QueueName"}]
 
 PUBLISHED = {
     "AWS/DynamoDB": dict.fromkeys(
-        ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"), _OF_TABLE
+        ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"), _TABLE_DIMENSIONS
     ),
     "AWS/Lambda": dict.fromkeys(("Invocations", "Duration"), [{"FunctionName"}]),
     "AWS/Logs": {"IncomingBytes": [{"LogGroupName"}]},
@@ -29,19 +29,19 @@ PUBLISHED = {
             "NumberOfMessagesDeleted",
             "NumberOfEmptyReceives",
         ),
-        _OF_QUEUE,
+        _QUEUE_DIMENSIONS,
     ),
     "AWS/SageMaker": {"ApproximateBacklogSize": [{"EndpointName"}]},
 }
-"""By namespace and name the sets of dimensions, from AWS's documentation."""
+"""Sets of published dimensions by namespace and metric, from AWS's documentation."""
 
-SPECIAL = {
-    Metric.RESULTS: _BY_ENDPOINT,
-    Metric.INFERENCE_TIME: _BY_ENDPOINT,
-    Metric.PIPELINE_LAG: _BY_ENDPOINT,
+OWN_DIMENSIONS = {
+    Metric.RESULTS: _ENDPOINT_DIMENSIONS,
+    Metric.INFERENCE_TIME: _ENDPOINT_DIMENSIONS,
+    Metric.PIPELINE_LAG: _ENDPOINT_DIMENSIONS,
     Metric.LATENCY: {Dimension.SERVICE, Dimension.ROUTE},
 }
-"""Of our own; the others have the service alone."""
+"""Dimensions of our metrics that have more than the service."""
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,15 @@ def watched():
     return synthesised("watched endpoints")["InferenceResults"]
 
 
-def shown(template):
+def graphs(template):
     (dashboard,) = resources(template, "AWS::CloudWatch::Dashboard").values()
     return {each["properties"]["title"]: each for each in widgets(dashboard)}
 
 
-def test_the_dashboard_shows_metrics_with_dimensions_that_are_published(watched):
+def test_the_dashboard_uses_only_published_dimensions(watched):
     for each in dashboard_metrics(watched):
         if each.namespace == "InferenceResults":
-            assert set(each.dimensions) == SPECIAL.get(each.name, {Dimension.SERVICE}), each
+            assert set(each.dimensions) == OWN_DIMENSIONS.get(each.name, {Dimension.SERVICE}), each
             assert each.name in set(Metric)
             assert each.dimensions[Dimension.SERVICE] in set(Service)
             assert each.dimensions.get(Dimension.ROUTE, Route.BATCH_GET) in set(Route)
@@ -67,14 +67,14 @@ def test_the_dashboard_shows_metrics_with_dimensions_that_are_published(watched)
 
 
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Expired", "Lost"])
-def test_outcomes_are_shown_for_each_watched_endpoint_and_for_the_others(watched, status):
-    graph = shown(watched)[status]["properties"]["metrics"]
+def test_results_are_shown_for_each_watched_endpoint_and_the_others(watched, status):
+    graph = graphs(watched)[status]["properties"]["metrics"]
     labels = [line[0]["label"] for line in graph if isinstance(line[0], dict)]
     assert labels == ["speech", "ocr", OTHER]
 
 
-def test_names_in_a_graph_are_unique(watched):
-    for title, widget in shown(watched).items():
+def test_metric_ids_are_unique_within_a_graph(watched):
+    for title, widget in graphs(watched).items():
         ids = [
             line[-1]["id"]
             for line in widget["properties"]["metrics"]
@@ -99,20 +99,20 @@ def test_every_queue_function_and_table_is_shown(template):
             assert f"${{{name}}}" in values
 
 
-def test_what_is_not_deployed_is_not_shown():
+def test_parts_that_are_not_deployed_are_not_shown():
     without = synthesised("no events", api="false")["InferenceResults"]
     services = {each.dimensions.get(Dimension.SERVICE) for each in dashboard_metrics(without)}
     assert services == {None, Service.RECORD_RESULT, Service.RECONCILE}
 
 
-def test_without_a_dashboard_there_is_none():
+def test_dashboard_false_creates_no_dashboard():
     template = synthesised("no alarms")["InferenceResults"]
     assert not resources(template, "AWS::CloudWatch::Dashboard")
 
 
-def test_the_most_endpoints_keep_the_limits_of_a_dashboard():
+def test_the_maximum_of_watched_endpoints_fits_the_dashboard():
     names = ",".join(f"{number:02}{'x' * 61}" for number in range(20))
     template = synthesised("default", watched_endpoints=names)["InferenceResults"]
-    lines = [len(each["properties"]["metrics"]) for each in shown(template).values()]
+    lines = [len(each["properties"]["metrics"]) for each in graphs(template).values()]
     assert max(lines) <= 500
     assert sum(lines) <= 2500

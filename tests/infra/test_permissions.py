@@ -1,4 +1,4 @@
-"""How wide the permissions are, under every documented setting."""
+"""How broad the permissions are, with every documented setting."""
 
 import json
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from tests.synthesis import TOPIC, VARIANTS, synthesised
 POLICY, QUEUE_POLICY, KEY = "AWS::IAM::Policy", "AWS::SQS::QueuePolicy", "AWS::KMS::Key"
 BUCKET = "arn:<AWS::Partition>:s3:::"
 
-THAT_KEY = "In the policy of a key `*` is that key, for the service that is named, on a condition."
-BELOW_A_PREFIX = "The keys of outputs are not known beforehand; the prefix is an allowed one."
+THIS_KEY = "In a key policy, `*` is this key; only the named service is allowed, on a condition."
+BELOW_A_PREFIX = "SageMaker chooses the keys of outputs; the prefix is one of output_prefixes."
 ACCEPTED = {
-    (QUEUE_POLICY, "Deny", "sqs:*", ""): "Refused is whatever comes without TLS.",
+    (QUEUE_POLICY, "Deny", "sqs:*", ""): "Denies all requests without TLS.",
     (
         KEY,
         "Allow",
         "kms:*",
         "*",
-    ): "In the policy of a key `*` is that key. Who may manage and use it is up to the account's "
-    "policies: without this nobody could, ever again.",
-    (KEY, "Allow", "kms:Decrypt kms:GenerateDataKey", "*"): THAT_KEY,
-    (KEY, "Allow", "kms:Decrypt kms:DescribeKey kms:GenerateDataKey", "*"): THAT_KEY,
+    ): "In a key policy, `*` is this key. The account's policies decide who can manage and use it: "
+    "without this statement, nobody could.",
+    (KEY, "Allow", "kms:Decrypt kms:GenerateDataKey", "*"): THIS_KEY,
+    (KEY, "Allow", "kms:Decrypt kms:DescribeKey kms:GenerateDataKey", "*"): THIS_KEY,
     **{
         (POLICY, "Allow", reading, f"{BUCKET}customer-outputs/{prefix}/*"): BELOW_A_PREFIX
         for reading in ("s3:GetObject", "s3:GetObject s3:GetObjectVersion")
@@ -33,35 +33,35 @@ ACCEPTED = {
     },
     **{
         (POLICY, "Allow", "s3:PutObject", f"{BUCKET}customer-outputs/{prefix}/speech/*"): (
-            "The execution role's: SageMaker chooses the keys; the prefix is this endpoint's alone."
+            "The execution role's: SageMaker chooses the keys; the prefix is only this endpoint's."
         )
         for prefix in ("async", "failures")
     },
     (POLICY, "Allow", "s3:PutObject", f"{BUCKET}customer-inputs/async/*"): (
-        "Each input has a key of its own; the prefix is theirs alone."
+        "Each input has a unique key; the prefix holds only inputs."
     ),
     (POLICY, "Allow", "xray:PutTelemetryRecords xray:PutTraceSegments", "*"): (
-        "X-Ray has no resources that could be named; only with the setting `tracing`."
+        "X-Ray has no resource-level permissions for traces. Only with the setting `tracing`."
     ),
 }
-"""What has a `*` in an action or a resource, and why."""
+"""The wildcards in actions and resources, each with its reason."""
 
 
-LESS = {"no api", "no alarms", "no events", "one existing topic"}
-"""These leave something out of what the others have."""
+REDUCED = {"no api", "no alarms", "no events", "one existing topic"}
+"""Variants that remove parts of the service."""
 EXISTING = {"existing topics", "existing bus"}
 
 
-def everything(*without: str) -> dict[str, Any]:
-    """The settings of all variants at once."""
-    chosen = {name: each for name, each in VARIANTS.items() if name not in {*LESS, *without}}
+def combined_settings(*without: str) -> dict[str, Any]:
+    """Combine the settings of all variants except `without`."""
+    chosen = {name: each for name, each in VARIANTS.items() if name not in {*REDUCED, *without}}
     return {setting: value for each in chosen.values() for setting, value in each.items()}
 
 
 @pytest.fixture(scope="module")
 def templates(template):
-    """With no setting and with all of them, by that and the name of the stack."""
-    settings = {"all": everything(*EXISTING), "all, existing": everything()}
+    """Templates with no and with all settings, by (settings, stack name)."""
+    settings = {"all": combined_settings(*EXISTING), "all, existing": combined_settings()}
     return {("none", "InferenceResults"): template} | {
         (name, stack): each
         for name, chosen in settings.items()
@@ -69,20 +69,20 @@ def templates(template):
     }
 
 
-def policies(described: Any) -> Iterator[list[dict[str, Any]]]:
-    """The statements of every policy in the properties of a resource, wherever it is."""
-    if isinstance(described, dict):
-        if "Statement" in described:
-            yield described["Statement"]
-        for each in described.values():
+def policies(value: Any) -> Iterator[list[dict[str, Any]]]:
+    """Yield the statements of every policy that a resource contains."""
+    if isinstance(value, dict):
+        if "Statement" in value:
+            yield value["Statement"]
+        for each in value.values():
             yield from policies(each)
-    elif isinstance(described, list):
-        for each in described:
+    elif isinstance(value, list):
+        for each in value:
             yield from policies(each)
 
 
 def text(value: Any) -> str:
-    """Of a resource in a policy: joined, with references in angle brackets."""
+    """Format a value of a policy as text, with references in angle brackets."""
     match value:
         case {"Fn::Join": [between, parts]}:
             return between.join(text(part) for part in parts)
@@ -93,8 +93,8 @@ def text(value: Any) -> str:
     return f"<{json.dumps(value)}>"
 
 
-def wide(template):
-    """What a template grants or refuses with a `*`, in the form of ACCEPTED."""
+def wildcards(template):
+    """Return a template's wildcards in the form of ACCEPTED."""
     found = set()
     for resource in template["Resources"].values():
         for statement in (each for policy in policies(resource) for each in policy):
@@ -102,52 +102,52 @@ def wide(template):
             if not isinstance(named_resources, list):
                 named_resources = [named_resources]
             stars = [each for each in map(text, named_resources) if "*" in each]
-            done = " ".join(sorted(actions(statement)))
-            if "*" in done and not stars:
+            joined = " ".join(sorted(actions(statement)))
+            if "*" in joined and not stars:
                 stars = [""]
-            found |= {(resource["Type"], statement["Effect"], done, each) for each in stars}
+            found |= {(resource["Type"], statement["Effect"], joined, each) for each in stars}
     return found
 
 
-def test_nothing_wide_is_granted_without_a_reason(templates):
+def test_every_wildcard_in_a_policy_has_a_reason(templates):
     unexplained = {
-        " ".join((*place, *each))
-        for place, template in templates.items()
-        for each in wide(template)
+        " ".join((*stack, *each))
+        for stack, template in templates.items()
+        for each in wildcards(template)
         if each not in ACCEPTED
     }
     assert not unexplained, "\n".join(sorted(unexplained))
 
 
-def test_no_reason_outlives_what_it_explains(templates):
-    found = set().union(*(wide(template) for template in templates.values()))
+def test_every_reason_matches_a_wildcard(templates):
+    found = set().union(*(wildcards(template) for template in templates.values()))
     assert set(ACCEPTED) - found == set()
 
 
-def test_nothing_is_granted_by_exclusion_or_by_a_policy_of_aws(templates):
-    """`NotAction` and `NotResource` grant what nobody listed; AWS's own policies grow."""
-    for place, template in templates.items():
+def test_no_policy_uses_exclusions_or_aws_managed_policies(templates):
+    """`NotAction` and `NotResource` allow unlisted actions; AWS managed policies grow over time."""
+    for stack, template in templates.items():
         for name, resource in template["Resources"].items():
             keys = {key for policy in policies(resource) for each in policy for key in each}
-            assert not keys & {"NotAction", "NotResource", "NotPrincipal"}, (place, name)
-            assert "ManagedPolicyArns" not in resource.get("Properties", {}), (place, name)
+            assert not keys & {"NotAction", "NotResource", "NotPrincipal"}, (stack, name)
+            assert "ManagedPolicyArns" not in resource.get("Properties", {}), (stack, name)
 
 
-def test_a_role_is_assumed_by_the_service_that_runs_it_and_by_nobody_else(templates):
-    for place, template in templates.items():
+def test_only_the_service_that_runs_a_role_can_assume_it(templates):
+    for stack, template in templates.items():
         for name, role in resources(template, "AWS::IAM::Role").items():
             (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-            runs = service("scheduler" if "Caller" in name else "lambda")
-            assert statement["Principal"] == runs, (place, name)
+            runs = service("scheduler" if "ScheduleRole" in name else "lambda")
+            assert statement["Principal"] == runs, (stack, name)
 
 
-def test_a_function_may_be_invoked_by_the_api_of_the_stack_and_by_no_other(templates):
-    for place, template in templates.items():
+def test_only_the_api_of_the_stack_can_invoke_a_function(templates):
+    for stack, template in templates.items():
         for name, permission in resources(template, "AWS::Lambda::Permission").items():
             given = permission["Properties"]
-            assert given["Principal"] == "apigateway.amazonaws.com", (place, name)
+            assert given["Principal"] == "apigateway.amazonaws.com", (stack, name)
             (api,) = resources(template, "AWS::ApiGatewayV2::Api")
-            assert f":<{api}>/" in text(given.get("SourceArn", "")), (place, name)
+            assert f":<{api}>/" in text(given.get("SourceArn", "")), (stack, name)
 
 
 READS = {"kms:Decrypt", "kms:DescribeKey"}
@@ -159,7 +159,7 @@ WRITES = {
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 }
-PASSES_MESSAGES = {"kms:Decrypt", "kms:GenerateDataKey"}
+ENCRYPTS_MESSAGES = {"kms:Decrypt", "kms:GenerateDataKey"}
 OUTPUT_KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f3a-11"
 INPUT_KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f3a-12"
 KEYS = ("KeysTopics", "KeysQueues", "KeysTable", "KeysAlarms")
@@ -172,18 +172,18 @@ def service(name):
     return {"Service": f"{name}.amazonaws.com"}
 
 
-RECORDS = {"Queues": PASSES_MESSAGES, "Table": WRITES, OUTPUT_KEY: {"kms:Decrypt"}}
-KEYS_OF_ROLES = {
+RECORDS = {"Queues": ENCRYPTS_MESSAGES, "Table": WRITES, OUTPUT_KEY: {"kms:Decrypt"}}
+KEY_PERMISSIONS = {
     "CompletedRecorder": RECORDS,
     "FailedRecorder": RECORDS,
     "StatusApi": {"Table": READS, OUTPUT_KEY: {"kms:Decrypt"}},
     "Submitter": {"Table": WRITES, INPUT_KEY: {"kms:GenerateDataKey"}},
     "Reconciler": {"Table": WRITES, OUTPUT_KEY: {"kms:Decrypt"}},
-    "Summarizer": {"Queues": PASSES_MESSAGES, "Table": WRITES},
-    "EventPublisher": {"Queues": PASSES_MESSAGES, "Table": READS},
-    "MayPublish": {"Topics": PASSES_MESSAGES},
+    "Summarizer": {"Queues": ENCRYPTS_MESSAGES, "Table": WRITES},
+    "EventPublisher": {"Queues": ENCRYPTS_MESSAGES, "Table": READS},
+    "PublishPolicy": {"Topics": ENCRYPTS_MESSAGES},
 }
-"""What each may do with which key, by the part that the policy is of."""
+"""The allowed actions on each key, by the part that owns the policy."""
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def part_of(name, parts):
     return found
 
 
-def test_each_role_may_do_with_each_key_what_it_must_and_nothing_else(all_settings):
+def test_each_role_has_only_the_key_permissions_that_it_needs(all_settings):
     kinds = {
         text({"Fn::GetAtt": [name, "Arn"]}): part_of(name, KEYS).removeprefix("Keys")
         for name in resources(all_settings, KEY)
@@ -204,17 +204,17 @@ def test_each_role_may_do_with_each_key_what_it_must_and_nothing_else(all_settin
     found = {}
     for name, policy in resources(all_settings, POLICY).items():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-            done = {each for each in actions(statement) if each.startswith("kms:")}
-            if done:
+            key_actions = {each for each in actions(statement) if each.startswith("kms:")}
+            if key_actions:
                 assert statement["Effect"] == "Allow"
                 key = text(statement["Resource"])
-                of_role = found.setdefault(part_of(name, KEYS_OF_ROLES), {})
-                of_role.setdefault(kinds.get(key, key), set()).update(done)
-    assert found == KEYS_OF_ROLES
+                of_role = found.setdefault(part_of(name, KEY_PERMISSIONS), {})
+                of_role.setdefault(kinds.get(key, key), set()).update(key_actions)
+    assert found == KEY_PERMISSIONS
 
 
-def admitted(template, kind):
-    """The services that a key's own policy admits: what they may do, and on which condition."""
+def allowed_services(template, kind):
+    """Return the services in a key's policy, with their actions and conditions."""
     found = resources(template, KEY)
     policy = found[named(found, kind)]["Properties"]["KeyPolicy"]["Statement"]
     account, *services = policy
@@ -229,20 +229,20 @@ def admitted(template, kind):
 def conditions(statement):
     return {
         (operator, key): text(value)
-        for operator, asked in statement.get("Condition", {}).items()
-        for key, value in asked.items()
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, value in keys.items()
     }
 
 
 def from_topic(arn):
-    return (service("sns"), PASSES_MESSAGES, {("ArnEquals", "aws:SourceArn"): arn})
+    return (service("sns"), ENCRYPTS_MESSAGES, {("ArnEquals", "aws:SourceArn"): arn})
 
 
 FROM_ACCOUNT = {("StringEquals", "aws:SourceAccount"): ACCOUNT}
 
 
-def test_the_key_of_the_queues_admits_the_topics_and_the_bus_of_the_stack(all_settings):
-    """Without SNS every delivery fails, and SNS does not try again."""
+def test_the_queue_key_allows_the_topics_and_the_bus_of_the_stack(all_settings):
+    """Without permission for SNS, every delivery fails without a retry."""
     topics = resources(all_settings, "AWS::SNS::Topic")
     (bus,) = resources(all_settings, "AWS::Events::EventBus").values()
     bus_arn = f"{EVENTS}event-bus/{bus['Properties']['Name']}"
@@ -250,31 +250,35 @@ def test_the_key_of_the_queues_admits_the_topics_and_the_bus_of_the_stack(all_se
         ("StringEquals", "aws:SourceArn"): bus_arn,
         ("StringEquals", "kms:EncryptionContext:aws:events:event-bus:arn"): bus_arn,
     }
-    assert admitted(all_settings, "KeysQueues") == [
-        (service("events"), READS | PASSES_MESSAGES, from_bus),
+    assert allowed_services(all_settings, "KeysQueues") == [
+        (service("events"), READS | ENCRYPTS_MESSAGES, from_bus),
         *(from_topic(f"<{named(topics, part)}>") for part in ("CompletedTopic", "FailedTopic")),
     ]
 
 
-def test_the_key_of_the_queues_admits_existing_topics_and_nothing_of_an_existing_bus(templates):
+def test_the_queue_key_allows_existing_topics_but_no_existing_bus(templates):
     template = templates["all, existing", "InferenceResults"]
-    assert admitted(template, "KeysQueues") == [
+    assert allowed_services(template, "KeysQueues") == [
         from_topic(f"{TOPIC}{name}") for name in ("done", "broken")
     ]
 
 
-def test_the_keys_of_topics_and_tables_admit_no_service_and_that_of_alarms_cloudwatch(
+def test_the_topic_and_table_keys_allow_no_service_and_the_alarm_key_only_cloudwatch(
     all_settings,
 ):
-    """DynamoDB uses a key in its caller's name, and so does SNS in that of a publisher."""
-    assert admitted(all_settings, "KeysTopics") == admitted(all_settings, "KeysTable") == []
-    assert admitted(all_settings, "KeysAlarms") == [
-        (service("cloudwatch"), PASSES_MESSAGES, FROM_ACCOUNT)
+    """DynamoDB and SNS use these keys with the permissions of their caller."""
+    assert (
+        allowed_services(all_settings, "KeysTopics")
+        == allowed_services(all_settings, "KeysTable")
+        == []
+    )
+    assert allowed_services(all_settings, "KeysAlarms") == [
+        (service("cloudwatch"), ENCRYPTS_MESSAGES, FROM_ACCOUNT)
     ]
 
 
-def test_everything_that_can_have_a_customer_key_has_one(all_settings):
-    """No log group, schedule or variable of a function does: docs/security.md says so."""
+def test_every_resource_that_supports_a_customer_key_has_one(all_settings):
+    """Log groups, schedules and function variables use AWS keys: see docs/security.md."""
     encrypted = {
         "AWS::SNS::Topic": "KmsMasterKeyId",
         "AWS::SQS::Queue": "KmsMasterKeyId",

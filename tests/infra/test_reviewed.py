@@ -1,4 +1,4 @@
-"""The gate of `make check`: a change of the infrastructure is told as `cdk diff` tells it."""
+"""`make check` shows changes of the infrastructure as `cdk diff` does."""
 
 import re
 import shutil
@@ -35,23 +35,23 @@ def reviewed(template, tmp_path):
 
 
 @pytest.fixture
-def told_of(assembly, reviewed):
-    """What is told where a change of the resources was reviewed that is no longer there."""
+def diff_before(assembly, reviewed):
+    """Return the diff from templates with a change to the current ones."""
 
-    def told_of(change):
+    def diff_before(change):
         before = yaml.safe_load(reviewed.read_text())
         change(before["Resources"])
         reviewed.write_text(yaml.safe_dump(before))
         return changes(assembly, STACK, reviewed)
 
-    return told_of
+    return diff_before
 
 
-def test_nothing_is_told_of_what_did_not_change(assembly, reviewed):
+def test_an_unchanged_stack_has_no_diff(assembly, reviewed):
     assert changes(assembly, STACK, reviewed) == ""
 
 
-def test_nothing_is_told_of_code_that_changed(template, reviewed, tmp_path):
+def test_changed_code_has_no_diff(template, reviewed, tmp_path):
     folder = shutil.copytree(template.parent, tmp_path / "other")
     other = folder / template.name
     other.write_text(re.sub("[0-9a-f]{64}", "0" * 64, template.read_text()))
@@ -59,33 +59,33 @@ def test_nothing_is_told_of_code_that_changed(template, reviewed, tmp_path):
     assert changes(cx_api.CloudAssembly(str(folder)), STACK, reviewed) == ""
 
 
-def test_a_table_that_would_be_replaced_is_told(told_of):
+def test_a_replaced_table_is_shown(diff_before):
     def other_key(resources):
         resources[TABLE]["Properties"]["KeySchema"][0]["AttributeName"] = "id"
 
-    told = told_of(other_key)
-    assert f"[~] AWS::DynamoDB::GlobalTable Results/Inferences/Table {TABLE} replace" in told
-    assert "[~] KeySchema (requires replacement)" in told
+    diff = diff_before(other_key)
+    assert f"[~] AWS::DynamoDB::GlobalTable Results/Inferences/Table {TABLE} replace" in diff
+    assert "[~] KeySchema (requires replacement)" in diff
 
 
-def test_a_queue_that_would_go_is_told(told_of):
+def test_a_removed_queue_is_shown(diff_before):
     def other_name(resources):
         resources["Renamed"] = resources.pop(QUEUE)
 
-    told = told_of(other_name)
-    assert "[-] AWS::SQS::Queue Renamed orphan" in told
-    assert f"[+] AWS::SQS::Queue Results/Completed/Queue {QUEUE}" in told
+    diff = diff_before(other_name)
+    assert "[-] AWS::SQS::Queue Renamed orphan" in diff
+    assert f"[+] AWS::SQS::Queue Results/Completed/Queue {QUEUE}" in diff
 
 
-def test_a_right_that_would_be_given_is_told_and_code_is_not(told_of):
-    def fewer_rights(resources):
+def test_an_added_permission_is_shown_without_the_code(diff_before):
+    def fewer_permissions(resources):
         resources[POLICY]["Properties"]["PolicyDocument"]["Statement"] = [
             each
             for each in resources[POLICY]["Properties"]["PolicyDocument"]["Statement"]
             if "dynamodb:BatchGetItem" not in each["Action"]
         ]
 
-    told = told_of(fewer_rights)
-    assert "IAM Statement Changes" in told
-    assert "dynamodb:BatchGetItem" in told
-    assert "AWS::Lambda::Function" not in told
+    diff = diff_before(fewer_permissions)
+    assert "IAM Statement Changes" in diff
+    assert "dynamodb:BatchGetItem" in diff
+    assert "AWS::Lambda::Function" not in diff

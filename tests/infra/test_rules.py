@@ -1,4 +1,4 @@
-"""The rules that docs/guides/events.md shows are ones that CloudFormation and EventBridge take."""
+"""The rules in docs/guides/events.md are valid and match published events."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from inference_results.contract import EVENT_SOURCE, DetailType
 from tests.conftest import resources
 from tests.infra.test_stack import named
-from tests.rules import template_of
+from tests.rules import rules_template
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/inference-events"
 KINDS = ("a queue", "a function", "a webhook")
@@ -15,10 +15,10 @@ KINDS = ("a queue", "a function", "a webhook")
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
-    return template_of(KINDS, BUS, tmp_path_factory.mktemp("rules"))
+    return rules_template(KINDS, BUS, tmp_path_factory.mktemp("rules"))
 
 
-def test_each_rule_is_on_the_bus_and_has_dead_letters(rules):
+def test_each_rule_is_on_the_bus_and_has_a_dead_letter_queue(rules):
     found = resources(rules, "AWS::Events::Rule").values()
     assert len(found) == len(KINDS)
     queue = named(resources(rules, "AWS::SQS::Queue"), "Undelivered")
@@ -28,10 +28,10 @@ def test_each_rule_is_on_the_bus_and_has_dead_letters(rules):
         assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
 
 
-def test_each_rule_asks_for_what_is_announced(rules):
+def test_each_rule_matches_only_published_events(rules):
     for each in resources(rules, "AWS::Events::Rule").values():
         pattern = each["Properties"]["EventPattern"]
         assert pattern["source"] == [EVENT_SOURCE]
-        for wanted in pattern["detail-type"]:
-            names = [wanted] if isinstance(wanted, str) else wanted["anything-but"]
+        for matcher in pattern["detail-type"]:
+            names = [matcher] if isinstance(matcher, str) else matcher["anything-but"]
             assert set(names) <= set(DetailType)

@@ -1,4 +1,4 @@
-"""What would hurt if it were missing from the main stack's template."""
+"""Queues, topics, tables, functions, the API and keys in the main stack's template."""
 
 import json
 
@@ -28,11 +28,11 @@ def customer_keys():
 
 @pytest.fixture(scope="module")
 def not_retained():
-    return synthesised("e-mail, boundary, older runtime")["InferenceResults"]
+    return synthesised("email, boundary, older runtime")["InferenceResults"]
 
 
 def named(found, part):
-    """The only resource whose logical id holds `part`."""
+    """Return the only logical id that contains `part`."""
     (name,) = [name for name in found if part in name]
     return name
 
@@ -53,13 +53,13 @@ def actions(statement):
 CHANNELS = ("Completed", "Failed")
 
 
-def topics_of_results(template):
+def result_topics(template):
     found = resources(template, "AWS::SNS::Topic").items()
     return {name: each for name, each in found if "Alarms" not in name}
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_a_queue_keeps_messages_and_hands_them_out_long_enough(template, channel):
+def test_a_queue_has_retention_visibility_and_five_receives(template, channel):
     queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
     assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
     function = properties(template, "AWS::Lambda::Function", f"{channel}Recorder")
@@ -67,7 +67,7 @@ def test_a_queue_keeps_messages_and_hands_them_out_long_enough(template, channel
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
 
 
-def test_the_batching_window_adds_to_the_visibility():
+def test_the_batching_window_adds_to_the_visibility_timeout():
     large_batches = {"batch_size": "1000", "batch_window_seconds": "20"}
     template = synthesised("default", **large_batches)["InferenceResults"]
     queue = properties(template, "AWS::SQS::Queue", "CompletedQueue")
@@ -83,22 +83,26 @@ def test_the_batching_window_adds_to_the_visibility():
         {"maximum_concurrency": "2", "batch_size": "1000", "batch_window_seconds": "300"},
     ],
 )
-def test_a_backlog_of_ten_thousand_is_drained_long_before_any_of_it_expires(settings):
-    """Even if each call takes all its time and settles no more than one message for each worker."""
+def test_a_backlog_of_ten_thousand_messages_is_drained_before_it_expires(settings):
+    """Even if each call takes its whole timeout and processes one message for each worker."""
     template = synthesised("default", **settings)["InferenceResults"]
     queue = properties(template, "AWS::SQS::Queue", "CompletedQueue")
     function = properties(template, "AWS::Lambda::Function", "CompletedRecorder")
     mapping = properties(template, "AWS::Lambda::EventSourceMapping", "CompletedRecorder")
     workers = int(function["Environment"]["Variables"]["WORKERS"])
-    at_a_time = min(mapping["BatchSize"], workers) * mapping["ScalingConfig"]["MaximumConcurrency"]
+    concurrent_messages = (
+        min(mapping["BatchSize"], workers) * mapping["ScalingConfig"]["MaximumConcurrency"]
+    )
     call_seconds = function["Timeout"] + mapping["MaximumBatchingWindowInSeconds"]
-    assert 10_000 / at_a_time * call_seconds < queue["MessageRetentionPeriod"] / 2
+    assert 10_000 / concurrent_messages * call_seconds < queue["MessageRetentionPeriod"] / 2
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_what_waits_for_its_turn_is_not_received_and_so_uses_up_no_try(template, channel):
-    """Lambda takes no more out of the queue than it may run; a limit of the function's own would
-    have it take messages out that it may not hand over."""
+def test_waiting_messages_are_not_received_and_use_up_no_attempt(template, channel):
+    """With a maximum concurrency on the mapping, Lambda receives only messages that it can process.
+
+    With reserved concurrency on the function, it would receive messages and then be throttled.
+    """
     function = properties(template, "AWS::Lambda::Function", f"{channel}Recorder")
     assert "ReservedConcurrentExecutions" not in function
     mapping = properties(template, "AWS::Lambda::EventSourceMapping", f"{channel}Recorder")
@@ -109,46 +113,47 @@ THROTTLED_SECONDS = 60
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_a_minute_of_throttling_takes_one_try_of_a_message_and_twelve_minutes_take_all_but_one(
-    template, channel
-):
+def test_a_message_survives_twelve_minutes_of_throttling(template, channel):
     queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
-    tries, seconds_between = queue["RedrivePolicy"]["maxReceiveCount"], queue["VisibilityTimeout"]
+    receives, seconds_between = (
+        queue["RedrivePolicy"]["maxReceiveCount"],
+        queue["VisibilityTimeout"],
+    )
     assert seconds_between > THROTTLED_SECONDS
-    assert (tries - 1) * seconds_between == 12 * 60
+    assert (receives - 1) * seconds_between == 12 * 60
 
 
-def test_what_a_topic_takes_fits_its_queue_and_can_be_parked_with_its_reason(template):
-    """By default topics take 256 KiB, and queues 1 MiB with the attributes of a message."""
-    for each in topics_of_results(template).values():
+def test_every_message_of_a_topic_fits_its_queue_and_the_unprocessable_queue(template):
+    """By default, topics accept 256 KiB, and queues 1 MiB including message attributes."""
+    for each in result_topics(template).values():
         assert "MaximumMessageSize" not in each.get("Properties", {})
     for each in resources(template, "AWS::SQS::Queue").values():
         assert "MaximumMessageSize" not in each["Properties"]
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_the_queue_and_the_subscription_have_dead_letters_of_their_own(template, channel):
+def test_the_queue_and_the_subscription_have_separate_dead_letter_queues(template, channel):
     queues = resources(template, "AWS::SQS::Queue")
-    of_queue = named(queues, f"{channel}DeadLetterQueue")
-    of_subscription = named(queues, f"{channel}SubscriptionDeadLetterQueue")
-    for each in (of_queue, of_subscription):
+    queue_dlq = named(queues, f"{channel}DeadLetterQueue")
+    subscription_dlq = named(queues, f"{channel}SubscriptionDeadLetterQueue")
+    for each in (queue_dlq, subscription_dlq):
         assert queues[each]["Properties"]["MessageRetentionPeriod"] == FOURTEEN_DAYS
     queue = properties(template, "AWS::SQS::Queue", f"{channel}Queue")
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [of_queue, "Arn"]}
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [queue_dlq, "Arn"]}
     subscription = properties(template, "AWS::SNS::Subscription", f"{channel}Queue")
     assert subscription["RedrivePolicy"]["deadLetterTargetArn"] == {
-        "Fn::GetAtt": [of_subscription, "Arn"]
+        "Fn::GetAtt": [subscription_dlq, "Arn"]
     }
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_notifications_come_raw(template, channel):
+def test_notifications_are_delivered_raw(template, channel):
     subscription = properties(template, "AWS::SNS::Subscription", f"{channel}Queue")
     assert subscription["RawMessageDelivery"] is True
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_only_the_topic_may_send_to_the_queue(template, channel):
+def test_only_the_topic_can_send_to_the_queue(template, channel):
     topic = {"Ref": named(resources(template, "AWS::SNS::Topic"), f"{channel}Topic")}
     policy = statements(template, "AWS::SQS::QueuePolicy", f"{channel}QueuePolicy")
     (allowed,) = [each for each in policy if each["Effect"] == "Allow"]
@@ -162,7 +167,7 @@ def test_only_the_topic_may_send_to_the_queue(template, channel):
     }.items() <= next(each for each in policy if "ArnNotEquals" in str(each)).items()
 
 
-def test_topics_and_queues_are_reached_over_tls_only(template):
+def test_topics_and_queues_require_tls(template):
     secure = {"Bool": {"aws:SecureTransport": "false"}}
     for kind in ("AWS::SQS::Queue", "AWS::SNS::Topic"):
         policies = resources(template, f"{kind}Policy")
@@ -188,7 +193,7 @@ def keys(described):
     return [key["AttributeName"] for key in described["KeySchema"]]
 
 
-def test_the_table_streams_what_was_and_what_is(template):
+def test_the_table_streams_old_and_new_images(template):
     table = properties(template, "AWS::DynamoDB::GlobalTable", "InferencesTable")
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
@@ -197,7 +202,7 @@ TABLES = ("InferencesTable", "SummariesTable")
 
 
 @pytest.mark.parametrize("part", TABLES)
-def test_a_table_expires_and_is_restorable(template, part):
+def test_a_table_has_ttl_and_point_in_time_recovery(template, part):
     table = properties(template, "AWS::DynamoDB::GlobalTable", part)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {
@@ -209,7 +214,7 @@ def test_a_table_expires_and_is_restorable(template, part):
 
 
 @pytest.mark.parametrize("part", TABLES)
-def test_a_table_outlives_the_stack_unless_told_otherwise(template, not_retained, part):
+def test_a_table_outlives_the_stack_by_default(template, not_retained, part):
     for stack, policy, protected in ((template, "Retain", True), (not_retained, "Delete", False)):
         tables = resources(stack, "AWS::DynamoDB::GlobalTable")
         table = tables[named(tables, part)]
@@ -222,9 +227,7 @@ HOLDING = ("AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::KMS::Key")
 
 
 @pytest.mark.parametrize("kind", HOLDING)
-def test_topics_queues_and_keys_outlive_the_stack_but_not_a_creation_that_failed(
-    customer_keys, kind
-):
+def test_topics_queues_and_keys_outlive_the_stack_but_not_a_failed_creation(customer_keys, kind):
     assert {
         (each["DeletionPolicy"], each["UpdateReplacePolicy"])
         for each in resources(customer_keys, kind).values()
@@ -244,7 +247,7 @@ def test_nothing_outlives_a_stack_that_is_not_retained():
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_only_failed_messages_of_a_batch_come_back(template, channel):
+def test_only_the_failed_messages_of_a_batch_are_retried(template, channel):
     mapping = properties(template, "AWS::Lambda::EventSourceMapping", f"{channel}Recorder")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 10}
@@ -253,13 +256,13 @@ def test_only_failed_messages_of_a_batch_come_back(template, channel):
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
-def test_every_function_has_a_role_and_a_log_group_of_its_own(template):
+def test_every_function_has_its_own_role_and_log_group(template):
     functions = [
         each["Properties"] for each in resources(template, "AWS::Lambda::Function").values()
     ]
     assert len(functions) == 7
-    for own in ("Role", "LoggingConfig"):
-        assert len({json.dumps(each[own]) for each in functions}) == 7
+    for name in ("Role", "LoggingConfig"):
+        assert len({json.dumps(each[name]) for each in functions}) == 7
     for group in resources(template, "AWS::Logs::LogGroup").values():
         assert group["Properties"]["RetentionInDays"] == 30
 
@@ -273,7 +276,7 @@ def test_all_functions_share_one_asset_runtime_and_architecture(template):
     assert {tuple(each["Architectures"]) for each in functions} == {("arm64",)}
 
 
-def test_recording_may_do_what_it_does_and_nothing_else(template):
+def test_record_result_has_only_the_permissions_that_it_needs(template):
     policy = statements(template, "AWS::IAM::Policy", "CompletedRecorder")
     assert sorted(action for each in policy for action in actions(each)) == [
         "dynamodb:GetItem",
@@ -293,7 +296,7 @@ def test_recording_may_do_what_it_does_and_nothing_else(template):
     assert on_table["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
 
 
-def test_asking_may_read_and_nothing_else(template):
+def test_status_api_can_only_read(template):
     policy = statements(template, "AWS::IAM::Policy", "StatusApi")
     assert sorted(action for each in policy for action in actions(each)) == [
         "dynamodb:BatchGetItem",
@@ -319,7 +322,7 @@ def test_asking_may_read_and_nothing_else(template):
     )
 
 
-def test_the_api_may_be_held_to_a_number_of_calls_at_a_time(template, not_retained):
+def test_api_concurrency_reserves_concurrency(template, not_retained):
     function = properties(template, "AWS::Lambda::Function", "StatusApi")
     assert "ReservedConcurrentExecutions" not in function
     limited = properties(not_retained, "AWS::Lambda::Function", "StatusApi")
@@ -341,12 +344,12 @@ def test_outputs_are_read_and_listed_below_the_prefixes_only(template, part):
     ]
 
 
-def test_every_route_of_the_contract_is_there(template):
+def test_the_api_has_every_route_of_the_contract(template):
     routes = resources(template, "AWS::ApiGatewayV2::Route").values()
     assert {each["Properties"]["RouteKey"] for each in routes} == set(Route)
 
 
-def test_every_question_needs_a_token_where_an_issuer_is_named():
+def test_every_read_route_requires_a_token_if_an_issuer_is_named():
     template = synthesised("tokens")["InferenceResults"]
     (authorizer,) = resources(template, "AWS::ApiGatewayV2::Authorizer").values()
     assert authorizer["Properties"]["JwtConfiguration"] == {
@@ -359,7 +362,7 @@ def test_every_question_needs_a_token_where_an_issuer_is_named():
         assert route["Properties"]["AuthorizationType"] == "JWT"
 
 
-def test_every_route_needs_a_signature_and_requests_are_logged(template):
+def test_every_route_requires_iam_and_requests_are_logged(template):
     for route in resources(template, "AWS::ApiGatewayV2::Route").values():
         assert route["Properties"]["AuthorizationType"] == "AWS_IAM"
     (stage,) = resources(template, "AWS::ApiGatewayV2::Stage").values()
@@ -372,15 +375,15 @@ def test_the_outputs_have_the_names_of_the_contract(template):
     assert set(template["Outputs"]) == set(StackOutput)
 
 
-def test_without_the_api_there_is_no_trace_of_it():
+def test_api_false_removes_the_api_and_its_functions():
     template = synthesised("no api")["InferenceResults"]
     assert not resources(template, "AWS::ApiGatewayV2::Api")
     assert len(resources(template, "AWS::Lambda::Function")) == 5
     assert set(template["Outputs"]) == set(StackOutput) - {StackOutput.API_URL}
 
 
-def test_existing_topics_are_subscribed_to_and_not_created(existing_topics):
-    assert not topics_of_results(existing_topics)
+def test_existing_topics_are_subscribed_and_not_created(existing_topics):
+    assert not result_topics(existing_topics)
     subscribed = resources(existing_topics, "AWS::SNS::Subscription").values()
     topics = {each["Properties"]["TopicArn"] for each in subscribed}
     assert topics == {
@@ -393,15 +396,15 @@ def test_existing_topics_are_subscribed_to_and_not_created(existing_topics):
 
 
 def test_one_topic_for_both_outcomes_has_one_queue(one_topic):
-    """Two subscriptions would deliver, and charge for, every notification twice."""
+    """Two subscriptions would deliver every notification twice, and cost twice as much."""
     assert len(resources(one_topic, "AWS::SNS::Subscription")) == 1
     assert len(resources(one_topic, "AWS::Lambda::EventSourceMapping")) == 3  # and the stream's
     outputs = one_topic["Outputs"]
     assert outputs["CompletedQueueUrl"]["Value"] == outputs["FailedQueueUrl"]["Value"]
 
 
-def test_an_execution_role_may_publish_by_its_own_policy_and_by_the_topics(customer_keys):
-    topics = [{"Ref": name} for name in topics_of_results(customer_keys)]
+def test_both_the_role_and_the_topics_allow_the_execution_role_to_publish(customer_keys):
+    topics = [{"Ref": name} for name in result_topics(customer_keys)]
     policies = resources(customer_keys, "AWS::IAM::Policy")
     publishing = [
         each
@@ -421,22 +424,22 @@ def test_an_execution_role_may_publish_by_its_own_policy_and_by_the_topics(custo
         ]
 
 
-def test_stacks_in_other_regions_may_grant_the_same_role_without_overwriting(customer_keys):
-    """The role is global, and an inline policy of the same name would be replaced."""
+def test_stacks_in_two_regions_can_extend_the_same_role(customer_keys):
+    """Roles are global, and CloudFormation overwrites an inline policy of the same name."""
     policies = resources(customer_keys, "AWS::IAM::Policy")
-    name = policies[named(policies, "MayPublish")]["Properties"]["PolicyName"]
+    name = policies[named(policies, "PublishPolicy")]["Properties"]["PolicyName"]
     assert {"Ref": "AWS::StackName"} in name["Fn::Join"][1]
     assert {"Ref": "AWS::Region"} in name["Fn::Join"][1]
 
 
-def test_existing_topics_need_no_key_for_topics():
+def test_existing_topics_need_no_topic_key():
     existing = {name: f"{TOPIC}{name}" for name in ("success_topic_arn", "error_topic_arn")}
     template = synthesised("customer keys", **existing)["InferenceResults"]
     assert not [name for name in resources(template, "AWS::KMS::Key") if "Topics" in name]
 
 
-def test_without_a_customer_key_aws_own_keys_encrypt_queues_and_tables(template):
-    """DynamoDB's own is always on: a specification could only name another."""
+def test_aws_keys_encrypt_queues_and_tables_by_default(template):
+    """DynamoDB always encrypts tables; SSESpecification only selects another key."""
     for each in resources(template, "AWS::SQS::Queue").values():
         assert each["Properties"]["SqsManagedSseEnabled"] is True
     for each in resources(template, "AWS::DynamoDB::GlobalTable").values():
@@ -446,7 +449,7 @@ def test_without_a_customer_key_aws_own_keys_encrypt_queues_and_tables(template)
 def test_customer_keys_encrypt_topics_queues_and_tables(customer_keys):
     found = resources(customer_keys, "AWS::KMS::Key")
     key = {kind: {"Fn::GetAtt": [named(found, f"Keys{kind}"), "Arn"]} for kind in KEYS}
-    for each in topics_of_results(customer_keys).values():
+    for each in result_topics(customer_keys).values():
         assert each["Properties"]["KmsMasterKeyId"] == key["Topics"]
     for each in resources(customer_keys, "AWS::SQS::Queue").values():
         assert each["Properties"]["KmsMasterKeyId"] == key["Queues"]
@@ -460,21 +463,23 @@ def test_customer_keys_encrypt_topics_queues_and_tables(customer_keys):
 KEYS = ("Topics", "Queues", "Table", "Alarms")
 
 
-def test_people_are_told_by_e_mail_if_they_asked(not_retained):
+def test_emails_are_subscribed_to_the_result_topics(not_retained):
     subscriptions = [
         each["Properties"]
         for each in resources(not_retained, "AWS::SNS::Subscription").values()
         if each["Properties"]["Protocol"] == "email"
     ]
-    told = sorted((str(each["TopicArn"]), each["Endpoint"]) for each in subscriptions)
-    assert [address for topic, address in told if "CompletedTopic" in topic] == ["team@example.com"]
-    assert [address for topic, address in told if "FailedTopic" in topic] == [
+    subscribed = sorted((str(each["TopicArn"]), each["Endpoint"]) for each in subscriptions)
+    assert [address for topic, address in subscribed if "CompletedTopic" in topic] == [
+        "team@example.com"
+    ]
+    assert [address for topic, address in subscribed if "FailedTopic" in topic] == [
         "oncall@example.com",
         "team@example.com",
     ]
 
 
-def test_an_address_named_twice_is_told_once():
+def test_a_repeated_address_is_subscribed_once():
     emails = {"success_emails": "a@example.com", "error_emails": "a@example.com,a@example.com"}
     template = synthesised("one existing topic", **emails)["InferenceResults"]
     protocols = [
@@ -484,7 +489,7 @@ def test_an_address_named_twice_is_told_once():
     assert sorted(protocols) == ["email", "sqs"]
 
 
-def test_every_role_has_the_permissions_boundary_if_there_is_one(not_retained):
+def test_every_role_has_the_permissions_boundary(not_retained):
     for role in resources(not_retained, "AWS::IAM::Role").values():
         assert role["Properties"]["PermissionsBoundary"].endswith("policy/boundary")
 

@@ -1,4 +1,4 @@
-"""The state machine that docs/guides/step-functions.md shows."""
+"""The state machine in docs/guides/step-functions.md."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """With what the documented app synthesises."""
+    """A folder with the template of the documented app."""
     folder = tmp_path_factory.mktemp("states")
     document = (ROOT / "docs" / "guides" / "step-functions.md").read_text()
     (app,) = re.findall(r"^```python\n(.*?)^```", document, re.M | re.S)
@@ -53,13 +53,13 @@ def synthesised(folder):
 
 
 def lint(template):
-    # W3005: CDK writes a dependency on its role twice over.
+    # W3005: the CDK writes a dependency on the role twice.
     options = ["--ignore-checks", "W3005", "--format", "parseable"]
     command = [ROOT / ".venv/bin/cfn-lint", *options, "--", template]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def test_the_state_machine_is_one_that_step_functions_takes(folder, synthesised):
+def test_the_state_machine_is_valid(folder, synthesised):
     template = folder / "out" / "Nightly.template.json"
     assert lint(template) == ""
     broken = template.with_name("broken.json")
@@ -67,48 +67,48 @@ def test_the_state_machine_is_one_that_step_functions_takes(folder, synthesised)
     assert "Timeout" in lint(broken)
 
 
-def test_its_role_may_submit_and_do_nothing_else(synthesised):
+def test_its_role_can_only_submit(synthesised):
     (policy,) = resources(synthesised, "AWS::IAM::Policy").values()
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "execute-api:Invoke"
     assert json.dumps(statement["Resource"]).endswith(':a1b2c3d4e5/*/POST/inferences"]]}')
 
 
-def test_it_calls_the_route_that_submits_signed_by_its_role(synthesised):
+def test_it_calls_the_submit_route_with_iam_authorization(synthesised):
     (machine,) = resources(synthesised, "AWS::StepFunctions::StateMachine").values()
     assert machine["Properties"]["DefinitionSubstitutions"] == {"ApiHost": HOST}
-    asked = task()["Parameters"]
-    assert (asked["ApiEndpoint"], asked["AuthType"]) == ("${ApiHost}", "IAM_ROLE")
-    assert f"{asked['Method']} {asked['Path']}" == Route.SUBMIT_INFERENCE
+    parameters = task()["Parameters"]
+    assert (parameters["ApiEndpoint"], parameters["AuthType"]) == ("${ApiHost}", "IAM_ROLE")
+    assert f"{parameters['Method']} {parameters['Path']}" == Route.SUBMIT_INFERENCE
 
 
-def test_its_request_is_a_submission_with_the_token():
+def test_its_request_is_a_valid_submission_with_a_task_token():
     body = task()["Parameters"]["RequestBody"]
     assert body["task_token.$"] == "$$.Task.Token"
-    places = {
+    values = {
         "endpoint": "speech",
         "idempotency_key": f"{LONGEST_ARN}/3",
         "input_location": "s3://bucket/key",
         "content_type": "text/plain",
         "task_token": "token",
     }
-    named = {name.removesuffix(".$"): each for name, each in body.items()}
-    SUBMISSION.check({name: places.get(name, each) for name, each in named.items()})
+    members = {name.removesuffix(".$"): each for name, each in body.items()}
+    SUBMISSION.check({name: values.get(name, each) for name, each in members.items()})
 
 
-def test_its_key_is_that_of_the_execution_and_fits():
+def test_its_idempotency_key_contains_the_execution_and_fits():
     key = task()["Parameters"]["RequestBody"]["idempotency_key.$"]
     assert key == "States.Format('{}/{}', $$.Execution.Id, $.attempt)"
     IDEMPOTENCY_KEY.check(f"{LONGEST_ARN}/3")
 
 
-def test_it_waits_longer_than_an_inference_and_a_sweep_can_take():
+def test_its_timeout_is_longer_than_an_inference_and_reconciliation():
     body = task()["Parameters"]["RequestBody"]
     longest = body["request_ttl_seconds"] + body["invocation_timeout_seconds"] + 600 + 5 * 60
     assert task()["TimeoutSeconds"] > longest
 
 
-def test_it_tries_again_by_codes_that_the_record_documents_as_retryable():
+def test_it_retries_exactly_the_codes_that_are_documented_as_retryable():
     (caught,) = task()["Catch"]
     document = (ROOT / "docs" / "record.md").read_text()
     retryable = re.findall(r"^\| `([A-Z0-9_]+)` \|.*\| yes \|$", document, re.M)

@@ -1,4 +1,4 @@
-"""What submitters reach, and what ends what is overdue."""
+"""submission_api and reconcile in the template."""
 
 import json
 
@@ -25,7 +25,7 @@ def function(template, handler):
 
 
 def allowed(template, construct):
-    """The actions that a function's role allows, with their resources as text."""
+    """Return the actions that a construct's role allows, with their resources as JSON."""
     (policy,) = [
         each["Properties"]["PolicyDocument"]["Statement"]
         for name, each in resources(template, "AWS::IAM::Policy").items()
@@ -44,7 +44,7 @@ SUBMITTER = "SubmitterSubmissionApiRole"
 RECONCILER = "ReconcilerReconcileRole"
 
 
-def test_by_default_the_submitter_may_invoke_nothing(template):
+def test_by_default_submission_api_can_invoke_no_endpoint(template):
     assert set(allowed(template, SUBMITTER)) == {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -54,7 +54,7 @@ def test_by_default_the_submitter_may_invoke_nothing(template):
     }
 
 
-def test_the_submitter_may_invoke_the_named_endpoints_and_put_inputs(submission):
+def test_submission_api_can_invoke_the_named_endpoints_and_put_inputs(submission):
     actions = allowed(submission, SUBMITTER)
     (endpoints,) = actions["sagemaker:InvokeEndpointAsync"]
     assert endpoints.count(":endpoint/") == 2
@@ -65,7 +65,7 @@ def test_the_submitter_may_invoke_the_named_endpoints_and_put_inputs(submission)
     assert "s3:GetObject" not in actions
 
 
-def test_the_function_that_answers_questions_may_still_only_read(submission):
+def test_status_api_can_only_read_even_with_submissions(submission):
     assert set(allowed(submission, "StatusApiHandlerRole")) == {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -77,23 +77,23 @@ def test_the_function_that_answers_questions_may_still_only_read(submission):
     }
 
 
-def test_routes_that_write_lead_to_the_submitter(template):
+def test_submission_routes_invoke_submission_api(template):
     integrations = resources(template, "AWS::ApiGatewayV2::Integration")
-    led_to = {}
+    invokes_submitter = {}
     for route in resources(template, "AWS::ApiGatewayV2::Route").values():
         target = json.dumps(route["Properties"]["Target"])
         (integration,) = [name for name in integrations if f'"{name}"' in target]
         uri = json.dumps(integrations[integration]["Properties"]["IntegrationUri"])
-        led_to[route["Properties"]["RouteKey"]] = "Submitter" in uri
+        invokes_submitter[route["Properties"]["RouteKey"]] = "Submitter" in uri
         assert route["Properties"]["AuthorizationType"] == "AWS_IAM"
-    assert {key for key, writes in led_to.items() if writes} == {
+    assert {key for key, is_submission in invokes_submitter.items() if is_submission} == {
         "POST /inferences",
         "PUT /inferences/{inference_id}",
         "PUT /inference",
     }
 
 
-def test_the_sweeper_reads_one_index_and_the_outputs_and_writes_records(template):
+def test_reconcile_can_read_one_index_and_outputs_and_update_records(template):
     actions = allowed(template, RECONCILER)
     assert set(actions) == {
         "logs:CreateLogStream",
@@ -107,7 +107,7 @@ def test_the_sweeper_reads_one_index_and_the_outputs_and_writes_records(template
     assert "/index/by-status" in index
 
 
-def test_the_sweep_is_called_every_five_minutes_and_may_run_as_long(template):
+def test_reconcile_runs_every_five_minutes_for_at_most_five_minutes(template):
     (schedule,) = resources(template, "AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Properties"]["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
@@ -116,27 +116,27 @@ def test_the_sweep_is_called_every_five_minutes_and_may_run_as_long(template):
     assert invoke_config["Properties"]["MaximumRetryAttempts"] == 0
 
 
-def test_the_schedule_and_the_slack_are_settings(submission):
+def test_the_interval_and_the_slack_are_settings(submission):
     (schedule,) = resources(submission, "AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
-    sweep = function(submission, "reconcile")
-    assert sweep["Timeout"] == 60
-    assert sweep["Environment"]["Variables"]["OVERDUE_SLACK_SECONDS"] == "60"
+    reconcile = function(submission, "reconcile")
+    assert reconcile["Timeout"] == 60
+    assert reconcile["Environment"]["Variables"]["OVERDUE_SLACK_SECONDS"] == "60"
 
 
-def test_the_caller_of_the_sweep_may_do_nothing_else(template):
+def test_the_schedule_role_can_only_invoke_reconcile(template):
     (statement,) = [
         each
         for name, policy in resources(template, "AWS::IAM::Policy").items()
-        if "ReconcilerCaller" in name
+        if "ReconcilerScheduleRole" in name
         for each in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
     assert statement["Action"] == "lambda:InvokeFunction"
     assert "Reconcile" in json.dumps(statement["Resource"])
 
 
-def writing(template):
-    """How the routes that write are authorized, and with which scopes."""
+def submission_authorization(template):
+    """Return the authorization type and scopes of the submission routes."""
     return [
         (
             route["Properties"]["AuthorizationType"],
@@ -147,22 +147,22 @@ def writing(template):
     ]
 
 
-def test_a_token_that_may_ask_may_not_submit():
+def test_a_token_cannot_submit_by_default():
     template = synthesised("tokens")["InferenceResults"]
-    assert writing(template) == [("AWS_IAM", None)] * 3
+    assert submission_authorization(template) == [("AWS_IAM", None)] * 3
 
 
-def test_a_token_with_a_scope_of_the_settings_may_submit():
+def test_a_token_with_a_submit_scope_can_submit():
     template = synthesised("tokens", jwt_submit_scopes="submit,admin")["InferenceResults"]
-    assert writing(template) == [("JWT", ["submit", "admin"])] * 3
+    assert submission_authorization(template) == [("JWT", ["submit", "admin"])] * 3
 
 
-def test_scopes_need_an_issuer():
+def test_submit_scopes_require_an_issuer():
     with pytest.raises(SettingsError, match="jwt_issuer: expected"):
         synthesised("default", jwt_submit_scopes="submit")
 
 
-def test_a_limit_of_the_api_holds_both_of_its_functions():
+def test_api_concurrency_applies_to_both_functions():
     template = synthesised("default", api_concurrency="7")["InferenceResults"]
     for handler in ("status_api", "submission_api"):
         assert function(template, handler)["ReservedConcurrentExecutions"] == 7

@@ -1,4 +1,4 @@
-"""What would hurt if it were missing around the summaries."""
+"""The summaries table and summarize in the template."""
 
 import json
 
@@ -20,14 +20,14 @@ def test_the_table_has_the_keys_of_the_contract_and_no_stream(template):
     assert not table.keys() & {"StreamSpecification", "GlobalSecondaryIndexes"}
 
 
-def test_counting_reads_the_stream_of_the_inferences_from_its_beginning(template, mapping):
+def test_summarize_reads_the_stream_from_its_beginning(template, mapping):
     table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "InferencesTable")
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
 
 
-def test_events_name_their_shard(mapping):
-    """Lambda tells it under a tumbling window only, and each shard writes items of its own."""
+def test_stream_events_name_their_shard(mapping):
+    """Lambda names the shard only with a tumbling window; items are keyed by shard."""
     assert mapping["TumblingWindowInSeconds"] > 0
 
 
@@ -35,7 +35,9 @@ def test_a_shard_is_counted_in_order(mapping):
     assert mapping.get("ParallelizationFactor", 1) == 1
 
 
-def test_what_fails_is_halved_and_given_up_while_the_stream_still_has_it(template, mapping):
+def test_failed_batches_are_halved_and_become_dead_letters_while_the_stream_has_them(
+    template, mapping
+):
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRecordAgeInSeconds"] <= 12 * 3600
     assert mapping.get("MaximumRetryAttempts", -1) == -1
@@ -44,17 +46,17 @@ def test_what_fails_is_halved_and_given_up_while_the_stream_still_has_it(templat
     assert destination == {"Fn::GetAtt": [queue, "Arn"]}
 
 
-def test_one_call_gathers_many_results(mapping):
+def test_one_invocation_counts_many_results(mapping):
     assert mapping["BatchSize"] == 1000
     assert mapping["MaximumBatchingWindowInSeconds"] == 5
 
 
-def test_what_expires_is_not_even_delivered(mapping):
-    (wanted,) = mapping["FilterCriteria"]["Filters"]
-    assert json.loads(wanted["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
+def test_deletions_are_filtered_out(mapping):
+    (event_filter,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(event_filter["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
 
 
-def test_counting_may_read_the_stream_and_add_and_nothing_else(template):
+def test_summarize_can_only_read_the_stream_and_update_summaries(template):
     policy = statements(template, "AWS::IAM::Policy", "Summarizer")
     assert sorted(action for each in policy for action in actions(each)) == [
         "dynamodb:DescribeStream",
@@ -68,5 +70,5 @@ def test_counting_may_read_the_stream_and_add_and_nothing_else(template):
         "sqs:SendMessage",
     ]
     table = named(resources(template, "AWS::DynamoDB::GlobalTable"), "SummariesTable")
-    (writing,) = [each for each in policy if "dynamodb:UpdateItem" in actions(each)]
-    assert writing["Resource"] == {"Fn::GetAtt": [table, "Arn"]}
+    (update,) = [each for each in policy if "dynamodb:UpdateItem" in actions(each)]
+    assert update["Resource"] == {"Fn::GetAtt": [table, "Arn"]}

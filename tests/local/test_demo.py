@@ -7,7 +7,7 @@ SENT = Sent(
     inference_id="one",
     endpoint_name="speech",
     body=b"hello",
-    wishes="",
+    custom_attributes="",
     status="Completed",
 )
 RECORD = {
@@ -19,7 +19,7 @@ RECORD = {
 
 
 class FakeClient:
-    """Has the same output for every inference."""
+    """A client that returns the same output for every inference."""
 
     def __init__(self, output=b"hello"):
         self._output = output
@@ -28,13 +28,13 @@ class FakeClient:
         return self._output
 
 
-def differ(output=b"hello", **change):
+def find_differences(output=b"hello", **change):
     record = Inference.from_document(RECORD | change)
     return differences(SENT, {"one": record}, FakeClient(output))
 
 
-def test_a_record_as_sent_has_no_differences():
-    assert differ() == []
+def test_a_matching_record_has_no_differences():
+    assert find_differences() == []
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_a_record_as_sent_has_no_differences():
         ({"custom_attributes": "x"}, ["custom_attributes"]),
     ],
 )
-def test_the_demo_notices_a_record_that_differs(change, found):
-    assert differ(**change) == found
+def test_the_demo_reports_a_record_that_differs(change, found):
+    assert find_differences(**change) == found
 
 
-def test_the_demo_notices_an_output_that_differs():
-    assert differ(b"other") == ["output"]
+def test_the_demo_reports_an_output_that_differs():
+    assert find_differences(b"other") == ["output"]
 
 
-def test_the_demo_notices_a_missing_record():
+def test_the_demo_reports_a_missing_record():
     assert differences(SENT, {}, FakeClient()) == ["no record"]

@@ -17,7 +17,7 @@ def processes(tmp_path):
     processes.stop_all()
 
 
-def test_what_was_started_is_stopped_and_only_that(processes, tmp_path):
+def test_only_started_processes_are_stopped(processes, tmp_path):
     with subprocess.Popen(SLEEP) as foreign:
         processes.start("mine", SLEEP, is_up=lambda: True)
         assert processes.running("mine")
@@ -27,7 +27,7 @@ def test_what_was_started_is_stopped_and_only_that(processes, tmp_path):
         foreign.kill()
 
 
-def test_a_pid_that_belongs_to_another_process_by_now_is_left_alone(processes, tmp_path):
+def test_a_reused_pid_is_not_stopped(processes, tmp_path):
     with subprocess.Popen(SLEEP) as foreign:
         started = psutil.Process(foreign.pid).create_time() - 60
         known = {"mine": {"pid": foreign.pid, "started": started}}
@@ -38,6 +38,6 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_left_alone(processes, t
         foreign.kill()
 
 
-def test_a_process_that_ends_at_once_is_an_error_that_names_its_log(processes):
-    with pytest.raises(StartError, match=r"broken did not come up; see .*broken\.log"):
+def test_a_process_that_exits_at_once_raises_an_error_with_its_log(processes):
+    with pytest.raises(StartError, match=r"broken did not start; see .*broken\.log"):
         processes.start("broken", [sys.executable, "-c", "1/0"], is_up=lambda: False)

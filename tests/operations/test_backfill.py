@@ -1,4 +1,4 @@
-"""The command `backfill` on moto's S3 and DynamoDB."""
+"""The command `backfill`, on moto's S3 and DynamoDB."""
 
 import json
 import os
@@ -26,12 +26,13 @@ from inference_results.domain.record.location import Location
 from inference_results.domain.record.order import event_order
 from inference_results.domain.record.result import Output, Result
 from inference_results.operations.backfill import RecordingOptions, TableBackfill
+from tests.cli.terminal import use_terminal
 
 BUCKET = "customer-outputs"
 PREFIX = f"s3://{BUCKET}/async/"
 SHARDS = 4
 NOON = "2026-01-01T12:00:00.000Z"
-# Objects of these tests have just been written.
+# The objects of these tests were just written.
 NOW = ("--since", "1h", "--until", "2100-01-01T00:00:00Z")
 
 
@@ -53,7 +54,7 @@ def put(s3):
 
 @pytest.fixture
 def items(table_name):
-    """What the table holds, by location."""
+    """Return a function that reads the table's items, by location."""
 
     def items():
         found = boto3.resource("dynamodb").Table(table_name).scan()["Items"]
@@ -64,7 +65,7 @@ def items(table_name):
 
 @pytest.fixture
 def recorded(table_name):
-    """A record of a notification that points to an object."""
+    """Return a function that records a notification about an object."""
 
     def recorded(name: str) -> None:
         order = event_order(event_time=NOON, status="Completed", location=None, digest="a")
@@ -102,17 +103,15 @@ def run(table_name, s3, monkeypatch):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Both streams are terminals to the commands."""
-    for module in ("terminal", "tables", "backfill_output"):
-        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
+    use_terminal(monkeypatch)
 
 
-def figures(result: Result) -> dict[str, int]:
+def totals(result: Result) -> dict[str, int]:
     pairs = (line.split("\t") for line in result.stdout.splitlines())
     return {name: int(number) for name, number in pairs}
 
 
-# What is recorded
+# Records
 
 
 def test_outputs_without_a_record_are_recorded_and_found_again(
@@ -123,7 +122,7 @@ def test_outputs_without_a_record_are_recorded_and_found_again(
     recorded("known")
     result = run()
     assert (result.exit_code, result.stderr) == (0, "")
-    assert figures(result) == {"listed": 4, "already_recorded": 1, "recorded": 2, "skipped": 1}
+    assert totals(result) == {"listed": 4, "already_recorded": 1, "recorded": 2, "skipped": 1}
     location = f"{PREFIX}a b+c%20d#e?f.out"
     found = items()[location]
     assert (found["source"], found["status"], found["endpoint_name"]) == (
@@ -142,11 +141,11 @@ def test_a_second_run_records_nothing_and_changes_nothing(run, put, items):
     put("a", "b")
     run()
     before = items()
-    assert figures(run()) == {"listed": 2, "already_recorded": 2, "recorded": 0, "skipped": 0}
+    assert totals(run()) == {"listed": 2, "already_recorded": 2, "recorded": 0, "skipped": 0}
     assert items() == before
 
 
-def test_a_record_begins_when_the_object_was_written_and_is_kept_from_now_on(run, put, items, s3):
+def test_a_record_has_the_time_of_the_object_and_expires_after_the_retention(run, put, items, s3):
     put("a")
     run("--endpoint", "speech", "--retention-days", "7")
     written = s3.head_object(Bucket=BUCKET, Key="async/a")["LastModified"]
@@ -157,35 +156,35 @@ def test_a_record_begins_when_the_object_was_written_and_is_kept_from_now_on(run
     assert abs(expires_at - datetime.now(UTC) - timedelta(days=7)) < timedelta(minutes=5)
 
 
-def test_the_endpoint_may_stand_before_the_command(run, put, items):
+def test_the_endpoint_can_be_set_before_the_command(run, put, items):
     put("a")
     run(before=["--endpoint", "speech"])
     assert {item["endpoint_name"] for item in items().values()} == {"speech"}
 
 
-def test_the_output_that_was_listed_is_linked_to_and_no_other(run, put, items, table_name):
+def test_only_the_listed_version_of_an_output_can_be_downloaded(run, put, items, table_name):
     put("a")
     run()
     (found,) = items().values()
     backend = TableBackend(table_name, shards=SHARDS)
-    assert isinstance(backend.reply(GetOutput(found["inference_id"])), OutputLink)
+    assert isinstance(backend.send(GetOutput(found["inference_id"])), OutputLink)
     put("a", body=b"another")
-    assert isinstance(backend.reply(GetOutput(found["inference_id"])), OutputRemoved)
+    assert isinstance(backend.send(GetOutput(found["inference_id"])), OutputRemoved)
     backend.close()
 
 
-def test_an_output_of_the_last_hour_is_left_to_its_notification(run, put, items, table_name):
+def test_outputs_of_the_last_hour_are_skipped(run, put, items, table_name):
     put("a")
     env = {"INFERENCE_RESULTS_TABLE": table_name, "INFERENCE_RESULTS_SHARDS": str(SHARDS)}
     arguments = ["backfill", "--prefix", PREFIX, "--since", "7d"]
     result = CliRunner().invoke(app, arguments, env=env)
-    assert figures(result) == {"listed": 1, "already_recorded": 0, "recorded": 0, "skipped": 1}
+    assert totals(result) == {"listed": 1, "already_recorded": 0, "recorded": 0, "skipped": 1}
 
 
-# Parts of it
+# Dry runs and partial runs
 
 
-def test_a_dry_run_shows_what_would_be_recorded_and_writes_nothing(run, put, recorded, items):
+def test_a_dry_run_prints_what_would_be_recorded_and_writes_nothing(run, put, recorded, items):
     put("known", "tab\there", body=b"0123456789")
     recorded("known")
     before = items()
@@ -198,7 +197,7 @@ def test_a_dry_run_shows_what_would_be_recorded_and_writes_nothing(run, put, rec
     assert items() == before
 
 
-def test_a_dry_run_in_json_gives_the_location_exactly_and_the_id_to_come(run, put, items):
+def test_a_dry_run_in_json_has_the_exact_location_and_the_future_id(run, put, items):
     put("ä\t1")
     (line,) = run("--dry-run", "--json").stdout.splitlines()
     document = json.loads(line)
@@ -210,7 +209,7 @@ def test_a_dry_run_in_json_gives_the_location_exactly_and_the_id_to_come(run, pu
     assert found["event_time"] == document["last_modified"]
 
 
-def test_the_figures_in_json_are_one_object(run, put):
+def test_the_totals_in_json_are_one_object(run, put):
     put("a", "b")
     result = run("--json")
     assert json.loads(result.stdout) == {
@@ -222,20 +221,20 @@ def test_the_figures_in_json_are_one_object(run, put):
     }
 
 
-def test_parts_by_limit_and_key_make_the_whole(run, put, items):
+def test_a_run_stops_at_the_limit_and_resumes_after_a_key(run, put, items):
     put("a", "b c", "d", "e")
     first = run("--limit", "2", "--json")
     assert first.stderr == (
-        "the limit is reached (listed 2, already recorded 0, recorded 2, skipped 0):"
-        " go on with --start-after 'async/b c'\n"
+        "reached the limit (listed 2, already recorded 0, recorded 2, skipped 0):"
+        " continue with --start-after 'async/b c'\n"
     )
     assert len(items()) == 2
     second = run("--start-after", json.loads(first.stdout)["last_key"])
-    assert (figures(second)["listed"], figures(second)["recorded"], second.stderr) == (2, 2, "")
+    assert (totals(second)["listed"], totals(second)["recorded"], second.stderr) == (2, 2, "")
     assert len(items()) == 4
 
 
-def test_a_limit_beyond_the_last_object_is_not_reached(run, put):
+def test_a_limit_that_is_not_reached_is_not_mentioned(run, put):
     put("a")
     assert run("--limit", "2").stderr == ""
 
@@ -243,7 +242,7 @@ def test_a_limit_beyond_the_last_object_is_not_reached(run, put):
 # On a terminal
 
 
-def test_on_a_terminal_the_figures_are_a_line_and_the_bar_goes_to_the_other_stream(
+def test_on_a_terminal_the_totals_are_one_line_and_the_progress_bar_is_on_stderr(
     run, put, terminal
 ):
     put("a", "b")
@@ -252,33 +251,33 @@ def test_on_a_terminal_the_figures_are_a_line_and_the_bar_goes_to_the_other_stre
     assert "listing objects" in result.stderr
 
 
-def test_a_dry_run_on_a_terminal_steers_nothing_by_a_key(run, put, terminal):
+def test_keys_cannot_control_the_terminal(run, put, terminal):
     put("[red]x[/] \x1b[2J")
     stdout = run("--dry-run").stdout
     assert "\x1b[2J" not in stdout
     assert rf"{PREFIX}[red]x[/] \x1b[2J" in stdout
 
 
-# What is refused
+# Invalid usage
 
 
-def test_an_api_is_of_no_use(run):
+def test_backfill_requires_a_table(run):
     result = run(env={"INFERENCE_RESULTS_API_URL": "https://api.example"})
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "--table" in result.stderr
 
 
-def test_the_table_is_taken_where_an_api_is_set_too(run, put, table_name):
+def test_backfill_uses_the_table_even_if_an_api_is_set(run, put, table_name):
     put("a")
     env = {
         "INFERENCE_RESULTS_TABLE": table_name,
         "INFERENCE_RESULTS_SHARDS": str(SHARDS),
         "INFERENCE_RESULTS_API_URL": "https://api.example",
     }
-    assert figures(run(env=env))["recorded"] == 1
+    assert totals(run(env=env))["recorded"] == 1
 
 
-def test_a_table_without_its_shards_is_refused(run, table_name):
+def test_a_table_requires_its_number_of_shards(run, table_name):
     result = run(env={"INFERENCE_RESULTS_TABLE": table_name})
     assert (result.exit_code, "--shards" in result.stderr) == (2, True)
 
@@ -298,86 +297,89 @@ def test_a_table_without_its_shards_is_refused(run, table_name):
         ["--endpoint", "a#b"],
     ],
 )
-def test_a_wrong_call_ends_with_2_and_writes_nothing(run, put, items, options):
+def test_invalid_usage_exits_with_2_and_writes_nothing(run, put, items, options):
     put("a")
     result = run(*options)
     assert (result.exit_code, result.stdout, items()) == (2, "", {})
     assert "Traceback" not in result.stderr
 
 
-def test_a_table_that_does_not_exist_is_told_in_one_line(run):
+def test_a_missing_table_is_reported_in_one_line(run):
     result = run(before=["--table", "none"])
-    assert (result.exit_code, result.stderr) == (2, "table: there is no such table\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "table: no table with this name in this account and region\n",
+    )
 
 
-def test_a_bucket_that_may_not_be_listed_is_told_before_the_table_is_read(run, monkeypatch):
+def test_a_missing_bucket_is_reported_before_the_table_is_read(run, monkeypatch):
     scanned = []
     monkeypatch.setattr(TableBackfill, "recorded_locations", lambda self: scanned.append("scan"))
     result = run("--prefix", "s3://no-such-bucket/")
-    assert (result.exit_code, result.stderr) == (2, "prefix: there is no such bucket\n")
+    assert (result.exit_code, result.stderr) == (2, "prefix: no bucket with this name exists\n")
     assert scanned == []
 
 
-# Stopped half way
+# Interrupted runs
 
 
-def stopping(monkeypatch, after: int, stop) -> None:
-    """Calls `stop` in place of a write, once so many were made."""
+def stop_after(monkeypatch, writes: int, stop) -> None:
+    """Call `stop` before the write that follows so many others."""
     record = ResultStore.record
-    left = iter(range(after))
+    remaining = iter(range(writes))
 
     def limited(self, outcome):
-        if next(left, None) is None:
+        if next(remaining, None) is None:
             stop()
         return record(self, outcome)
 
     monkeypatch.setattr(ResultStore, "record", limited)
-    monkeypatch.setattr("inference_results.operations.backfill.WRITES_SIDE_BY_SIDE", 1)
+    monkeypatch.setattr("inference_results.operations.backfill.CONCURRENT_WRITES", 1)
 
 
-def refuse():
-    answer = {
+def deny():
+    response = {
         "Error": {"Code": "AccessDeniedException"},
         "ResponseMetadata": {"HTTPStatusCode": 400},
     }
-    raise ClientError(answer, "UpdateItem")
+    raise ClientError(response, "UpdateItem")
 
 
-def test_an_error_half_way_tells_where_to_go_on_and_what_was_written_stays(
+def test_after_an_error_the_last_key_is_printed_and_written_records_stay(
     run, put, items, monkeypatch
 ):
     put("a", "b", "c", "d")
     with monkeypatch.context() as patch:
-        stopping(patch, 2, refuse)
+        stop_after(patch, 2, deny)
         result = run()
     assert (result.exit_code, result.stdout) == (5, "")
-    place, error = result.stderr.splitlines()
-    assert place.endswith("recorded 2, skipped 0): go on with --start-after async/b")
-    assert error.startswith("UpdateItem: not allowed")
+    advice, error = result.stderr.splitlines()
+    assert advice.endswith("recorded 2, skipped 0): continue with --start-after async/b")
+    assert error.startswith("UpdateItem: access denied")
     assert len(items()) == 2
-    assert figures(run("--start-after", "async/b"))["recorded"] == 2
-    assert figures(run())["already_recorded"] == 4
+    assert totals(run("--start-after", "async/b"))["recorded"] == 2
+    assert totals(run())["already_recorded"] == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_half_way_ends_with_130_and_tells_where_to_go_on(
+def test_after_a_signal_the_exit_code_is_130_and_the_last_key_is_printed(
     run, put, items, monkeypatch, number
 ):
     put("a", "b", "c", "d")
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        stopping(patch, 2, lambda: os.kill(os.getpid(), number))
+        stop_after(patch, 2, lambda: os.kill(os.getpid(), number))
         result = run("--start-after", "async/")
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "go on with --start-after async/" in result.stderr
+    assert "continue with --start-after async/" in result.stderr
     assert signal.getsignal(signal.SIGTERM) is before
     run()
     assert len(items()) == 4
 
 
-def test_what_ends_before_anything_was_listed_leads_back_to_where_it_began(run, monkeypatch):
+def test_an_interrupted_scan_resumes_at_the_original_key(run, monkeypatch):
     monkeypatch.setattr(TableBackfill, "recorded_locations", lambda self: interrupted())
-    assert "go on" not in run().stderr
+    assert "continue" not in run().stderr
     assert "--start-after async/m" in run("--start-after", "async/m").stderr
 
 
@@ -386,38 +388,38 @@ def interrupted():
     yield
 
 
-# What goes wrong, told
+# Errors
 
 
-def aws_refuses(code):
+def aws_error(code):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {}}, "Scan")
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "expected"),
     [
-        (aws_refuses("AccessDenied"), NotAuthorized),
-        (aws_refuses("ExpiredTokenException"), NotAuthorized),
-        (aws_refuses("NoSuchBucket"), InvalidRequest),
-        (aws_refuses("ValidationException"), InvalidRequest),
-        (aws_refuses("SomethingNew"), UnexpectedResponse),
+        (aws_error("AccessDenied"), NotAuthorized),
+        (aws_error("ExpiredTokenException"), NotAuthorized),
+        (aws_error("NoSuchBucket"), InvalidRequest),
+        (aws_error("ValidationException"), InvalidRequest),
+        (aws_error("SomethingNew"), UnexpectedResponse),
         (NoCredentialsError(), NotAuthorized),
         (Unavailable("dynamodb", "ThrottlingException"), Unavailable),
     ],
 )
-def test_what_aws_refuses_is_told_as_by_the_client(table_name, monkeypatch, raised, told):
-    class Refused:
+def test_aws_errors_are_translated_as_in_the_client(table_name, monkeypatch, raised, expected):
+    class Failing:
         def __iter__(self):
             raise raised
 
     with TableBackfill(table_name, shards=SHARDS) as backfill:
-        monkeypatch.setattr(backfill, "_locations", Refused())
-        with pytest.raises(told) as error:
+        monkeypatch.setattr(backfill, "_locations", Failing())
+        with pytest.raises(expected) as error:
             list(backfill.recorded_locations())
-    assert type(error.value) is told
+    assert type(error.value) is expected
 
 
 @pytest.mark.parametrize("name", ["", "a#b", "a b", "x" * 64, "ä"])
-def test_what_no_endpoint_is_named_is_refused(name):
+def test_an_invalid_endpoint_name_is_rejected(name):
     with pytest.raises(InvalidRequest, match="endpoint"):
         RecordingOptions(endpoint_name=name, retention=timedelta(days=1))

@@ -1,4 +1,4 @@
-"""Two writers that go from one call to AWS to the next, each when a schedule says so."""
+"""Two writers that stop before each AWS call and continue on a schedule."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,13 +9,13 @@ from typing import Any, Final, Self, TypeAlias
 Turn: TypeAlias = tuple[int, ...]
 
 TURNS: Final[tuple[Turn, ...]] = ((0,), (1,), (0, 1))
-"""Which writers make their next call. If both do, AWS decides which is first."""
+"""The writers that make their next call. If both do, AWS decides which one comes first."""
 
 _TIMEOUT_SECONDS: Final = 30
 
 
 class TwoWriters:
-    """Each with a boto3 client of its own, which stops before every call."""
+    """Two threads, each with its own boto3 client, which stops before every call."""
 
     def __init__(self, clients: Sequence[Any]) -> None:
         self._pool = ThreadPoolExecutor(len(clients))
@@ -28,53 +28,52 @@ class TwoWriters:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def run(self, works: Sequence[Callable[[], None]], schedule: Iterable[Turn]) -> None:
-        """Until both have ended; after the schedule their calls are made at the same time."""
-        assert not self._is_running, "an earlier race did not end: that is the failure to look at"
+    def run(self, tasks: Sequence[Callable[[], None]], schedule: Iterable[Turn]) -> None:
+        """Run both tasks to their end. After the schedule, both writers call at the same time."""
+        assert not self._is_running, "an earlier race did not end: look at its failure first"
         self._is_running = True
-        for writer, work in zip(self._writers, works, strict=True):
-            writer.start(self._pool.submit(work))
+        for writer, task in zip(self._writers, tasks, strict=True):
+            writer.start(self._pool.submit(task))
         turns = chain(schedule, repeat(TURNS[-1]))
         while any(writer.is_running for writer in self._writers):
-            chosen = [self._writers[each] for each in next(turns)]
-            going = [writer for writer in chosen if writer.is_running]
-            for writer in going:
-                writer.go()
-            for writer in going:
+            scheduled = [self._writers[each] for each in next(turns)]
+            running = [writer for writer in scheduled if writer.is_running]
+            for writer in running:
+                writer.resume()
+            for writer in running:
                 writer.wait()
         self._is_running = False
-        failed = [error for writer in self._writers if (error := writer.error())]
-        if failed:
-            raise failed[0]
+        errors = [error for writer in self._writers if (error := writer.error())]
+        if errors:
+            raise errors[0]
 
 
 class _Writer:
     def __init__(self, client: Any) -> None:
-        self._may_go = Semaphore(0)
-        self._stands = Semaphore(0)
+        self._resumed = Semaphore(0)
+        self._stopped = Semaphore(0)
         client.meta.events.register("before-call", self._stop)
 
-    def start(self, work: Future[None]) -> None:
-        self._work = work
+    def start(self, task: Future[None]) -> None:
+        self._task = task
         self.is_running = True
-        work.add_done_callback(self._ended)
+        task.add_done_callback(self._ended)
         self.wait()
 
-    def go(self) -> None:
-        self._may_go.release()
+    def resume(self) -> None:
+        self._resumed.release()
 
     def wait(self) -> None:
-        """Until it stands before its next call, or has ended."""
-        assert self._stands.acquire(timeout=_TIMEOUT_SECONDS)
+        """Wait until the writer stops before its next call, or has ended."""
+        assert self._stopped.acquire(timeout=_TIMEOUT_SECONDS)
 
     def error(self) -> BaseException | None:
-        """What its work raised."""
-        return self._work.exception()
+        return self._task.exception()
 
     def _stop(self, **_: Any) -> None:
-        self._stands.release()
-        assert self._may_go.acquire(timeout=_TIMEOUT_SECONDS)
+        self._stopped.release()
+        assert self._resumed.acquire(timeout=_TIMEOUT_SECONDS)
 
     def _ended(self, _: Future[None]) -> None:
         self.is_running = False
-        self._stands.release()
+        self._stopped.release()

@@ -1,4 +1,4 @@
-"""Two writers of one record, against conditional writes that are atomic, and a reference."""
+"""Two writers of one record on the embedded AWS, whose conditional writes are atomic."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,48 +25,49 @@ from tests.writing import (
     KEY,
     NOTES,
     PRECEDENCE,
-    Event,
+    Reconciliation,
     Registration,
     Result,
-    Sweep,
+    Write,
     Writer,
-    expected,
-    found,
+    actual_record,
+    expected_record,
     last_registration,
+    reconciled,
     results,
     submitted_at,
-    swept,
 )
 
 INVOCATIONS = st.integers(0, 1)
-EVENTS = (
+WRITES = (
     st.builds(Registration, INVOCATIONS, NOTES, st.sampled_from(["", "x", "y"]))
     | results(INVOCATIONS)
-    | st.builds(Sweep, st.booleans())
+    | st.builds(Reconciliation, st.booleans())
 )
 
 
 @st.composite
-def rounds(draw: st.DrawFn) -> tuple[list[Event], list[Event], list[Turn]]:
-    """What each writer does, of events that are few, so that many are done twice."""
-    events = draw(st.lists(EVENTS, min_size=2, max_size=4))
-    of_one = st.lists(st.sampled_from(events), min_size=1, max_size=2)
-    return draw(of_one), draw(of_one), draw(st.lists(st.sampled_from(TURNS), max_size=8))
+def rounds(draw: st.DrawFn) -> tuple[list[Write], list[Write], list[Turn]]:
+    """The writes of each writer and a schedule. Few different writes, so many are duplicates."""
+    writes = draw(st.lists(WRITES, min_size=2, max_size=4))
+    of_one_writer = st.lists(st.sampled_from(writes), min_size=1, max_size=2)
+    schedule = st.lists(st.sampled_from(TURNS), max_size=8)
+    return draw(of_one_writer), draw(of_one_writer), draw(schedule)
 
 
-def work(writer: Writer, events: Sequence[Event]) -> Callable[[], None]:
-    def work() -> None:
-        for each in events:
-            # That the token is one of an invocation before the last.
+def task(writer: Writer, writes: Sequence[Write]) -> Callable[[], None]:
+    def task() -> None:
+        for each in writes:
+            # Raised for a token of an invocation before the last one.
             with suppress(InvalidParameter):
                 writer.write(each)
 
-    return work
+    return task
 
 
 @dataclass(frozen=True)
 class Race:
-    """The record, and who writes it: two who race, and one who is alone."""
+    """A record, two writers that race, and one that writes alone."""
 
     client: Any
     table_name: str
@@ -74,12 +75,12 @@ class Race:
     alone: Writer
     two: TwoWriters
 
-    def begin(self) -> None:
+    def delete_record(self) -> None:
         self.client.delete_item(TableName=self.table_name, Key=KEY)
 
-    def found(self) -> dict[str, Any]:
-        answer = self.client.get_item(TableName=self.table_name, Key=KEY, ConsistentRead=True)
-        return found(from_item(answer.get("Item", {})))
+    def record(self) -> dict[str, Any]:
+        response = self.client.get_item(TableName=self.table_name, Key=KEY, ConsistentRead=True)
+        return actual_record(from_item(response.get("Item", {})))
 
 
 @pytest.fixture(scope="module")
@@ -96,40 +97,42 @@ def race(template, tmp_path_factory):
             with TwoWriters(clients[:2]) as two:
                 yield Race(clients[2], name, (one, other), alone, two)
             for client in clients:
-                client.close()  # or MiniStack waits for them when it is to end
+                client.close()  # otherwise MiniStack waits for them when it stops
         finally:
             processes.stop_all()
 
 
-def result(seconds: int, status: str = "Completed", *, readable: bool = True) -> Result:
-    moment = timestamp(submitted_at(0) + timedelta(seconds=seconds))
-    return Result(moment, PRECEDENCE[status], status, 0, names_its_place=True, readable=readable)
+def result(seconds: int, status: str = "Completed", *, is_readable: bool = True) -> Result:
+    time = timestamp(submitted_at(0) + timedelta(seconds=seconds))
+    return Result(time, PRECEDENCE[status], status, 0, has_location=True, is_readable=is_readable)
 
 
 REGISTERED = ([Registration(0, "a")], [Registration(0, "a")], [])
-UNREAD = ([result(5, readable=False)], [result(5, readable=False)], [])
+UNREAD = ([result(5, is_readable=False)], [result(5, is_readable=False)], [])
+FINDS_OUTPUT = Reconciliation(finds_output=True)
 
 
 @effort(short=50, long=1_000)
-@example([REGISTERED, ([Sweep()], [result(5)], [(0,), (1,)])])
-@example([REGISTERED, ([Sweep(finds=True)], [result(5, "Failed")], [(0,), (1,)])])
-@example([UNREAD, ([Sweep(finds=True)], [result(6, "Failed")], [(0,), (0,), (1,)])])
+@example([REGISTERED, ([Reconciliation()], [result(5)], [(0,), (1,)])])
+@example([REGISTERED, ([FINDS_OUTPUT], [result(5, "Failed")], [(0,), (1,)])])
+@example([UNREAD, ([FINDS_OUTPUT], [result(6, "Failed")], [(0,), (0,), (1,)])])
 @given(st.lists(rounds(), min_size=2, max_size=4))
-def test_two_writers_in_any_interleaving_leave_what_the_reference_says(race, several):
-    race.begin()
-    told: list[Event] = []
-    invocation, began = None, 0
-    for *events, schedule in several:
-        race.two.run(list(map(work, race.racing, events)), schedule)
-        before = len(told)
-        told += [*events[0], *events[1]]
-        record, last = expected(told), last_registration(told)
+def test_two_racing_writers_leave_the_record_of_the_model(race, several):
+    race.delete_record()
+    written: list[Write] = []
+    invocation, registered_at = None, 0
+    for *writes, schedule in several:
+        race.two.run(list(map(task, race.racing, writes)), schedule)
+        before = len(written)
+        written += [*writes[0], *writes[1]]
+        record, last = expected_record(written), last_registration(written)
         if last and last.invocation != invocation:
-            invocation, began = last.invocation, before
-        # Of what is in progress, a sweep before it was registered is none; one that is overtaken
-        # may do nothing.
-        since = told[began:] if record["status"] == "InProgress" else told
-        admitted = [record, *(swept(record, each) for each in since if isinstance(each, Sweep))]
-        assert race.found() in admitted
-    race.alone.write(Sweep())
-    assert race.found() in [swept(each) for each in admitted]
+            invocation, registered_at = last.invocation, before
+        # Reconciliation before the registration does not end the record. Later, a concurrent write
+        # can overtake it, and then it may have no effect.
+        since = written[registered_at:] if record["status"] == "InProgress" else written
+        reconciliations = [each for each in since if isinstance(each, Reconciliation)]
+        allowed = [record, *(reconciled(record, each) for each in reconciliations)]
+        assert race.record() in allowed
+    race.alone.write(Reconciliation())
+    assert race.record() in [reconciled(each) for each in allowed]

@@ -1,4 +1,4 @@
-"""The tests that documents name beside their claims are there."""
+"""The tests that documents cite as evidence exist."""
 
 import ast
 import re
@@ -8,17 +8,17 @@ import pytest
 from tests.synthesis import ROOT
 
 DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
-CLAIMING = [each for each in DOCUMENTS if each.name in {"security.md", "reliability.md"}]
-NAMING = [each for each in DOCUMENTS if "`tests/" in each.read_text()]
+WITH_PROMISES = [each for each in DOCUMENTS if each.name in {"security.md", "reliability.md"}]
+CITING_TESTS = [each for each in DOCUMENTS if "`tests/" in each.read_text()]
 
 
-def named_tests(document):
-    """`tests/folder/test_file.py::test_name`: the file and the name, of each in backticks."""
-    return [each.partition("::")[::2] for each in re.findall(r"`(tests/[^`]*::[^`]*)`", document)]
+def cited_tests(text):
+    """Return the file and name of each `tests/folder/test_file.py::test_name` in backticks."""
+    return [each.partition("::")[::2] for each in re.findall(r"`(tests/[^`]*::[^`]*)`", text)]
 
 
-def run_by_pytest(file):
-    """What pytest runs of a file, at its top: functions, classes, and what is assigned to one."""
+def collected_names(file):
+    """Return the top-level names that pytest collects: functions, classes and assignments."""
     names = set()
     for node in ast.parse(file.read_text()).body:
         match node:
@@ -29,26 +29,28 @@ def run_by_pytest(file):
     return {each for each in names if re.match("test|Test", each)}
 
 
-@pytest.mark.parametrize("document", NAMING, ids=lambda each: each.stem)
-def test_every_test_that_a_document_names_exists(document):
+@pytest.mark.parametrize("document", CITING_TESTS, ids=lambda each: each.stem)
+def test_every_cited_test_exists(document):
     missing = [
         f"{file}::{name}"
-        for file, name in named_tests(document.read_text())
-        if not (ROOT / file).is_file() or name not in run_by_pytest(ROOT / file)
+        for file, name in cited_tests(document.read_text())
+        if not (ROOT / file).is_file() or name not in collected_names(ROOT / file)
     ]
     assert missing == []
 
 
-@pytest.mark.parametrize("document", CLAIMING, ids=lambda each: each.stem)
-def test_a_document_of_claims_names_tests(document):
-    assert named_tests(document.read_text())
+@pytest.mark.parametrize("document", WITH_PROMISES, ids=lambda each: each.stem)
+def test_a_document_with_promises_cites_tests(document):
+    assert cited_tests(document.read_text())
 
 
-def test_a_test_that_is_not_there_is_missed(tmp_path):
-    """Whatever else stands in the file under that name."""
+def test_only_names_that_pytest_collects_count(tmp_path):
     file = tmp_path / "test_file.py"
     file.write_text("def test_one(): ...\ndef helper(): ...\nTestTwo = object\n# def test_three")
-    assert run_by_pytest(file) == {"test_one", "TestTwo"}
-    assert named_tests("As `tests/a/b.py::test_one` says, and `tests/c.py` not.") == [
+    assert collected_names(file) == {"test_one", "TestTwo"}
+
+
+def test_only_citations_with_a_test_name_count():
+    assert cited_tests("See `tests/a/b.py::test_one`, and `tests/c.py`.") == [
         ("tests/a/b.py", "test_one")
     ]

@@ -1,4 +1,4 @@
-"""What is installed is what was locked, and no file holds a secret."""
+"""Every dependency is locked with a hash, and no file contains a secret."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from detect_secrets.plugins.base import RegexBasedDetector
 from tests.synthesis import ROOT
 
 _LOCKED = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.!+-]+( ; [^;]+?)?( --hash=sha256:[0-9a-f]{64})+")
-# Not those that judge names and entropy: they take longest, and find what tests make up. In the
-# code ruff's S105 to S107 look for passwords.
+# Without the detectors of suspicious names and entropy: they are slow, and report test data. Ruff's
+# S105 to S107 detect passwords in code.
 _DETECTORS = [
     detector()
     for detector in get_mapping_from_secret_type_to_class().values()
@@ -22,7 +22,7 @@ _DETECTORS = [
 
 
 def _files() -> list[Path]:
-    """Known to git, or about to be."""
+    """List tracked files, and new files that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -38,11 +38,11 @@ FILES = _files()
 LOCKS = [path for path in FILES if re.fullmatch(r"requirements.*\.txt", path.name)]
 
 
-def _secrets(text: str) -> set[str]:
+def _find_secrets(text: str) -> set[str]:
     return {each.secret_type for each in _DETECTORS for _ in each.analyze_string(text)}
 
 
-def _not_locked(requirements: str) -> list[str]:
+def _unlocked(requirements: str) -> list[str]:
     lines = re.sub(r" *\\\n *", " ", requirements).splitlines()
     return [line for line in lines if not _LOCKED.fullmatch(line)]
 
@@ -52,7 +52,7 @@ def test_every_requirement_is_pinned_and_hashed(lock):
     requirements = lock.read_text()
 
     assert requirements
-    assert not _not_locked(requirements)
+    assert not _unlocked(requirements)
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_every_requirement_is_pinned_and_hashed(lock):
         f"boto3 @ https://example.com/boto3.whl \\\n    --hash=sha256:{'0' * 64}",
     ],
 )
-def test_a_requirement_without_a_version_or_a_hash_is_not_locked(requirement):
-    assert _not_locked(requirement)
+def test_a_requirement_without_a_version_or_hash_is_reported(requirement):
+    assert _unlocked(requirement)
 
 
-def test_what_is_required_is_locked():
-    required = [path for path in FILES if re.fullmatch(r"requirements.*\.in", path.name)]
+def test_every_requirements_file_has_a_lock_file():
+    sources = [path for path in FILES if re.fullmatch(r"requirements.*\.in", path.name)]
 
-    assert required
-    assert {path.with_suffix(".txt") for path in required} == set(LOCKS)
+    assert sources
+    assert {path.with_suffix(".txt") for path in sources} == set(LOCKS)
 
 
-def test_every_package_of_node_has_its_hash():
+def test_every_node_package_has_a_hash():
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     installed = {name: package for name, package in packages.items() if name}
 
@@ -84,27 +84,27 @@ def test_every_package_of_node_has_its_hash():
     assert all(each["integrity"].startswith("sha512-") for each in installed.values())
 
 
-def test_packages_of_node_come_from_the_registry_of_whoever_installs_them():
+def test_the_node_lock_file_names_no_registry():
     assert '"resolved"' not in (ROOT / "package-lock.json").read_text()
 
 
-def test_nothing_is_installed_without_a_hash():
+def test_the_makefile_installs_only_hashed_packages():
     makefile = (ROOT / "Makefile").read_text()
     commands = re.findall(r"(?:pip (?:install|sync)|npm (?:ci|install)) .*", makefile)
 
     assert commands
     for command in commands:
-        ours = "--no-deps" in command and command.endswith("--editable .")
-        assert ours or "--require-hashes" in command or command.startswith("npm ci ")
+        own_package = "--no-deps" in command and command.endswith("--editable .")
+        assert own_package or "--require-hashes" in command or command.startswith("npm ci ")
 
 
-def test_no_file_holds_a_secret():
-    found = {}
+def test_no_file_contains_a_secret():
+    secrets_by_file = {}
     for path in set(FILES) - set(LOCKS):
-        if secrets := _secrets(path.read_text(errors="replace")):
-            found[str(path.relative_to(ROOT))] = secrets
+        if secrets := _find_secrets(path.read_text(errors="replace")):
+            secrets_by_file[str(path.relative_to(ROOT))] = secrets
 
-    assert not found
+    assert not secrets_by_file
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_no_file_holds_a_secret():
     ],
     ids=["access key", "private key", "password in a URL"],
 )
-def test_a_secret_is_seen_wherever_it_stands(secret):
-    assert _secrets(f"# a file\n\nvalue: {secret}\n")
+def test_a_secret_is_found_anywhere_in_a_file(secret):
+    assert _find_secrets(f"# a file\n\nvalue: {secret}\n")

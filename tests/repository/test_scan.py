@@ -11,7 +11,7 @@ ACCEPTED = Accepted(
 KNOWN = Finding("default", "unencrypted", "Stack/Queue")
 
 
-def test_what_was_accepted_is_no_difference():
+def test_an_accepted_finding_is_not_reported():
     assert not list(differences([KNOWN], [ACCEPTED]))
 
 
@@ -22,18 +22,18 @@ def test_what_was_accepted_is_no_difference():
         KNOWN._replace(resource="Stack/OtherQueue"),
         KNOWN._replace(variant="customer keys"),
     ],
-    ids=["rule", "resource", "in the variant that settles it"],
+    ids=["rule", "resource", "in the variant that fixes it"],
 )
-def test_a_finding_that_nobody_accepted_is_new(new):
+def test_a_finding_that_is_not_accepted_is_reported_as_new(new):
     (difference,) = differences([KNOWN, new], [ACCEPTED])
 
     assert difference.startswith("new")
 
 
-def test_an_accepted_finding_that_is_found_no_more_is_gone():
+def test_an_accepted_finding_that_no_longer_occurs_is_reported_as_gone():
     assert list(differences([], [ACCEPTED])) == ["gone: unencrypted Stack/Queue"]
 
 
-def test_nothing_is_accepted_without_a_reason():
-    with pytest.raises(ValueError, match="no reason"):
+def test_an_accepted_finding_needs_a_reason():
+    with pytest.raises(ValueError, match="expected a reason"):
         Accepted(rules=["unencrypted"], reason=" ", resources=["Stack/Queue"])

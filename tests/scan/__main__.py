@@ -1,9 +1,9 @@
-"""The stacks under checkov and cdk-nag's Serverless and NIST 800-53 packs.
+"""Scans the stacks with checkov and cdk-nag's Serverless and NIST 800-53 packs.
 
-Most of what these find is a matter of choice. accepted.yaml says what was chosen, and why; a
-finding that does not stand there, and one that stands there and is found no more, fail.
+Many of their rules are optional. accepted.yaml lists the accepted findings with reasons. The scan
+fails for a finding that is not listed, and for a listed one that no longer occurs.
 
-Run by `make scan`: `python -m tests.scan`.
+`make scan` runs this as `python -m tests.scan`.
 """
 
 import json
@@ -37,7 +37,9 @@ def main() -> int:
     sys.stdout.writelines(f"{each}\n" for each in differing)
     sys.stdout.write(f"{len(set(found))} findings in {len(SCANNED)} variants\n")
     if differing:
-        sys.stdout.write("Mend what is new, or accept it with a reason: tests/scan/accepted.yaml\n")
+        sys.stdout.write(
+            "Fix new findings, or accept them with a reason in tests/scan/accepted.yaml.\n"
+        )
     return 1 if differing else 0
 
 
@@ -68,7 +70,7 @@ def _checkov(assemblies: dict[str, cx_api.CloudAssembly]) -> Iterator[Finding]:
 
 
 def _paths(stack: cx_api.CloudFormationStackArtifact) -> dict[str, str]:
-    """The paths of a stack's constructs by their logical ids."""
+    """Return construct paths by logical id."""
     entries = stack.find_metadata_by_type("aws:cdk:logicalId")
     return {str(each.data): each.path.removeprefix("/") for each in entries}
 

@@ -1,4 +1,4 @@
-"""Which findings were reviewed and accepted, and how a scan differs from them."""
+"""Accepted findings, and how a scan differs from them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ SCANNED = (
     "endpoint",
     "observed",
     "watched endpoints",
-    "e-mail, boundary, older runtime",
+    "email, boundary, older runtime",
 )
-"""The variants that have a kind of resource, or a property, which the others lack."""
+"""The variants that together contain every kind of resource and property."""
 
 
 class Finding(NamedTuple):
     variant: str
     rule: str
     resource: str
-    """The path of its construct."""
+    """Construct path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Rules that may find fault with resources, and why.
+    """Rules whose findings on resources are accepted, with the reason.
 
-    In the variant that `settled_by` names, whose settings are the remedy, they may not.
+    They are not accepted in the variant `settled_by`, whose settings fix them.
     """
 
     rules: list[str]
@@ -39,9 +39,9 @@ class Accepted:
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
-            raise ValueError(f"no reason is given for {self.rules}")
+            raise ValueError(f"{self.rules}: expected a reason")
         if self.settled_by not in (None, *SCANNED):
-            raise ValueError(f"{self.settled_by} is not scanned")
+            raise ValueError(f"settled_by: expected one of {SCANNED}, got {self.settled_by!r}")
 
     def accepts(self, finding: Finding) -> bool:
         return (
@@ -56,7 +56,7 @@ def read_accepted(file: Path) -> list[Accepted]:
 
 
 def differences(found: Collection[Finding], accepted: Iterable[Accepted]) -> Iterator[str]:
-    """What was found and not accepted, and what was accepted and is found no more."""
+    """Describe findings that are not accepted, and accepted findings that no longer occur."""
     accepted = list(accepted)
     for finding in sorted(set(found)):
         if not any(each.accepts(finding) for each in accepted):

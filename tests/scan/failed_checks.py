@@ -1,7 +1,7 @@
-"""What checkov finds in templates, as JSON: for each finding its rule, template and resource.
+"""Prints checkov's findings in templates as JSON: the rule, template and resource of each.
 
-Run in a virtual environment of its own. Uses checkov's runner, not its command: the command is made
-to call its vendor's platform, the runner needs no network.
+Run it in the separate virtual environment .venv-checkov. It uses checkov's runner, which needs no
+network; checkov's command calls its vendor's platform.
 """
 
 import json
@@ -18,7 +18,7 @@ def main(templates: list[str]) -> None:
         runner_filter=RunnerFilter(framework=["cloudformation"]),
     )
     if report.parsing_errors:
-        raise SystemExit(f"checkov cannot read {report.parsing_errors}")
+        raise SystemExit(f"checkov could not parse {report.parsing_errors}")
     findings = [
         (each.check_id, each.file_abs_path, each.resource.split(".")[1])
         for each in report.failed_checks

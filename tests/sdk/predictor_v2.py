@@ -1,4 +1,4 @@
-"""Version 2 of the SageMaker SDK, as its users set it up."""
+"""A predictor of version 2 of the SageMaker SDK."""
 
 from sagemaker.async_inference import WaiterConfig
 from sagemaker.deserializers import NumpyDeserializer
@@ -11,6 +11,6 @@ __all__ = ["WaiterConfig", "async_predictor"]
 
 
 def async_predictor(endpoint_name):
-    """Sends JSON and gets arrays; the deserializer depends on the output's content type."""
+    """Send JSON and receive arrays. The deserializer depends on the output's content type."""
     deserializer = NumpyDeserializer(accept="application/json")
     return AsyncPredictor(Predictor(endpoint_name, Session(), JSONSerializer(), deserializer))

@@ -1,4 +1,4 @@
-"""Version 3 of the SageMaker SDK. Its AsyncPredictor wraps a predictor that it no longer brings."""
+"""A predictor of version 3 of the SageMaker SDK, whose AsyncPredictor has no predictor to wrap."""
 
 from sagemaker.core.deserializers import NumpyDeserializer
 from sagemaker.core.helper.session_helper import Session
@@ -10,7 +10,7 @@ __all__ = ["WaiterConfig", "async_predictor"]
 
 
 class Predictor:
-    """What AsyncPredictor asks of a predictor, as version 2's Predictor does it."""
+    """The part of version 2's Predictor that AsyncPredictor uses."""
 
     def __init__(self, endpoint_name, sagemaker_session, serializer, deserializer):
         self.endpoint_name = endpoint_name
@@ -25,6 +25,6 @@ class Predictor:
 
 
 def async_predictor(endpoint_name):
-    """Sends JSON and gets arrays; the deserializer depends on the output's content type."""
+    """Send JSON and receive arrays. The deserializer depends on the output's content type."""
     deserializer = NumpyDeserializer(accept="application/json")
     return AsyncPredictor(Predictor(endpoint_name, Session(), JSONSerializer(), deserializer))

@@ -1,1 +1,1 @@
-"""AWS services behind the interfaces that the domain defines. boto3 and botocore stay here."""
+"""AWS services behind the protocols that the domain defines. Only adapters import botocore."""

@@ -1,4 +1,4 @@
-"""The event bus."""
+"""Put events on an EventBridge bus."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.contract import EVENT_SOURCE
 from inference_results.domain.changes.events import MAX_EVENT_BYTES, InferenceEvent
 from inference_results.domain.changes.publish import PutResult
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
         PutEventsResultEntryTypeDef,
     )
 
-_MOST_ENTRIES: Final = 10
-_MOST_BYTES: Final = MAX_EVENT_BYTES
-"""Of one call. AWS has raised its limit to 1 MB, and not told when in which region."""
+_MAX_ENTRIES: Final = 10
+_MAX_CALL_BYTES: Final = MAX_EVENT_BYTES
+"""AWS has raised its limit to 1 MB, but does not document in which regions."""
 _TIME_BYTES: Final = 14
-"""What EventBridge counts for a time."""
+"""The size that EventBridge counts for an entry's time."""
 
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NEVER: Final = frozenset({"InvalidArgument", "MalformedDetail", "RedactionFailure"})
-"""Said of the event itself. Other refusals are about rights, which can be repaired."""
+_INVALID_EVENT_CODES: Final = frozenset({"InvalidArgument", "MalformedDetail", "RedactionFailure"})
+"""Errors of the event itself. Other errors are about permissions, which can be fixed."""
 
 
 class EventBus:
-    """Puts events, as many in one call as it may have, several calls at a time.
+    """Puts events in batches, several calls at a time.
 
-    `resource` is the ARN of the table, by which rules on a bus that is shared tell stacks apart.
+    `resource` is the table's ARN. Rules on a shared bus match it to select one stack's events.
     """
 
     def __init__(
@@ -46,41 +46,44 @@ class EventBus:
         self._pool = pool
 
     def put(
-        self, announcements: Sequence[InferenceEvent], may_begin: Callable[[], bool]
+        self, events: Sequence[InferenceEvent], has_time: Callable[[], bool]
     ) -> list[PutResult]:
-        """What became of each; what botocore gives up may have been taken all the same."""
-        calls = list(_calls([self._entry(each) for each in announcements]))
-        replies = self._pool.map(partial(self._call, may_begin), calls)
-        return [reply for each in replies for reply in each]
+        """Put each event once and return one result each, in order.
+
+        RETRY does not mean that the bus lacks the event: a response can be lost.
+        """
+        calls = list(_calls([self._entry(each) for each in events]))
+        results = self._pool.map(partial(self._call, has_time), calls)
+        return [result for of_call in results for result in of_call]
 
     def _call(
-        self, may_begin: Callable[[], bool], entries: "Sequence[PutEventsRequestEntryTypeDef]"
+        self, has_time: Callable[[], bool], entries: "Sequence[PutEventsRequestEntryTypeDef]"
     ) -> list[PutResult]:
-        if not may_begin():
-            return [PutResult.NOT_NOW] * len(entries)
+        if not has_time():
+            return [PutResult.RETRY] * len(entries)
         try:
             with translate_unavailable("events"):
-                answer = self._client.put_events(Entries=entries)
+                response = self._client.put_events(Entries=entries)
         except Unavailable:
-            return [PutResult.NOT_NOW] * len(entries)
-        return [_reply(each) for each in answer["Entries"]]
+            return [PutResult.RETRY] * len(entries)
+        return [_put_result(each) for each in response["Entries"]]
 
-    def _entry(self, announcement: InferenceEvent) -> "PutEventsRequestEntryTypeDef":
+    def _entry(self, event: InferenceEvent) -> "PutEventsRequestEntryTypeDef":
         entry: PutEventsRequestEntryTypeDef = {
             "EventBusName": self._bus_arn,
             "Source": EVENT_SOURCE,
-            "DetailType": announcement.detail_type.value,
+            "DetailType": event.detail_type.value,
             "Resources": [self._resource],
-            "Detail": announcement.detail,
+            "Detail": event.detail,
         }
-        # A clock may be wrong by centuries, and no event be kept back for that.
-        if (time := datetime.fromisoformat(announcement.time)) >= _EARLIEST:
+        # EventBridge rejects earlier times. A wrong clock must not withhold an event.
+        if (time := datetime.fromisoformat(event.time)) >= _EARLIEST_TIME:
             entry["Time"] = time
         return entry
 
 
 def entry_bytes(entry: "PutEventsRequestEntryTypeDef") -> int:
-    """The size of an entry as EventBridge counts it; with a time in any case."""
+    """Return the size of an entry as EventBridge counts it. It always includes a time."""
     texts = [entry["Source"], entry["DetailType"], entry["Detail"], *entry["Resources"]]
     return _TIME_BYTES + sum(len(text.encode()) for text in texts)
 
@@ -88,24 +91,24 @@ def entry_bytes(entry: "PutEventsRequestEntryTypeDef") -> int:
 def _calls(
     entries: "Sequence[PutEventsRequestEntryTypeDef]",
 ) -> "Iterator[Sequence[PutEventsRequestEntryTypeDef]]":
-    """The entries in their order, cut into calls."""
+    """Split entries into calls, in their order."""
     call: list[PutEventsRequestEntryTypeDef] = []
-    room = _MOST_BYTES
+    free_bytes = _MAX_CALL_BYTES
     for entry in entries:
         size = entry_bytes(entry)
-        if call and (len(call) == _MOST_ENTRIES or size > room):
+        if call and (len(call) == _MAX_ENTRIES or size > free_bytes):
             yield call
-            call, room = [], _MOST_BYTES
+            call, free_bytes = [], _MAX_CALL_BYTES
         call.append(entry)
-        room -= size
+        free_bytes -= size
     if call:
         yield call
 
 
-def _reply(result: "PutEventsResultEntryTypeDef") -> PutResult:
+def _put_result(result: "PutEventsResultEntryTypeDef") -> PutResult:
     match result.get("ErrorCode"):
         case None:
-            return PutResult.TAKEN
-        case code if code in _NEVER:
-            return PutResult.NEVER
-    return PutResult.NOT_NOW
+            return PutResult.ACCEPTED
+        case code if code in _INVALID_EVENT_CODES:
+            return PutResult.REJECTED
+    return PutResult.RETRY

@@ -1,4 +1,4 @@
-"""Asynchronous endpoints, as they are invoked."""
+"""Invoke asynchronous SageMaker endpoints."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from inference_results.adapters.aws.calls import is_transient
+from inference_results.adapters.aws.errors import is_transient
 from inference_results.domain.record.errors import (
     InvocationRejected,
     InvocationUnconfirmed,
@@ -33,44 +33,51 @@ if TYPE_CHECKING:
 INVOKE_CONFIG: Final = Config(
     connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1}
 )
-"""One attempt of 12 s: botocore would call again after a time-out, and so invoke twice."""
+"""One attempt of at most 12 s. A retry after a timeout could invoke the endpoint twice."""
 
 
 class AsyncEndpoints:
-    """`client` is to have the configuration INVOKE_CONFIG."""
+    """Asynchronous endpoints. `client` must be created with INVOKE_CONFIG."""
 
     def __init__(self, client: "SageMakerRuntimeClient") -> None:
         self._client = client
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest input that a request may hold; none before botocore knew of the Body."""
+        """The largest input in a request; 0 if this botocore does not know the Body parameter."""
         request = self._client.meta.service_model.operation_model("InvokeEndpointAsync").input_shape
         assert request is not None
         return MAX_INLINE_INPUT_BYTES if "Body" in request.members else 0
 
     def invoke(self, invocation: Invocation) -> InvocationResponse:
-        """Call InvokeEndpointAsync once."""
+        """Call InvokeEndpointAsync once.
+
+        Raises InvocationRejected or Unavailable if nothing was invoked, InvocationUnconfirmed if
+        that is unknown.
+        """
         try:
-            answer = self._client.invoke_endpoint_async(**_request(invocation))
+            response = self._client.invoke_endpoint_async(**_request(invocation))
         except ClientError as error:
-            raise _refused(error) from error
+            raise _invocation_error(error) from error
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise Unavailable("sagemaker", type(error).__name__) from error
         except (HTTPClientError, NoConnectionError, HTTPError, ResponseParserError) as error:
             raise InvocationUnconfirmed from error
         except BotoCoreError as error:
-            # No credentials, a parameter that this botocore does not know: nothing was sent.
+            # For example no credentials, or a parameter that this botocore does not know.
             raise InvocationRejected(type(error).__name__, "botocore sent no request") from error
         return InvocationResponse(
-            invoked_at=response_time(answer["ResponseMetadata"]) or datetime.now(UTC),
-            output_location=answer.get("OutputLocation"),
-            failure_location=answer.get("FailureLocation"),
+            invoked_at=response_time(response["ResponseMetadata"]) or datetime.now(UTC),
+            output_location=response.get("OutputLocation"),
+            failure_location=response.get("FailureLocation"),
         )
 
 
 def response_time(metadata: "ResponseMetadataTypeDef") -> datetime | None:
-    """When AWS answered, by its own clock, to the second below; None if it did not say."""
+    """Read the time of a response from its `Date` header: AWS's clock, in whole seconds.
+
+    None if the header is missing or invalid.
+    """
     try:
         return parsedate_to_datetime(metadata["HTTPHeaders"]["date"])
     except (KeyError, ValueError):
@@ -92,8 +99,14 @@ def _request(invocation: Invocation) -> Any:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _refused(error: ClientError) -> InvocationRejected | InvocationUnconfirmed | Unavailable:
-    """Whether anything was invoked: not if AWS throttled, was out of service, or found fault."""
+def _invocation_error(
+    error: ClientError,
+) -> InvocationRejected | InvocationUnconfirmed | Unavailable:
+    """Translate an error response.
+
+    SageMaker invokes nothing if it throttles the call, is unavailable (503) or rejects the request.
+    After any other 5xx status, it is unknown whether it invoked the model.
+    """
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if status == HTTPStatus.SERVICE_UNAVAILABLE or status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,8 +1,8 @@
-"""The queue of messages that no retry can help."""
+"""The SQS queue of unprocessable messages."""
 
 from typing import TYPE_CHECKING
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.domain.record.errors import Unprocessable
 from inference_results.domain.results.ports import Message
 
@@ -11,27 +11,28 @@ if TYPE_CHECKING:
 
 
 class UnprocessableQueue:
-    """Keeps the body as it came; why and where from stand in message attributes.
+    """Keeps the body of a message unchanged, and its reason and source in message attributes.
 
-    A body so large that the attributes no longer fit is refused by SQS. It then goes the way of
-    every failing message, and ends in the dead-letter queue of the queue it came from.
+    If the body is so large that the attributes do not fit, SQS rejects it. The message is then
+    delivered again, and ends in the dead-letter queue of its source queue.
     """
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client
         self._queue_url = queue_url
 
-    def park(self, message: Message, why: Unprocessable) -> None:
+    def reject(self, message: Message, error: Unprocessable) -> None:
+        """Send the message to the queue. Raises Unavailable."""
         attributes = {
-            "reason": why.reason,
-            "detail": why.detail,
+            "reason": error.reason,
+            "detail": error.detail,
             "source_message_id": message.message_id,
             "source_queue_arn": message.queue_arn,
         }
         with translate_unavailable("sqs"):
             self._client.send_message(
                 QueueUrl=self._queue_url,
-                MessageBody=message.body or " ",  # SQS takes no empty body
+                MessageBody=message.body or " ",  # SQS rejects an empty body
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
                     for name, value in attributes.items()

@@ -1,4 +1,4 @@
-"""Step Functions: tasks that wait for an answer."""
+"""Complete Step Functions tasks."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.domain.changes.complete_tasks import CompletionResult
 from inference_results.domain.changes.task_completions import TaskCompletion, TaskSuccess
 from inference_results.domain.record.errors import Unavailable
@@ -15,8 +15,8 @@ from inference_results.domain.record.errors import Unavailable
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
-_GONE: Final = frozenset({"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"})
-_DENIED: Final = frozenset(
+_GONE_CODES: Final = frozenset({"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"})
+_DENIED_CODES: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -29,42 +29,47 @@ _DENIED: Final = frozenset(
 
 
 class StepFunctionsTasks:
-    """Answers tasks by their tokens, several calls at a time."""
+    """Completes tasks by their tokens, several calls at a time."""
 
     def __init__(self, client: "SFNClient", pool: Executor) -> None:
         self._client = client
         self._pool = pool
 
-    def answer(
-        self, answers: Sequence[TaskCompletion], may_begin: Callable[[], bool]
+    def complete(
+        self, completions: Sequence[TaskCompletion], has_time: Callable[[], bool]
     ) -> list[CompletionResult]:
-        """What became of each; what botocore gives up may have been taken all the same."""
-        return list(self._pool.map(partial(self._answer, may_begin), answers))
+        """Complete each task once and return one result each, in order.
 
-    def _answer(self, may_begin: Callable[[], bool], answer: TaskCompletion) -> CompletionResult:
-        if not may_begin():
-            return CompletionResult.NOT_NOW
+        RETRY does not mean that the task still waits: a response can be lost.
+        """
+        return list(self._pool.map(partial(self._complete, has_time), completions))
+
+    def _complete(
+        self, has_time: Callable[[], bool], completion: TaskCompletion
+    ) -> CompletionResult:
+        if not has_time():
+            return CompletionResult.RETRY
         try:
             with translate_unavailable("states"):
-                self._send(answer)
+                self._send(completion)
         except Unavailable:
-            return CompletionResult.NOT_NOW
+            return CompletionResult.RETRY
         except ClientError as error:
-            return _refusal(error.response["Error"]["Code"])
-        return CompletionResult.TAKEN
+            return _result_for(error.response["Error"]["Code"])
+        return CompletionResult.ACCEPTED
 
-    def _send(self, answer: TaskCompletion) -> None:
-        match answer.outcome:
+    def _send(self, completion: TaskCompletion) -> None:
+        match completion.outcome:
             case TaskSuccess(output):
-                self._client.send_task_success(taskToken=answer.token, output=output)
+                self._client.send_task_success(taskToken=completion.token, output=output)
             case failure:
                 self._client.send_task_failure(
-                    taskToken=answer.token, error=failure.error, cause=failure.cause
+                    taskToken=completion.token, error=failure.error, cause=failure.cause
                 )
 
 
-def _refusal(code: str) -> CompletionResult:
-    """What is not known is tried again: its text is not raised, as it may quote the token."""
-    if code in _GONE:
+def _result_for(code: str) -> CompletionResult:
+    # Unknown errors are retried, not raised: their text can quote the token.
+    if code in _GONE_CODES:
         return CompletionResult.GONE
-    return CompletionResult.DENIED if code in _DENIED else CompletionResult.NOT_NOW
+    return CompletionResult.DENIED if code in _DENIED_CODES else CompletionResult.RETRY

@@ -1,4 +1,4 @@
-"""What is shown of dead letters. Whoever can send to a queue has written them."""
+"""Print dead letters. Anybody who can send to a queue controls their text."""
 
 import json as json_
 import sys
@@ -13,10 +13,10 @@ from inference_results.cli.tables import list_table, print_table
 from inference_results.cli.terminal import (
     console,
     is_terminal,
-    note,
     print_fields,
     print_json,
-    shown,
+    print_note,
+    printable,
 )
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.operations.dead_letters.queues import DeadLetter, QueueName
@@ -24,7 +24,7 @@ from inference_results.operations.dead_letters.redrive import Assessment, Redriv
 
 
 def print_counts(counts: Mapping[QueueName, int], *, json: bool) -> None:
-    """A line for each queue."""
+    """Print one line per queue."""
     if json or not is_terminal(sys.stdout):
         for name, count in counts.items():
             if json:
@@ -38,101 +38,101 @@ def print_counts(counts: Mapping[QueueName, int], *, json: bool) -> None:
     print_table(table)
 
 
-def print_letters(letters: Sequence[tuple[DeadLetter, Assessment]], *, json: bool) -> None:
-    """A line for each message, without its body."""
+def print_messages(messages: Sequence[tuple[DeadLetter, Assessment]], *, json: bool) -> None:
+    """Print one line per message, without its body."""
     if json or not is_terminal(sys.stdout):
-        for letter, verdict in letters:
+        for message, assessment in messages:
             if json:
-                print_json(_head(letter) | _verdict(verdict))
+                print_json(_header(message) | _assessment_fields(assessment))
             else:
-                print_fields(*_row(letter, verdict))
+                print_fields(*_row(message, assessment))
         return
-    if not letters:
-        note("no messages found")
+    if not messages:
+        print_note("no messages found")
         return
     table = list_table("message", "sent", "inference", "endpoint", "status", "redrive", "why")
-    for letter, verdict in letters:
-        table.add_row(*map(shown, _row(letter, verdict)))
+    for message, assessment in messages:
+        table.add_row(*map(printable, _row(message, assessment)))
     print_table(table)
 
 
-def print_letter(letter: DeadLetter, verdict: Assessment, *, json: bool) -> None:
-    """With its body: on a terminal with line breaks, in a pipe on one line."""
+def print_message(message: DeadLetter, assessment: Assessment, *, json: bool) -> None:
+    """Print a message with its body: with line breaks on a terminal, on one line in a pipe."""
     if json:
-        print_json(letter_document(letter) | _verdict(verdict), spread=True)
+        print_json(message_document(message) | _assessment_fields(assessment), pretty=True)
         return
-    fields = list(_fields(letter, verdict))
+    fields = list(_fields(message, assessment))
     if not is_terminal(sys.stdout):
-        for name, value in (*fields, ("body", letter.body)):
+        for name, value in (*fields, ("body", message.body)):
             print_fields(name, value)
         return
     rows = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
     for name, value in fields:
-        rows.add_row(shown(name), Text(shown(value)))
-    panel = Panel(rows, title=Text(shown(letter.message_id)), title_align="left", expand=False)
-    console(sys.stdout).print(panel)
-    for line in _spread(letter.body).split("\n"):
-        console(sys.stdout).print(shown(line), soft_wrap=True)
+        rows.add_row(printable(name), Text(printable(value)))
+    title = Text(printable(message.message_id))
+    console(sys.stdout).print(Panel(rows, title=title, title_align="left", expand=False))
+    for line in _indented(message.body).split("\n"):
+        console(sys.stdout).print(printable(line), soft_wrap=True)
 
 
 def print_outcomes(outcomes: Iterable[RedriveOutcome], *, json: bool) -> None:
-    """A line for each: its id, redriven or left, and why."""
+    """Print one line per message: id, redriven or kept, and why it was kept."""
     for each in outcomes:
-        became = "redriven" if each.left is None else "left"
+        outcome = "redriven" if each.failure is None else "kept"
         if json:
-            print_json({"message_id": each.message_id, "outcome": became, "why": each.left})
+            print_json({"message_id": each.message_id, "outcome": outcome, "why": each.failure})
         else:
-            print_fields(each.message_id, became, each.left)
+            print_fields(each.message_id, outcome, each.failure)
 
 
-def letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """The whole of it."""
-    return _head(letter) | {"attributes": dict(letter.attributes), "body": letter.body}
+def message_document(message: DeadLetter) -> dict[str, Any]:
+    """Return the whole message."""
+    return _header(message) | {"attributes": dict(message.attributes), "body": message.body}
 
 
-def _head(letter: DeadLetter) -> dict[str, Any]:
+def _header(message: DeadLetter) -> dict[str, Any]:
     return {
-        "message_id": letter.message_id,
-        "sent_at": timestamp(letter.sent_at),
-        "receive_count": letter.receive_count,
+        "message_id": message.message_id,
+        "sent_at": timestamp(message.sent_at),
+        "receive_count": message.receive_count,
     }
 
 
-def _verdict(verdict: Assessment) -> dict[str, Any]:
+def _assessment_fields(assessment: Assessment) -> dict[str, Any]:
     return {
-        "inference_id": verdict.inference_id or None,
-        "endpoint_name": verdict.endpoint_name or None,
-        "status": verdict.status or None,
-        "redrivable": verdict.would_pass,
-        "why": verdict.why,
+        "inference_id": assessment.inference_id or None,
+        "endpoint_name": assessment.endpoint_name or None,
+        "status": assessment.status or None,
+        "redrivable": assessment.redrivable,
+        "why": assessment.reason,
     }
 
 
-def _row(letter: DeadLetter, verdict: Assessment) -> tuple[str, ...]:
+def _row(message: DeadLetter, assessment: Assessment) -> tuple[str, ...]:
     return (
-        letter.message_id,
-        timestamp(letter.sent_at),
-        verdict.inference_id,
-        verdict.endpoint_name,
-        verdict.status,
-        "yes" if verdict.would_pass else "no",
-        verdict.why,
+        message.message_id,
+        timestamp(message.sent_at),
+        assessment.inference_id,
+        assessment.endpoint_name,
+        assessment.status,
+        "yes" if assessment.redrivable else "no",
+        assessment.reason,
     )
 
 
-def _fields(letter: DeadLetter, verdict: Assessment) -> Iterator[tuple[str, str]]:
-    yield "message_id", letter.message_id
-    yield "sent_at", timestamp(letter.sent_at)
-    yield "receive_count", str(letter.receive_count)
-    for name, value in letter.attributes.items():
+def _fields(message: DeadLetter, assessment: Assessment) -> Iterator[tuple[str, str]]:
+    yield "message_id", message.message_id
+    yield "sent_at", timestamp(message.sent_at)
+    yield "receive_count", str(message.receive_count)
+    for name, value in message.attributes.items():
         yield f"attributes.{name}", value
-    for name, value in _verdict(verdict).items():
+    for name, value in _assessment_fields(assessment).items():
         if value is not None:
             yield name, value if isinstance(value, str) else json_.dumps(value)
 
 
-def _spread(body: str) -> str:
-    """JSON over several lines; what is none, as it is."""
+def _indented(body: str) -> str:
+    """Indent JSON; return any other text unchanged."""
     try:
         return json_.dumps(json_.loads(body), indent=2)
     except (ValueError, RecursionError):

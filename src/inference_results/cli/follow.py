@@ -1,8 +1,8 @@
-"""A list that goes on: new records are shown as they come.
+"""Follow a list: yield new records as they arrive.
 
-Records come into the list late and in any order: each look begins some time before the newest
-record so far, and what was shown in it is remembered. So memory holds the records of one such
-stretch, however long it goes on.
+Records arrive late and out of order. Each query starts `LOOKBACK` before the newest record so far,
+and records that the last two queries returned are skipped. Memory holds the records of that window,
+however long the list is followed.
 """
 
 import time
@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from inference_results.cli.terminal import complain
+from inference_results.cli.terminal import print_error
 from inference_results.client import Client
 from inference_results.client.errors import ServiceUnavailable
 from inference_results.client.records import Inference
 
-LATENESS: Final = timedelta(minutes=2)
-"""How much later than its own time a record may come and is not missed."""
+LOOKBACK: Final = timedelta(minutes=2)
+"""A record that arrives later than this after its own time can be missed."""
 
 PAGE_SIZE: Final = 200
 
@@ -31,9 +31,9 @@ def _now() -> datetime:
 
 @dataclass(kw_only=True)
 class Follower:
-    """The records of a list, oldest first, without an end: first the last `limit`, then new ones.
+    """Yields the last `limit` records, oldest first, and then new ones, without end.
 
-    A record comes again when its status or its time has changed, and only then.
+    A record is yielded again only when its status or its time changes.
     """
 
     client: Client
@@ -41,49 +41,48 @@ class Follower:
     status: str | None
     since: datetime | None
     limit: int
-    pause_seconds: float
+    interval_seconds: float
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
     _newest: datetime | None = None
-    _seen: set[_Key] = field(default_factory=set)
-    _seen_before: set[_Key] = field(default_factory=set)
+    _last_window: set[_Key] = field(default_factory=set)
+    _window_before: set[_Key] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Inference]:
-        yield from self._so_far()
+        yield from self._existing_records()
         while True:
-            self.sleep(self.pause_seconds)
+            self.sleep(self.interval_seconds)
             try:
-                new = self._new()
+                new = self._new_records()
             except ServiceUnavailable as error:
-                complain(f"{error}; trying again")
+                print_error(f"{error}; trying again")
                 continue
             yield from new
 
-    def _so_far(self) -> list[Inference]:
-        self._remember_newest(islice(self._list(self.since), 1))
-        # The stretch first: what comes between the two questions is then shown, and only once.
-        self._new()
+    def _existing_records(self) -> list[Inference]:
+        self._update_newest(islice(self._list(self.since), 1))
+        # Query the window first: a record that arrives before the next query is then yielded once.
+        self._new_records()
         last = list(islice(self._list(self.since), self.limit)) if self.limit else []
-        self._seen.update(map(_key, last))
+        self._last_window.update(map(_key, last))
         return last[::-1]
 
-    def _new(self) -> list[Inference]:
-        found = list(self._list(self._begin()))
-        self._remember_newest(found)
-        known = self._seen | self._seen_before
-        # Two looks, as an index may for a moment answer with what it held before.
-        self._seen_before, self._seen = self._seen, set(map(_key, found))
+    def _new_records(self) -> list[Inference]:
+        found = list(self._list(self._window_start()))
+        self._update_newest(found)
+        known = self._last_window | self._window_before
+        # Remember two windows: the index is eventually consistent, and can briefly go back in time.
+        self._window_before, self._last_window = self._last_window, set(map(_key, found))
         return [each for each in reversed(found) if _key(each) not in known]
 
-    def _begin(self) -> datetime | None:
-        """Where a look begins. Before the first record everything is new."""
+    def _window_start(self) -> datetime | None:
         if self._newest is None:
             return self.since
-        # The clock here may be ahead of the records', and a record's time wrong by years.
-        begin = min(self._newest, self.now()) - LATENESS
-        return max(begin, self.since) if self.since else begin
+        # The local clock can be ahead of the records, and a record's time can be years off.
+        start = min(self._newest, self.now()) - LOOKBACK
+        return max(start, self.since) if self.since else start
 
-    def _remember_newest(self, found: Iterable[Inference]) -> None:
+    def _update_newest(self, found: Iterable[Inference]) -> None:
         times = (each.event_time for each in found)
         self._newest = max(filter(None, (self._newest, *times)), default=None)
 

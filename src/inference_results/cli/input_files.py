@@ -1,4 +1,4 @@
-"""Inputs, as they are named on a command line."""
+"""Read an input that is named on the command line."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,9 @@ from inference_results.cli.exit_codes import UsageError
 
 
 def read_input(name: str) -> bytes | str:
-    """The bytes of a file, or of the standard input (`-`); a location in S3 as it is.
+    """Return the bytes of a file or of standard input (`-`), or an S3 location unchanged.
 
-    Raises UsageError if there is no such file.
+    Raises UsageError if the file cannot be read.
     """
     if name.startswith("s3://"):
         return name

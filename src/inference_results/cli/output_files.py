@@ -1,4 +1,4 @@
-"""Outputs, streamed to a file or to the standard output."""
+"""Stream an output to a file or to standard output."""
 
 import codecs
 import sys
@@ -6,31 +6,23 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from unicodedata import category
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 
 from inference_results.cli.exit_codes import UsageError
-from inference_results.cli.terminal import console, is_terminal
+from inference_results.cli.progress import progress_bar
+from inference_results.cli.terminal import is_terminal
 from inference_results.client import Client
 from inference_results.client.flows.download import Sink
 
 LARGE_BYTES: Final = 1024 * 1024
-"""A smaller output is there before a bar would be seen."""
+"""Smaller outputs download too fast for a progress bar."""
 
-_LAYOUT: Final = "\t\n\r\f"
+_ALLOWED_CONTROLS: Final = "\t\n\r\f"
 
 
 def save_to_file(client: Client, inference_id: str, endpoint: str | None, path: Path) -> int:
-    """The size in bytes. The file is there whole or not at all."""
-    with Progress(
-        TextColumn("saving"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=console(sys.stderr),
-        disable=not is_terminal(sys.stderr),
-        transient=True,
-        redirect_stdout=False,
-    ) as bar:
+    """Save the output to `path`, completely or not at all, and return its size in bytes."""
+    with progress_bar(BarColumn(), DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task("saving", total=None, visible=False)
 
         def show(done: int, total: int | None) -> None:
@@ -40,7 +32,7 @@ def save_to_file(client: Client, inference_id: str, endpoint: str | None, path: 
         try:
             return client.save_output(inference_id, path, endpoint=endpoint, progress=show)
         except OSError as error:
-            # Not the temporary file, which nobody has asked for.
+            # Name the file that the user passed, not the temporary file.
             error.filename = str(path)
             raise
 
@@ -48,27 +40,31 @@ def save_to_file(client: Client, inference_id: str, endpoint: str | None, path: 
 def write_to_stdout(
     client: Client, inference_id: str, endpoint: str | None, *, force: bool
 ) -> None:
-    """Raises UsageError for bytes that would steer a terminal, unless forced."""
-    whole = _Whole(sys.stdout.buffer)
-    target = _TextOnly(whole) if is_terminal(sys.stdout) and not force else whole
+    """Write the output to standard output.
+
+    Raises UsageError if standard output is a terminal and the output is binary or contains control
+    characters, unless `force` is set.
+    """
+    stdout = _CompleteWriter(sys.stdout.buffer)
+    target = _TextWriter(stdout) if is_terminal(sys.stdout) and not force else stdout
     client.save_output(inference_id, target, endpoint=endpoint)
     sys.stdout.buffer.flush()
 
 
-class _Whole:
-    """Writes all of what it is given: a stream without a buffer (PYTHONUNBUFFERED) may not."""
+class _CompleteWriter:
+    """Writes everything: an unbuffered stream (PYTHONUNBUFFERED) can accept a part of it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def write(self, data: bytes, /) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self._stream.write(left) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[self._stream.write(remaining) :]
 
 
-class _TextOnly:
-    """Passes UTF-8 text on to a terminal; raises UsageError at anything else."""
+class _TextWriter:
+    """Passes on UTF-8 text without control characters; raises UsageError for anything else."""
 
     def __init__(self, target: Sink) -> None:
         self._target = target
@@ -78,13 +74,14 @@ class _TextOnly:
         try:
             text = self._decoder.decode(data)
         except UnicodeDecodeError as error:
-            raise _binary() from error
-        if any(category(each) == "Cc" and each not in _LAYOUT for each in text):
-            raise _binary()
+            raise _not_text() from error
+        if any(category(each) == "Cc" and each not in _ALLOWED_CONTROLS for each in text):
+            raise _not_text()
         self._target.write(data)
 
 
-def _binary() -> UsageError:
+def _not_text() -> UsageError:
     return UsageError(
-        "the output is not text: give --to FILE, pipe it, or --force it to a terminal"
+        "the output is not text: save it with --to FILE, pipe it,"
+        " or write it to the terminal with --force"
     )

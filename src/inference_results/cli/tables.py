@@ -1,9 +1,10 @@
-"""What the commands show of records, summaries and changes."""
+"""Print records, summaries and changes: tables on a terminal, tab-separated lines in a pipe."""
 
-import json
+import json as json_
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from rich import box
@@ -11,21 +12,31 @@ from rich.panel import Panel
 from rich.table import Column, Table
 from rich.text import Text
 
-from inference_results.cli.terminal import console, is_terminal, print_fields, shown
+from inference_results.cli.terminal import (
+    console,
+    is_terminal,
+    print_fields,
+    print_json,
+    print_note,
+    printable,
+)
 from inference_results.client.records import DaySummary, Inference, Latency
 from inference_results.contract import Status
-from inference_results.domain.reconciliation.backfill import StoredObject
+from inference_results.domain.reconciliation.backfill import StoredObject, backfill_id
 from inference_results.domain.record.timestamps import timestamp
-from inference_results.operations.endpoints.configs import Change
+from inference_results.operations.endpoints.configs import ConfigChange
 
-_STYLES: Final[dict[str, str]] = {Status.COMPLETED: "green", Status.IN_PROGRESS: "yellow"}
-_LONGEST_VALUE: Final = 400
+_STATUS_STYLES: Final[dict[str, str]] = {Status.COMPLETED: "green", Status.IN_PROGRESS: "yellow"}
+_MAX_VALUE_LENGTH: Final = 400
 _BAR_WIDTH: Final = 40
-_ANY_WIDTH: Final = 10_000
+_UNLIMITED_WIDTH: Final = 10_000
 
 
-def print_record(inference: Inference) -> None:
-    """Every field: a panel on a terminal, else one line of name and value each."""
+def print_record(inference: Inference, *, json: bool) -> None:
+    """Print every field: a panel on a terminal, otherwise one line of name and value per field."""
+    if json:
+        print_json(inference.raw, pretty=True)
+        return
     fields = list(_fields(inference.raw))
     if not is_terminal(sys.stdout):
         for name, value in fields:
@@ -33,83 +44,108 @@ def print_record(inference: Inference) -> None:
         return
     rows = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
     for name, value in fields:
-        text = Text(_shortened(value), style=_style(value) if name == "status" else "")
+        text = Text(_shortened(value), style=_status_style(value) if name == "status" else "")
         rows.add_row(name, text)
-    title = Text(shown(inference.inference_id))
+    title = Text(printable(inference.inference_id))
     console(sys.stdout).print(Panel(rows, title=title, title_align="left", expand=False))
 
 
-def print_row(inference: Inference) -> None:
-    """One line, for lists that grow while they are shown."""
+def print_row(inference: Inference, *, json: bool) -> None:
+    """Print one line, for lists that grow while they are printed."""
+    if json:
+        print_json(inference.raw)
+        return
     if not is_terminal(sys.stdout):
         print_fields(*_row(inference))
         return
-    time, status, endpoint, inference_id, failure = map(shown, _row(inference))
+    time, status, endpoint, inference_id, failure = map(printable, _row(inference))
     line = Text.assemble(
-        (f"{time:<24}", "dim"), "  ", (f"{status:<10}", _style(status)), f"  {endpoint}  "
+        (f"{time:<24}", "dim"), "  ", (f"{status:<10}", _status_style(status)), f"  {endpoint}  "
     ).append(f"{inference_id}  {failure}".rstrip())
     console(sys.stdout).print(line, soft_wrap=True)
 
 
-def print_rows(inferences: Iterable[Inference]) -> None:
-    """A table on a terminal, else one line for each, the fields parted by tabs."""
-    if not is_terminal(sys.stdout):
+def print_rows(inferences: Sequence[Inference], *, json: bool) -> None:
+    """Print a table on a terminal, otherwise one line per inference."""
+    if not inferences and not json:
+        print_note("no inferences found")
+    elif json or not is_terminal(sys.stdout):
         for inference in inferences:
-            print_row(inference)
-        return
-    table = list_table("time", "status", "endpoint", "inference", "failure")
-    for inference in inferences:
-        time, status, *others = map(shown, _row(inference))
-        table.add_row(time, Text(status, style=_style(status)), *others)
-    print_table(table)
+            print_row(inference, json=json)
+    else:
+        table = list_table("time", "status", "endpoint", "inference", "failure")
+        for inference in inferences:
+            time, status, *others = map(printable, _row(inference))
+            table.add_row(time, Text(status, style=_status_style(status)), *others)
+        print_table(table)
 
 
-def print_object(stored: StoredObject) -> None:
-    """One line: when it was written, its size in bytes, and where it is."""
+def print_object(stored: StoredObject, *, json: bool) -> None:
+    """Print one line: last modification, size in bytes, location."""
     time, location = timestamp(stored.last_modified), stored.location.uri
-    if not is_terminal(sys.stdout):
+    if json:
+        print_json(
+            {
+                "inference_id": backfill_id(stored.location),
+                "last_modified": time,
+                "size": stored.size,
+                "location": location,
+            }
+        )
+    elif is_terminal(sys.stdout):
+        line = Text.assemble((time, "dim"), f"  {stored.size:>13,}  {printable(location)}")
+        console(sys.stdout).print(line, soft_wrap=True)
+    else:
         print_fields(time, str(stored.size), location)
+
+
+def print_summary(endpoint_name: str, days: Sequence[DaySummary], *, json: bool) -> None:
+    """Print counts and latencies by day; on a terminal also a latency histogram over all days."""
+    if json:
+        document = {"endpoint_name": endpoint_name, "days": [_day_document(each) for each in days]}
+        print_json(document, pretty=True)
         return
-    line = Text.assemble((time, "dim"), f"  {stored.size:>13,}  {shown(location)}")
-    console(sys.stdout).print(line, soft_wrap=True)
-
-
-def print_summary(days: Sequence[DaySummary]) -> None:
-    """Counts and latencies of each day; on a terminal with the latencies of all days as bars."""
+    if not days:
+        print_note("no results in this period")
+        return
     if not is_terminal(sys.stdout):
         for day in days:
             by_status = " ".join(f"{status}={count}" for status, count in day.counts.items())
-            print_fields(day.day.isoformat(), by_status, *_latencies(day.latency))
+            print_fields(day.day.isoformat(), by_status, *_percentiles(day.latency))
         return
     statuses = list(dict.fromkeys(status for day in days for status in day.counts))
-    table = list_table("day", *map(shown, statuses), "p50 ms", "p90 ms", "p99 ms", right=True)
+    table = list_table(
+        "day", *map(printable, statuses), "p50 ms", "p90 ms", "p99 ms", align_right=True
+    )
     for day in days:
         counts = (str(day.counts.get(status, 0)) for status in statuses)
-        table.add_row(day.day.isoformat(), *counts, *_latencies(day.latency))
+        table.add_row(day.day.isoformat(), *counts, *_percentiles(day.latency))
     print_table(table)
     for line in _histogram(days):
         console(sys.stdout).print(line, soft_wrap=True)
 
 
-def print_changes(found: Iterable[Change]) -> None:
-    """In a pipe a line of member, value before, value after; on a terminal a line for each."""
-    for each in found:
+def print_changes(changes: Iterable[ConfigChange]) -> None:
+    """Print each member with its old and new value: a diff on a terminal, otherwise one line."""
+    for each in changes:
         if not is_terminal(sys.stdout):
             print_fields(each.path, each.before, each.after)
             continue
-        # Paths and ARNs are too long to stand side by side.
-        console(sys.stdout).print(shown(each.path), soft_wrap=True)
+        # Paths and ARNs are too long for columns.
+        console(sys.stdout).print(printable(each.path), soft_wrap=True)
         for mark, value, style in (("-", each.before, "red"), ("+", each.after, "green")):
             if value is not None:
-                console(sys.stdout).print(f"  {mark} {shown(value)}", style=style, soft_wrap=True)
+                line = f"  {mark} {printable(value)}"
+                console(sys.stdout).print(line, style=style, soft_wrap=True)
 
 
-def list_table(*names: str, right: bool = False) -> Table:
-    """For rows without lines between them; `right`: where the columns after the first stand."""
+def list_table(*names: str, align_right: bool = False) -> Table:
+    """Create a table without lines between rows; `align_right` leaves the first column alone."""
     first, *others = names
+    justify: Any = "right" if align_right else "left"
     return Table(
         Column(first, no_wrap=True),
-        *(Column(name, no_wrap=True, justify="right" if right else "left") for name in others),
+        *(Column(name, no_wrap=True, justify=justify) for name in others),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -118,21 +154,21 @@ def list_table(*names: str, right: bool = False) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """As wide as it is: the terminal wraps the lines, and an id can be copied in one piece."""
-    console(sys.stdout, width=_ANY_WIDTH).print(table)
+    """Print without truncating cells: the terminal wraps lines, and ids can be copied whole."""
+    console(sys.stdout, width=_UNLIMITED_WIDTH).print(table)
 
 
 def _fields(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Names with dots; texts as they are, other values as JSON."""
+    """Yield dotted names and values; strings as they are, other values as JSON."""
     for name, value in document.items():
         if isinstance(value, Mapping):
             yield from _fields(value, f"{path}{name}.")
         else:
-            yield path + name, value if isinstance(value, str) else json.dumps(value)
+            yield path + name, value if isinstance(value, str) else json_.dumps(value)
 
 
 def _row(inference: Inference) -> tuple[str, str, str, str, str]:
-    """Time of the result (else of the request), status, endpoint, id, code of the failure."""
+    """Return time (of the result, else of the request), status, endpoint, id, failure code."""
     time = inference.event_time or inference.submitted_at or inference.received_at
     return (
         timestamp(time) if time else "",
@@ -143,24 +179,24 @@ def _row(inference: Inference) -> tuple[str, str, str, str, str]:
     )
 
 
-def _style(status: str) -> str:
-    return _STYLES.get(status, "red")
+def _status_style(status: str) -> str:
+    return _STATUS_STYLES.get(status, "red")
 
 
 def _shortened(value: str) -> str:
-    if len(value) <= _LONGEST_VALUE:
-        return shown(value)
-    return f"{shown(value[:_LONGEST_VALUE])}... ({len(value)} characters; --json shows all)"
+    if len(value) <= _MAX_VALUE_LENGTH:
+        return printable(value)
+    start = printable(value[:_MAX_VALUE_LENGTH])
+    return f"{start}... ({len(value)} characters; --json prints all)"
 
 
-def _latencies(latency: Latency | None) -> tuple[str, str, str]:
+def _percentiles(latency: Latency | None) -> tuple[str, str, str]:
     if latency is None:
         return "", "", ""
     return str(latency.p50_ms), str(latency.p90_ms), str(latency.p99_ms)
 
 
 def _histogram(days: Iterable[DaySummary]) -> Iterator[str]:
-    """A bar for each bucket, over all days."""
     counts: Counter[int] = Counter()
     for day in days:
         if day.latency:
@@ -169,3 +205,9 @@ def _histogram(days: Iterable[DaySummary]) -> Iterator[str]:
     for up_to_ms, count in sorted(counts.items()):
         bar = "#" * (-(-count * _BAR_WIDTH // highest) if highest else 0)
         yield f"up to {up_to_ms:>9,} ms  {bar} {count:,}"
+
+
+def _day_document(day: DaySummary) -> dict[str, Any]:
+    """Return a day in the API's format."""
+    known = {name: value for name, value in asdict(day).items() if value is not None}
+    return known | {"day": day.day.isoformat()}

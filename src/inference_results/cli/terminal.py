@@ -1,7 +1,7 @@
-"""What is written to a stream: for a reader on a terminal, or for the next program in a pipe.
+"""Writes to standard output and standard error, for a terminal or for the next program in a pipe.
 
-Ids, reasons and names are data from elsewhere: no console here knows markup, and `shown` escapes
-what would steer a terminal.
+Ids, reasons and names come from other systems: consoles interpret no markup, and `printable`
+escapes control characters.
 """
 
 import json
@@ -16,7 +16,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def console(stream: TextIO, *, width: int | None = None) -> Console:
-    """Writes control codes to a terminal only; colours according to NO_COLOR."""
+    """Create a console that writes control codes only to a terminal. Honours NO_COLOR."""
     return Console(
         file=stream,
         width=width,
@@ -27,29 +27,29 @@ def console(stream: TextIO, *, width: int | None = None) -> Console:
     )
 
 
-def shown(text: str) -> str:
-    r"""One line of the text, with what cannot be printed as an escape: a tab as `\t`."""
+def printable(text: str) -> str:
+    r"""Escape unprintable characters, line breaks included: a tab becomes `\t`."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 def print_fields(*fields: str | None) -> None:
-    """One line, fields parted by tabs, none of them cut."""
-    print(*(shown(field or "") for field in fields), sep="\t", flush=True)
+    """Print one tab-separated line, without truncating any field."""
+    print(*(printable(field or "") for field in fields), sep="\t", flush=True)
 
 
-def print_json(document: Any, *, spread: bool = False) -> None:
-    """On one line, or `spread` over several on a terminal; characters beyond ASCII are escaped."""
-    indent = 2 if spread and is_terminal(sys.stdout) else None
+def print_json(document: Any, *, pretty: bool = False) -> None:
+    """Print ASCII JSON on one line; if `pretty`, indented on a terminal."""
+    indent = 2 if pretty and is_terminal(sys.stdout) else None
     print(json.dumps(document, indent=indent), flush=True)
 
 
-def note(text: str) -> None:
-    """One line on the standard error stream."""
-    console(sys.stderr).print(shown(text), soft_wrap=True)
+def print_note(text: str) -> None:
+    """Print one line to standard error."""
+    console(sys.stderr).print(printable(text), soft_wrap=True)
 
 
-def complain(text: str) -> None:
-    """One line about an error on the standard error stream."""
-    console(sys.stderr).print(shown(text), style="red", soft_wrap=True)
+def print_error(text: str) -> None:
+    """Print one red line to standard error."""
+    console(sys.stderr).print(printable(text), style="red", soft_wrap=True)

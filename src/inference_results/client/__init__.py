@@ -1,4 +1,7 @@
-"""What others import: submit inferences, ask what became of them, wait, and read outputs."""
+"""Python client: submit inferences, get their records, wait for results and read outputs.
+
+Import from this package; its modules can change.
+"""
 
 from inference_results.client.async_client import AsyncClient
 from inference_results.client.client import Client
@@ -30,9 +33,9 @@ from inference_results.client.records import (
     Latency,
     LatencyBucket,
     Missing,
-    PromisedLocations,
 )
 from inference_results.contract import Status
+from inference_results.domain.record.definition import PromisedLocations
 from inference_results.domain.record.errors import InferenceResultsError
 from inference_results.domain.record.result import Failure, Output, OutputError
 

@@ -1,4 +1,4 @@
-"""The client that blocks its caller."""
+"""The blocking client."""
 
 import ssl
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -10,26 +10,43 @@ import boto3
 import httpx
 
 from inference_results.client.flows import outputs, queries, submissions, waits
-from inference_results.client.flows.download import Progress as BytesProgress
-from inference_results.client.flows.download import Sink
+from inference_results.client.flows.download import BytesProgress, Sink
 from inference_results.client.flows.requests import GetSummary, ListRecords
 from inference_results.client.records import Batch, DaySummary, Inference
 from inference_results.client.sagemaker_sdk import AsyncInferenceResponse, PredictorResponse
-from inference_results.client.transports.auth import CONNECTIONS, authentication, tls_context
+from inference_results.client.transports.auth import CONNECTION_LIMITS, build_auth, tls_context
 from inference_results.client.transports.http_api import Api
 from inference_results.client.transports.sync_driver import Driver, HttpBackend
 from inference_results.contract import DEFAULT_RETENTION_DAYS
 
-Days: TypeAlias = list[DaySummary]
-"""Outside of the class, in which `list` is a method."""
+_Days: TypeAlias = list[DaySummary]
+"""Defined outside the class, whose method `list` hides the type."""
 
 
 class Client:
-    """Submits inferences, asks what became of them, waits for them, and reads their outputs.
+    """A client for SageMaker asynchronous inferences and their results.
 
-    Safe to share between threads. Every method may raise NotAuthorized, ServiceUnavailable (after
-    4 more tries), InvalidRequest and UnexpectedResponse, besides what it names itself. `endpoint`
-    chooses where an id is on several endpoints; without it such an id raises AmbiguousInference.
+    It can be shared between threads.
+
+    Usage:
+
+        with Client("https://abc123.execute-api.eu-west-1.amazonaws.com") as client:
+            inference = client.wait("my-inference-id", timeout=600)
+            print(inference.status, client.output("my-inference-id"))
+
+    Parameters:
+
+    * `api_url`: The stack's output `ApiUrl`. Use `Client.on_table` to read the table instead.
+    * `session`: The boto3 session whose credentials sign requests. The default is boto3's.
+    * `token`: A JWT to send instead of a signature, or a callable that returns one. The callable is
+      called before the first request, and again when the API rejects its token.
+    * `region`: The region to sign for. The default is the URL's region, then the session's.
+    * `verify`: An SSL context, or the path of a file or directory of CA certificates. The default
+      is AWS_CA_BUNDLE, then SSL_CERT_FILE, then httpx's certificates.
+
+    Requests are retried up to 4 times while a retry can help. Every method can raise NotAuthorized,
+    ServiceUnavailable, InvalidRequest and UnexpectedResponse. Without an `endpoint`, an id that
+    exists on several endpoints raises AmbiguousInference.
     """
 
     def __init__(
@@ -41,18 +58,11 @@ class Client:
         region: str | None = None,
         verify: ssl.SSLContext | str | Path | None = None,
     ) -> None:
-        """Over the HTTP API at `api_url`.
-
-        Signs with the credentials of `session` (default: those that boto3 finds), in `region`
-        (default: that of the URL, then of the session), unless there is a `token`: a JWT, or what
-        returns one, and is asked anew when the API refuses it. `verify`: an SSL context, or a file
-        or folder of certificates (default: AWS_CA_BUNDLE, SSL_CERT_FILE, httpx's own).
-        """
-        api = Api.at(api_url)
-        auth = authentication(api.url, session, token, region)
-        trusted = tls_context(verify)
-        backend = HttpBackend(api, httpx.Client(auth=auth, verify=trusted, limits=CONNECTIONS))
-        self._driver = Driver(backend, httpx.Client(verify=trusted, limits=CONNECTIONS))
+        api = Api.from_url(api_url)
+        auth = build_auth(api.url, session, token, region)
+        tls = tls_context(verify)
+        backend = HttpBackend(api, httpx.Client(auth=auth, verify=tls, limits=CONNECTION_LIMITS))
+        self._driver = Driver(backend, httpx.Client(verify=tls, limits=CONNECTION_LIMITS))
 
     @classmethod
     def on_table(
@@ -65,21 +75,23 @@ class Client:
         retention_days: int = DEFAULT_RETENTION_DAYS,
         session: boto3.Session | None = None,
     ) -> Self:
-        """Over the table itself, with the rights of `session`.
+        """Create a client that uses the table directly, with the permissions of `session`.
 
-        These are `dynamodb:Query` on the table, its indexes and the summaries' table,
-        `dynamodb:BatchGetItem` on the table, and to read outputs `s3:GetObject` and
-        `s3:GetObjectVersion` on them. `shards` is the stack's output.
+        `table_name`, `shards` and `summaries_table_name` are outputs of the stack.
 
-        `register` needs `dynamodb:UpdateItem` on the table; `submit` that, `dynamodb:GetItem`,
-        `dynamodb:DeleteItem`, `sagemaker:InvokeEndpointAsync` on the endpoints, and for inputs of
-        more than 128,000 bytes `s3:PutObject` below `input_prefix` (`s3://bucket/prefix/`), where
-        it puts them. `retention_days`: how long records stay after their deadline, as deployed.
+        Reading needs `dynamodb:Query` on the table, its indexes and the summaries table,
+        `dynamodb:BatchGetItem` on the table, and `s3:GetObject` and `s3:GetObjectVersion` on the
+        outputs.
 
-        A task token is taken here whatever the stack's settings are: without its
-        `state_machine_arns` nobody answers it.
+        `register` needs `dynamodb:UpdateItem` on the table. `submit` also needs
+        `dynamodb:GetItem`, `dynamodb:DeleteItem` and `sagemaker:InvokeEndpointAsync`. It uploads
+        inputs of more than 128,000 bytes to `input_prefix` (`s3://bucket/prefix/`), which needs
+        `s3:PutObject`. If the stack's setting `retention_days` is not 90, pass it.
+
+        A `task_token` is always accepted, but no task is completed if the stack has no
+        `state_machine_arns`.
         """
-        # Not at the top: most ask the API, and do not need what this loads.
+        # Imported here because most callers use the API, and this takes time to load.
         from inference_results.client.transports.table import TableBackend
 
         backend = TableBackend(
@@ -90,13 +102,12 @@ class Client:
             retention_days=retention_days,
             session=session,
         )
-        return cls.driven_by(
-            Driver(backend, httpx.Client(verify=tls_context(None), limits=CONNECTIONS))
-        )
+        storage = httpx.Client(verify=tls_context(None), limits=CONNECTION_LIMITS)
+        return cls.with_driver(Driver(backend, storage))
 
     @classmethod
-    def driven_by(cls, driver: Driver) -> Self:
-        """A client with a driver of its own: another backend, clock or transport."""
+    def with_driver(cls, driver: Driver) -> Self:
+        """Create a client with a custom driver: another backend, clock or HTTP transport."""
         client = cls.__new__(cls)
         client._driver = driver
         return client
@@ -115,14 +126,18 @@ class Client:
         request_ttl_seconds: int | None = None,
         invocation_timeout_seconds: int | None = None,
     ) -> Inference:
-        """Invoke an endpoint once for the key, however often this is called; the record of it.
+        """Invoke an endpoint, once for each idempotency key, and return the inference's record.
 
-        Bytes are the input itself, a text is its location (`s3://bucket/key`). The same call again
-        returns the record as it stands, and so may follow any error. `metadata` is kept with the
-        record. `task_token`: of a state machine's task, which is answered when the inference has
-        ended. Raises IdempotencyKeyReused or InvocationRejected.
+        `body_or_location` is the input as bytes, or its location as a string (`s3://bucket/key`).
+        The same call with the same key invokes nothing and returns the current record, so you can
+        repeat it after any error.
+
+        `metadata` is stored in the record. `task_token` belongs to a Step Functions task, which
+        the service completes when the inference has ended.
+
+        Raises IdempotencyKeyReused or InvocationRejected.
         """
-        submission = submissions.submission(
+        request = submissions.build_submission(
             endpoint,
             body_or_location,
             idempotency_key=idempotency_key,
@@ -134,7 +149,7 @@ class Client:
             request_ttl_seconds=request_ttl_seconds,
             invocation_timeout_seconds=invocation_timeout_seconds,
         )
-        return self._driver.result(submissions.record_of(submission, self._driver.pace))
+        return self._driver.run(submissions.record_for(request, self._driver.backoff))
 
     def register(
         self,
@@ -150,14 +165,16 @@ class Client:
         request_ttl_seconds: int | None = None,
         invocation_timeout_seconds: int | None = None,
     ) -> Inference:
-        """Keep that an invocation was made, before or after its result; the record of it.
+        """Record an invocation that you made, and return the inference's record.
 
-        `response` is what invoke_endpoint_async returned; the others are what it was told.
-        `submitted_at` is by default the date in the response, by SageMaker's own clock; a datetime
-        needs an offset. `task_token`: of a state machine's task, which is answered when the
-        inference has ended. May be called any number of times.
+        `response` is the response of invoke_endpoint_async; the other parameters are those of your
+        invocation. The call is idempotent, and also works after the result has arrived.
+
+        `submitted_at` defaults to the date in the response, which comes from SageMaker's clock. A
+        datetime needs an offset. `metadata` is stored in the record. `task_token` belongs to a Step
+        Functions task, which the service completes when the inference has ended.
         """
-        registration = submissions.registration(
+        request = submissions.build_registration(
             response,
             endpoint=endpoint,
             metadata=metadata,
@@ -169,15 +186,18 @@ class Client:
             request_ttl_seconds=request_ttl_seconds,
             invocation_timeout_seconds=invocation_timeout_seconds,
         )
-        return self._driver.result(submissions.record_of(registration, self._driver.pace))
+        return self._driver.run(submissions.record_for(request, self._driver.backoff))
 
     def get(self, inference_id: str, *, endpoint: str | None = None) -> Inference:
-        """The record. Raises NotFound, RecordExpired or AmbiguousInference."""
-        return self._driver.result(queries.get(inference_id, endpoint, self._driver.pace))
+        """Return the record of an inference.
+
+        Raises NotFound, RecordExpired or AmbiguousInference.
+        """
+        return self._driver.run(queries.get(inference_id, endpoint, self._driver.backoff))
 
     def batch_get(self, ids: Iterable[str], *, endpoint: str | None = None) -> Batch:
-        """The records of any number of ids, and why some have none."""
-        return self._driver.result(queries.batch_get(ids, endpoint, self._driver.pace))
+        """Return the records of any number of ids, and the reason for each id without a record."""
+        return self._driver.run(queries.batch_get(ids, endpoint, self._driver.backoff))
 
     def list(
         self,
@@ -188,27 +208,32 @@ class Client:
         until: datetime | str | None = None,
         page_size: int = 50,
     ) -> Generator[Inference, None, None]:
-        """The records of an endpoint or a status, newest first; `since` <= time < `until`.
+        """Iterate over the records of an endpoint, a status, or both, newest first.
 
-        Without an endpoint a status is needed, other than Completed. The records are not whole:
-        there is no output in them.
+        Without an `endpoint`, pass a `status` other than Completed. `since` is inclusive, `until`
+        is exclusive; datetimes need an offset. Pages are requested as you iterate.
+
+        Listed records are partial. They have no output, for example.
         """
-        page = ListRecords(
+        request = ListRecords(
             endpoint=endpoint,
             status=status,
             since=queries.to_timestamp(since, "since"),
             until=queries.to_timestamp(until, "until"),
             limit=page_size,
         )
-        return self._driver.each(queries.list_records(page, self._driver.pace))
+        return self._driver.iterate(queries.list_records(request, self._driver.backoff))
 
     def wait(self, inference_id: str, timeout: float, *, endpoint: str | None = None) -> Inference:
-        """The record once it has ended, whatever the outcome. `timeout` is in seconds.
+        """Wait until an inference has ended, and return its record. `timeout` is in seconds.
 
-        An unknown id is waited for. Raises WaitTimeout, RecordExpired or AmbiguousInference.
+        Returns records of any final status; call `raise_for_status()` on the record to raise an
+        error for a failure. Also waits for an unknown id, whose record can still appear.
+
+        Raises WaitTimeout, RecordExpired or AmbiguousInference.
         """
-        wait = waits.wait(inference_id, timeout, endpoint, self._driver.pace)
-        return self._driver.result(wait.only())
+        wait = waits.wait(inference_id, timeout, endpoint, self._driver.backoff)
+        return self._driver.run(wait.one())
 
     def wait_all(
         self,
@@ -218,22 +243,26 @@ class Client:
         endpoint: str | None = None,
         progress: waits.Progress | None = None,
     ) -> dict[str, Inference]:
-        """All of them once they have ended, by id; `progress` is told how many of how many have.
+        """Wait until all inferences have ended, and return their records by id.
 
-        Raises WaitTimeout, RecordExpired or AmbiguousInference; `done` of it are those that have.
+        `progress(ended, total)` is called after each poll.
+
+        Raises WaitTimeout, RecordExpired or AmbiguousInference. The error's `done` holds the
+        records of the inferences that have ended.
         """
-        wait = waits.wait_many(ids, timeout, endpoint, self._driver.pace)
-        return self._driver.result(wait.all(progress))
+        wait = waits.wait_many(ids, timeout, endpoint, self._driver.backoff)
+        return self._driver.run(wait.all(progress))
 
     def as_completed(
         self, ids: Iterable[str], timeout: float, *, endpoint: str | None = None
     ) -> Generator[Inference, None, None]:
-        """Each when it has ended. The time runs from the call.
+        """Iterate over inferences as they end. The timeout starts with this call.
 
-        Raises WaitTimeout, RecordExpired or AmbiguousInference after those that have ended.
+        Raises WaitTimeout, RecordExpired or AmbiguousInference, after all inferences that have
+        ended.
         """
-        wait = waits.wait_many(ids, timeout, endpoint, self._driver.pace)
-        return self._driver.each(wait.as_completed())
+        wait = waits.wait_many(ids, timeout, endpoint, self._driver.backoff)
+        return self._driver.iterate(wait.as_completed())
 
     def output(
         self,
@@ -242,13 +271,13 @@ class Client:
         endpoint: str | None = None,
         max_bytes: int | None = outputs.MAX_BYTES,
     ) -> bytes:
-        """The output, or nothing of it.
+        """Return the output as bytes.
 
         Raises InferenceFailed (InferenceExpired, InferenceLost), OutputUnavailable (NoOutput,
         OutputRemoved, OutputTooLarge), NotFound or AmbiguousInference.
         """
-        reading = outputs.output(inference_id, endpoint, max_bytes, self._driver.pace)
-        return self._driver.result(reading)
+        operation = outputs.output(inference_id, endpoint, max_bytes, self._driver.backoff)
+        return self._driver.run(operation)
 
     def parsed_output(
         self,
@@ -257,13 +286,13 @@ class Client:
         endpoint: str | None = None,
         max_bytes: int | None = outputs.MAX_BYTES,
     ) -> Any:
-        """The output by its content type: an object of JSON, a list of JSON lines, rows of CSV.
+        """Return the output, parsed by its content type.
 
-        Other text is a string, anything else bytes. Raises what `output` raises, and
-        OutputMalformed.
+        JSON becomes an object, JSON lines a list, CSV a list of rows, and other text a string.
+        Other types stay bytes. Raises OutputMalformed, and everything that `output` raises.
         """
-        reading = outputs.parsed_output(inference_id, endpoint, max_bytes, self._driver.pace)
-        return self._driver.result(reading)
+        operation = outputs.parsed_output(inference_id, endpoint, max_bytes, self._driver.backoff)
+        return self._driver.run(operation)
 
     def save_output(
         self,
@@ -273,13 +302,16 @@ class Client:
         endpoint: str | None = None,
         progress: BytesProgress | None = None,
     ) -> int:
-        """Write the output to a path, or a binary file, piece by piece; the number of bytes.
+        """Write the output to a path or an open binary file, and return the number of bytes.
 
-        A path gets the whole output or is left as it was. `progress` is told the bytes written, of
-        how many (None: not known). Raises what `output` raises.
+        The output is streamed. A file at the path is replaced only when the download is complete.
+        `progress(written, total)` is called with numbers of bytes; `total` is None if it is not
+        known. Raises everything that `output` raises.
         """
-        saving = outputs.save_output(inference_id, target, endpoint, progress, self._driver.pace)
-        return self._driver.result(saving)
+        operation = outputs.save_output(
+            inference_id, target, endpoint, progress, self._driver.backoff
+        )
+        return self._driver.run(operation)
 
     def get_output(
         self,
@@ -290,27 +322,29 @@ class Client:
         endpoint: str | None = None,
         max_bytes: int | None = outputs.MAX_BYTES,
     ) -> bytes:
-        """Wait for an invocation, and read its output.
+        """Wait for an invocation and return its output.
 
-        `response` is what invoke_endpoint_async returned. An output location alone needs
-        `inference_id` with it: a failure leaves no trace there. Of an id that was used before, the
-        output of the earlier invocation is not taken for this one's; its failure would be. Raises
-        what `wait` and `output` raise.
+        `response` is the response of invoke_endpoint_async. If you pass only its OutputLocation,
+        also pass the `inference_id`: a failed inference writes nothing to that location.
+
+        If the id was used before, the output of the earlier invocation is ignored, but its failure
+        is raised. Raises everything that `wait` and `output` raise.
         """
-        reading = outputs.wait_for_output(
-            response, timeout, inference_id, endpoint, max_bytes, self._driver.pace
+        operation = outputs.wait_for_output(
+            response, timeout, inference_id, endpoint, max_bytes, self._driver.backoff
         )
-        return self._driver.result(reading)
+        return self._driver.run(operation)
 
     def summary(
         self, endpoint: str, *, since: date | str | None = None, until: date | str | None = None
-    ) -> Days:
-        """The results of an endpoint by day of UTC, newest first; only days that have some.
+    ) -> _Days:
+        """Return the numbers and latencies of an endpoint's results by day (UTC), newest first.
 
-        Both ends are included; the default is the last 7 days, 31 are the most.
+        Days without results are left out. `since` and `until` are inclusive. The default is the
+        last 7 days, the maximum is 31 days.
         """
-        question = GetSummary(endpoint, queries.to_day(since), queries.to_day(until))
-        return self._driver.result(queries.summary(question, self._driver.pace))
+        request = GetSummary(endpoint, queries.to_day(since), queries.to_day(until))
+        return self._driver.run(queries.summary(request, self._driver.backoff))
 
     def from_predictor_response(
         self,
@@ -319,13 +353,14 @@ class Client:
         inference_id: str | None = None,
         endpoint: str | None = None,
     ) -> PredictorResponse:
-        """For what `predict_async` of the SageMaker SDK returned: has a `get_result` that ends.
+        """Wrap the SageMaker SDK's response of `predict_async` in one whose `get_result` ends.
 
-        Give the `inference_id` that predict_async was given: the SDK drops the one of SageMaker.
-        Without it only the two promised objects can be looked at; see PredictorResponse.
+        Pass the `inference_id` that you passed to predict_async, because the SDK drops the id that
+        SageMaker assigns. Without it, only the two objects in S3 can be polled; see
+        PredictorResponse.
         """
         return PredictorResponse(
-            service=self, response=response, inference_id=inference_id, endpoint=endpoint
+            client=self, response=response, inference_id=inference_id, endpoint=endpoint
         )
 
     def close(self) -> None:

@@ -1,26 +1,26 @@
-"""What the client raises. The type says what the caller can do.
+"""Errors of the client. The type says what the caller can do.
 
 InferenceResultsError
-├── NotFound                nothing is recorded under the id: it may come, or the id is wrong
-│   └── RecordExpired       there was a record; its retention is over
-├── AmbiguousInference      on several endpoints: name one
-├── InvalidRequest          the call is wrong: mend it
-├── IdempotencyKeyReused    the key stands for another request: choose another key
-├── InvocationRejected       SageMaker did not take the request: nothing was invoked
-├── NotAuthorized           the token or the credentials: renew them, or be allowed
-├── ServiceUnavailable      may work later; the retries are used up
-├── UnexpectedResponse        what answers is no such API: is the URL right?
-├── WaitTimeout             not ended in time; also a TimeoutError
-├── InferenceFailed         ended without an output
-│   ├── InferenceExpired    it waited in the endpoint's queue for too long
-│   └── InferenceLost       neither output nor failure was seen until the deadline
-└── OutputUnavailable       no output can be had
-    ├── NoOutput            the inference is not Completed (InProgress, perhaps)
-    ├── OutputRemoved       what was recorded is gone or replaced
-    ├── OutputTooLarge      more than the caller takes into memory: save it
-    └── OutputMalformed     it is not what its content type says; also a ValueError
+├── NotFound                no record exists for the id: wait for it, or check the id
+│   └── RecordExpired       the record is past its retention
+├── AmbiguousInference      the id exists on several endpoints: pass `endpoint`
+├── InvalidRequest          a parameter is invalid: correct the call
+├── IdempotencyKeyReused    the key belongs to another request: use another key
+├── InvocationRejected      SageMaker rejected the request: nothing was invoked
+├── NotAuthorized           access denied: check the credentials and their permissions
+├── ServiceUnavailable      throttled or unreachable, also after retries: try again later
+├── UnexpectedResponse      another server responded: check the URL
+├── WaitTimeout             not ended in time: wait again; also a TimeoutError
+├── InferenceFailed         ended without an output: see `code`, `reason` and `retryable`
+│   ├── InferenceExpired    waited too long in the endpoint's queue
+│   └── InferenceLost       passed its deadline without an output or a failure
+└── OutputUnavailable       the output cannot be read: see `code`
+    ├── NoOutput            the inference is not Completed
+    ├── OutputRemoved       the recorded object was deleted or replaced
+    ├── OutputTooLarge      larger than `max_bytes`: use `save_output`
+    └── OutputMalformed     does not match its content type; also a ValueError
 
-Texts hold no payload, no custom attributes and no token.
+Messages contain no payloads, custom attributes or tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class ClientError(InferenceResultsError):
-    """What all of them have in common.
+    """Base class of the client's errors.
 
-    Of an error that ends a wait for several, `done` are the inferences that have ended, by id, and
+    If an error ends a wait for several inferences, `done` holds those that have ended, by id, and
     `pending` the ids of the others.
     """
 
@@ -44,42 +44,45 @@ class ClientError(InferenceResultsError):
     pending: Sequence[str] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own calls the constructor with the text: no leaf's takes only that.
-        return _bare, (type(self),), self.__dict__ | {"args": self.args}
+        # Exception would pass only the message to the constructor, which most subclasses reject.
+        return _new_instance, (type(self),), self.__dict__ | {"args": self.args}
 
 
-def _bare(kind: type[ClientError]) -> ClientError:
+def _new_instance(kind: type[ClientError]) -> ClientError:
     return kind.__new__(kind)
 
 
 class NotFound(ClientError):
-    """Nothing is recorded under the id."""
+    """No record exists for the id. It can still appear, or the id is wrong."""
 
-    def __init__(self, inference_id: str, detail: str = "no inference with this id is recorded"):
+    def __init__(self, inference_id: str, detail: str = "no record exists for this id") -> None:
         super().__init__(f"{inference_id}: {detail}")
         self.inference_id = inference_id
 
 
 class RecordExpired(NotFound):
-    """There was a record; its retention is over."""
+    """The record is past its retention, which ended at `expired_at`."""
 
     def __init__(self, inference_id: str, expired_at: str | None = None) -> None:
-        when = f" since {expired_at}" if expired_at else ""
-        super().__init__(inference_id, f"the record is past its retention{when}")
+        when = f" at {expired_at}" if expired_at else ""
+        super().__init__(inference_id, f"the record's retention ended{when}")
         self.expired_at = expired_at
 
 
 class AmbiguousInference(ClientError):
-    """The id is recorded on several endpoints: name one of `endpoints`."""
+    """The id exists on several endpoints. Pass one of `endpoints` as `endpoint`."""
 
     def __init__(self, inference_id: str, endpoints: Sequence[str]) -> None:
-        super().__init__(f"{inference_id}: recorded on several endpoints: {', '.join(endpoints)}")
+        super().__init__(
+            f"{inference_id}: expected an endpoint, because the id exists on several:"
+            f" {', '.join(endpoints)}"
+        )
         self.inference_id = inference_id
         self.endpoints = list(endpoints)
 
 
 class InvalidRequest(ClientError):
-    """The call is wrong; `parameter` says what of it, where that is known."""
+    """The call is invalid. `parameter` names the parameter to correct, if it is known."""
 
     def __init__(self, detail: str, parameter: str | None = None) -> None:
         super().__init__(f"{parameter}: {detail}" if parameter else detail)
@@ -87,30 +90,35 @@ class InvalidRequest(ClientError):
 
 
 class IdempotencyKeyReused(ClientError):
-    """The key stands for a request with another input, content_type or accept.
+    """The key belongs to a request with another input, content_type or accept. Use another key.
 
-    `inference_id` is the inference of that one.
+    `inference_id` is the inference of that request.
     """
 
     def __init__(self, inference_id: str) -> None:
-        super().__init__(f"{inference_id}: the idempotency key was used for another request")
+        super().__init__(
+            f"{inference_id}: the idempotency key belongs to another request; use another key"
+        )
         self.inference_id = inference_id
 
 
 class InvocationRejected(ClientError):
-    """SageMaker did not take the request, and nothing was invoked.
+    """SageMaker rejected the request and invoked nothing. You can repeat the same call.
 
-    `code` is SageMaker's word for why, `reason` says it at length. The same call may be repeated.
+    `code` and `reason` are SageMaker's error code and message.
     """
 
     def __init__(self, code: str, reason: str) -> None:
-        super().__init__(f"SageMaker did not take the request: {code}")
+        super().__init__(f"SageMaker rejected the request: {code}")
         self.code = code
         self.reason = reason
 
 
 class NotAuthorized(ClientError):
-    """The API, or AWS, does not accept who is asking; `status` is 401, 403 or None."""
+    """The API or AWS denied access. Check the credentials or the token, and their permissions.
+
+    `status` is 401, 403 or None.
+    """
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
@@ -118,9 +126,10 @@ class NotAuthorized(ClientError):
 
 
 class ServiceUnavailable(ClientError):
-    """Throttled, failed inside, or not reached; `status` is None if no answer came.
+    """The service is throttling, failing or unreachable. Try again later.
 
-    `retry_after` is what the service asked for, in seconds.
+    `status` is None if no response arrived. `retry_after` is the delay in seconds that the service
+    requested, if any.
     """
 
     def __init__(
@@ -132,7 +141,7 @@ class ServiceUnavailable(ClientError):
 
 
 class UnexpectedResponse(ClientError):
-    """What answers does not speak as this API does: another service, a proxy, a wrong URL."""
+    """The response is not one of this API: check that the URL is not a proxy or another service."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
@@ -140,11 +149,11 @@ class UnexpectedResponse(ClientError):
 
 
 class WaitTimeout(ClientError, TimeoutError):
-    """Some inferences have not ended in time.
+    """Some inferences have not ended in time. Wait again for `pending`.
 
-    `done` are those that have, by id; `pending` the ids of the others; `seen` the last records of
-    the pending ones. A pending id that is not in `seen` was never recorded. `__cause__` is the last
-    ServiceUnavailable, if the service did not answer the last time.
+    `done` holds the inferences that have ended, by id; `pending` the ids of the others; `seen` the
+    latest records of pending ids. No record exists for a pending id that is not in `seen`.
+    `__cause__` is the last ServiceUnavailable, if the last poll failed.
     """
 
     def __init__(
@@ -159,28 +168,33 @@ class WaitTimeout(ClientError, TimeoutError):
         self.pending: list[str] = list(pending)
         self.done: dict[str, Inference] = dict(done or {})
         self.seen = dict(seen or {})
-        super().__init__(self._text())
+        super().__init__(self._message())
 
-    def _text(self) -> str:
-        within = f"not ended within {self.timeout:g} s"
+    def _message(self) -> str:
+        late = f"did not end within {self.timeout:g} s"
         if len(self.pending) == 1 and not self.done:
             (inference_id,) = self.pending
-            return f"{inference_id}: {within}; {_last_seen(self.seen.get(inference_id))}"
+            return f"{inference_id}: {late}; {_last_seen(self.seen.get(inference_id))}"
         total = len(self.pending) + len(self.done)
         unseen = len(self.pending) - len(self.seen)
-        return f"{len(self.pending)} of {total} {within}; {unseen} never recorded"
+        return (
+            f"{len(self.pending)} of {total} inferences {late};"
+            f" no record exists for {unseen} of them"
+        )
 
 
 def _last_seen(inference: "Inference | None") -> str:
     if inference is None:
-        return "never recorded"
-    return "recorded of an earlier invocation only" if inference.is_terminal else inference.status
+        return "no record exists for this id"
+    if inference.is_terminal:
+        return "the record is that of an earlier invocation"
+    return f"its status is {inference.status}"
 
 
 class InferenceFailed(ClientError):
     """The inference ended without an output.
 
-    `code` and `reason` are those of the record's failure; `retryable`: the same request may succeed
+    `code` and `reason` come from the record's failure. If `retryable`, the same request can succeed
     later.
     """
 
@@ -194,15 +208,15 @@ class InferenceFailed(ClientError):
 
 
 class InferenceExpired(InferenceFailed):
-    """The request waited in the endpoint's queue for too long, and was never tried."""
+    """The request expired in the endpoint's queue before the model received it. Submit it again."""
 
 
 class InferenceLost(InferenceFailed):
-    """The deadline passed, and neither an output nor a failure was seen."""
+    """The deadline passed without an output or a failure. Check the endpoint, then submit again."""
 
 
 class OutputUnavailable(ClientError):
-    """No output can be had; `code` is S3's or the service's word for why."""
+    """The output cannot be read. `code` is the error code of S3 or of the service."""
 
     def __init__(self, inference_id: str, code: str, detail: str) -> None:
         super().__init__(f"{inference_id}: {detail} ({code})")
@@ -211,34 +225,37 @@ class OutputUnavailable(ClientError):
 
 
 class NoOutput(OutputUnavailable):
-    """The inference has the status `code`, which comes without an output."""
+    """The inference is not Completed. `code` is its status; wait if it is InProgress."""
 
     def __init__(self, inference_id: str, status: str) -> None:
-        super().__init__(inference_id, status, "the inference has no output")
+        super().__init__(inference_id, status, "no output, because the inference is not Completed")
 
 
 class OutputRemoved(OutputUnavailable):
-    """The recorded version of the output is gone or replaced."""
+    """The recorded version of the output was deleted or replaced."""
 
     def __init__(self, inference_id: str) -> None:
-        super().__init__(inference_id, "OutputRemoved", "the output is gone or replaced")
+        super().__init__(inference_id, "OutputRemoved", "the output was deleted or replaced")
 
 
 class OutputTooLarge(OutputUnavailable):
-    """The output has more than `max_bytes`; `size` is its size in bytes, where that is known."""
+    """The output is larger than `max_bytes`. Pass a larger limit or use `save_output`.
+
+    `size` is the output's size in bytes, if it is known.
+    """
 
     def __init__(self, inference_id: str, max_bytes: int, size: int | None) -> None:
-        known = f"{size} bytes" if size is not None else "larger"
-        detail = f"the limit is {max_bytes} bytes, the output is {known}: save it to a file"
+        output = f"the output of {size} bytes" if size is not None else "the output"
+        detail = f"{output} exceeds the limit of {max_bytes} bytes: save it to a file"
         super().__init__(inference_id, "OutputTooLarge", detail)
         self.max_bytes = max_bytes
         self.size = size
 
 
 class OutputMalformed(OutputUnavailable, ValueError):
-    """The output is not what its content type says; `content` is what it is."""
+    """The output does not match its content type. `content` holds the bytes."""
 
     def __init__(self, inference_id: str, content_type: str, content: bytes) -> None:
-        super().__init__(inference_id, "OutputMalformed", f"the output is no {content_type}")
+        super().__init__(inference_id, "OutputMalformed", f"the output is not valid {content_type}")
         self.content_type = content_type
         self.content = content

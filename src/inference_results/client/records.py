@@ -1,39 +1,24 @@
-"""What the service answers, as frozen dataclasses.
+"""Responses of the service as frozen dataclasses.
 
-Fields and their meaning are those of docs/record.md; timestamps are aware datetimes. A field that
-is not known here is ignored, so an older client reads the records of a newer service; `raw` keeps
-the answer as it came.
+docs/record.md describes the fields. Timestamps are timezone-aware datetimes. Unknown fields are
+ignored, so older clients can read newer records; `Inference.raw` keeps the complete document.
 """
 
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from inference_results.client.errors import InferenceExpired, InferenceFailed, InferenceLost
 from inference_results.contract import Status
+from inference_results.domain.record.definition import TIMESTAMPS, PromisedLocations
 from inference_results.domain.record.result import Failure, Output, OutputError
-
-_TIMES: Final = frozenset(
-    {"submitted_at", "received_at", "event_time", "recorded_at", "deadline", "expires_at"}
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromisedLocations:
-    """Where SageMaker said, when it took the invocation, that it would write.
-
-    There is no `failure_location` where the endpoint has no S3FailurePath.
-    """
-
-    output_location: str | None = None
-    failure_location: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """The record of an inference, whatever became of it. An unknown status is kept as it came."""
+    """The record of an inference. `status` keeps values that this version does not know."""
 
     inference_id: str
     endpoint_name: str
@@ -58,30 +43,30 @@ class Inference:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read a record in the shape of the API."""
-        known = _known(cls, document)
-        known |= {name: datetime.fromisoformat(known[name]) for name in _TIMES & known.keys()}
+        """Parse a record of the API."""
+        known = _known_fields(cls, document)
+        known |= {name: datetime.fromisoformat(known[name]) for name in TIMESTAMPS & known.keys()}
         if output := known.get("output"):
-            known["output"] = _output(output)
+            known["output"] = _parse_output(output)
         if output_error := known.get("output_error"):
-            known["output_error"] = OutputError(**_known(OutputError, output_error))
+            known["output_error"] = OutputError(**_known_fields(OutputError, output_error))
         if failure := known.get("failure"):
-            known["failure"] = Failure(**_known(Failure, failure))
+            known["failure"] = Failure(**_known_fields(Failure, failure))
         if submission := known.get("submission"):
-            known["submission"] = PromisedLocations(**_known(PromisedLocations, submission))
+            known["submission"] = PromisedLocations(**_known_fields(PromisedLocations, submission))
         known["ignored_fields"] = tuple(known.get("ignored_fields", ()))
         return cls(**known | {"raw": document})
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended; an unknown status counts as an end."""
+        """True if the inference has ended. Unknown statuses count as ended."""
         return self.status != Status.IN_PROGRESS
 
     def raise_for_status(self) -> Self:
-        """Return the inference itself.
+        """Raise an error if the inference ended without an output, else return it.
 
-        Raises InferenceFailed, InferenceExpired or InferenceLost if it is known to have ended
-        without an output. Nothing is raised for an unknown status.
+        Raises InferenceFailed, InferenceExpired or InferenceLost. Statuses that this version does
+        not know raise nothing.
         """
         match self.status:
             case Status.FAILED:
@@ -95,22 +80,22 @@ class Inference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Why an id of a batch has no record: `reason` is `unknown`, `expired` or `ambiguous`."""
+    """An id without a record in a batch. `reason` is `unknown`, `expired` or `ambiguous`."""
 
     inference_id: str
     reason: str
     endpoints: tuple[str, ...] = ()
-    """Of an ambiguous id: where it is recorded."""
+    """The endpoints of an ambiguous id."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        known = _known(cls, document)
+        known = _known_fields(cls, document)
         return cls(**known | {"endpoints": tuple(known.get("endpoints", ()))})
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of several ids: each is in one of the two lists."""
+    """The response for several ids. Each id is in one of the two lists."""
 
     inferences: list[Inference]
     missing: list[Missing]
@@ -125,7 +110,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBucket:
-    """How many results took at most so long, and longer than the bucket before."""
+    """The number of results that took at most `up_to_ms`, and longer than the previous bucket."""
 
     up_to_ms: int
     count: int
@@ -133,7 +118,7 @@ class LatencyBucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """From receiving the request to the result, as SageMaker timed it, in milliseconds."""
+    """Milliseconds from SageMaker's receipt of the request to the result."""
 
     count: int
     p50_ms: int
@@ -143,15 +128,15 @@ class Latency:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        known = _known(cls, document)
+        known = _known_fields(cls, document)
         buckets = known.get("histogram", ())
-        histogram = tuple(LatencyBucket(**_known(LatencyBucket, each)) for each in buckets)
+        histogram = tuple(LatencyBucket(**_known_fields(LatencyBucket, each)) for each in buckets)
         return cls(**known | {"histogram": histogram})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySummary:
-    """The results of an endpoint in one day of UTC. `counts` is by status."""
+    """The results of an endpoint on one day (UTC). `counts` maps statuses to numbers of results."""
 
     day: date
     counts: dict[str, int]
@@ -167,22 +152,22 @@ class DaySummary:
         )
 
 
-def _known(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
+def _known_fields(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: document[each.name] for each in fields(kind) if each.name in document}
 
 
-def _output(document: Mapping[str, Any]) -> Output:
-    known = _known(Output, document)
-    if shown := known.pop("inline", None):
-        known["inline"] = _inline_bytes(shown)
+def _parse_output(document: Mapping[str, Any]) -> Output:
+    known = _known_fields(Output, document)
+    if inline := known.pop("inline", None):
+        known["inline"] = _decode_inline(inline)
     return Output(**known)
 
 
-def _inline_bytes(shown: Mapping[str, str]) -> bytes | None:
-    """None if the encoding is not known here: the output is then asked for."""
-    match shown["encoding"]:
+def _decode_inline(inline: Mapping[str, str]) -> bytes | None:
+    """Return None for an unknown encoding; the output is then requested separately."""
+    match inline["encoding"]:
         case "utf-8":
-            return shown["content"].encode()
+            return inline["content"].encode()
         case "base64":
-            return base64.b64decode(shown["content"])
+            return base64.b64decode(inline["content"])
     return None

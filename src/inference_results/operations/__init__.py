@@ -1,1 +1,1 @@
-"""What engineers do with a deployment and the endpoints beside it."""
+"""Operate a deployment: check it, repair it, and attach endpoints to it."""

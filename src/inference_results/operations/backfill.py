@@ -1,4 +1,4 @@
-"""The backfill on the table itself, in process, with the rights of whoever runs it."""
+"""Backfill records from S3, in this process and with the caller's permissions."""
 
 import re
 import time
@@ -13,7 +13,7 @@ from typing import Final, Self
 import boto3
 from botocore.config import Config
 
-from inference_results.adapters.aws.calls import client_config
+from inference_results.adapters.aws.config import client_config
 from inference_results.adapters.s3_listing import S3Listing
 from inference_results.adapters.table.recorded_locations import RecordedLocations
 from inference_results.adapters.table.results import ResultStore
@@ -30,64 +30,64 @@ from inference_results.domain.reconciliation.known_locations import KnownLocatio
 from inference_results.domain.reconciliation.retry import RetryUnavailable
 from inference_results.domain.record.location import Location
 
-WRITES_SIDE_BY_SIDE: Final = 16
+CONCURRENT_WRITES: Final = 16
 
 _ENDPOINT_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}")
 
-_UNHURRIED: Final = Config(connect_timeout=5, read_timeout=30)
-"""No function ends meanwhile, and a page of a bucket full of delete markers takes its time."""
+_LONG_TIMEOUTS: Final = Config(connect_timeout=5, read_timeout=30)
+"""No function timeout applies here, and S3 lists a bucket full of delete markers slowly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingOptions:
-    """As what the outputs are recorded. Raises InvalidRequest for what no endpoint is named."""
+    """How to record the outputs. Raises InvalidRequest if the endpoint name is invalid."""
 
     endpoint_name: str
     retention: timedelta
 
     def __post_init__(self) -> None:
         if not _ENDPOINT_NAME.fullmatch(self.endpoint_name):
-            raise InvalidRequest("expected 1 to 63 letters, digits and hyphens", "endpoint")
+            raise InvalidRequest("expected 1 to 63 alphanumeric characters and hyphens", "endpoint")
 
 
 class TableBackfill:
-    """Reads the table, lists a bucket, and writes to the table.
+    """Find the outputs in a bucket that no record points to, and record them.
 
-    Everything raises NotAuthorized, InvalidRequest or UnexpectedResponse where AWS refuses, and
-    Unavailable where it is so for a minute. Close it, or use it in a `with` statement.
+    All methods raise NotAuthorized, InvalidRequest or UnexpectedResponse if AWS rejects a call, and
+    Unavailable after a minute of retries. Use it in a `with` block, or close it.
     """
 
     def __init__(
         self, table_name: str, *, shards: int, session: boto3.Session | None = None
     ) -> None:
-        config = client_config(connections=WRITES_SIDE_BY_SIDE).merge(_UNHURRIED)
+        config = client_config(connections=CONCURRENT_WRITES).merge(_LONG_TIMEOUTS)
         dynamodb, s3 = aws_clients(session, config, config)
-        self._patience = RetryUnavailable(sleep=time.sleep)
-        self._pool = ThreadPoolExecutor(WRITES_SIDE_BY_SIDE, "inference-results-backfill")
-        self._outcomes = ResultStore(dynamodb, table_name, shards)
-        self._locations = RecordedLocations(dynamodb, table_name, self._patience)
-        self._objects = S3Listing(s3, self._patience)
+        self._retry = RetryUnavailable(sleep=time.sleep)
+        self._pool = ThreadPoolExecutor(CONCURRENT_WRITES, "inference-results-backfill")
+        self._results = ResultStore(dynamodb, table_name, shards)
+        self._locations = RecordedLocations(dynamodb, table_name, self._retry)
+        self._objects = S3Listing(s3, self._retry)
         self._find = FindUnrecordedOutputs(objects=self._objects)
 
     def check(self, prefix: Location) -> None:
-        """Whether the bucket may be listed: a scan for nothing would cost more than this."""
+        """Check that the caller can list the bucket. Call this before you pay for a table scan."""
         with translate_storage_errors(table="table", bucket="prefix"):
             self._objects.check(prefix)
 
     def recorded_locations(self) -> Iterator[str]:
-        """Every location that a record points to: a scan of the whole table."""
+        """Scan the whole table and yield every location that a record points to."""
         with translate_storage_errors(table="table", bucket="prefix"):
             yield from self._locations
 
-    def examined(
-        self, extent: BackfillScope, known: KnownLocations, recording: RecordingOptions | None
+    def examine(
+        self, scope: BackfillScope, known: KnownLocations, recording: RecordingOptions | None
     ) -> Iterator[ExaminedObject]:
-        """The objects in the order of their keys; without a `recording` nothing is written."""
-        found = self._find(extent, known)
+        """Yield the objects in key order. With `recording`, record the unrecorded ones."""
+        examined = self._find(scope, known)
         if recording is not None:
-            found = self._record(recording)(found)
+            examined = self._record(recording)(examined)
         with translate_storage_errors(table="table", bucket="prefix"):
-            yield from found
+            yield from examined
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -105,9 +105,9 @@ class TableBackfill:
 
     def _record(self, recording: RecordingOptions) -> RecordOutputs:
         return RecordOutputs(
-            outcomes=self._outcomes,
+            results=self._results,
             pool=self._pool,
-            patience=self._patience,
+            retry=self._retry,
             endpoint_name=recording.endpoint_name,
             retention=recording.retention,
             now=partial(datetime.now, UTC),

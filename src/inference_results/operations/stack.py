@@ -1,4 +1,4 @@
-"""What a deployed stack of this service says of itself."""
+"""Read a deployed stack of this service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from inference_results.contract import StackOutput
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The outputs of a stack by name, and how it stands: CloudFormation's words."""
+    """A CloudFormation stack. `outputs` are by name; `status` and `reason` are CloudFormation's."""
 
     name: str
     outputs: Mapping[str, str]
@@ -22,33 +22,39 @@ class Stack:
     reason: str | None = None
 
     @classmethod
-    def described(cls, cloudformation: Any, name: str) -> Self:
-        """By a CloudFormation client of boto3. Raises InvalidRequest if there is no such stack."""
+    def read(cls, cloudformation: Any, name: str) -> Self:
+        """Read a stack with a boto3 client. Raises InvalidRequest if it does not exist."""
         with translate_aws_errors("cloudformation"):
             try:
-                answer = cloudformation.describe_stacks(StackName=name)
+                response = cloudformation.describe_stacks(StackName=name)
             except ClientError as error:
                 if is_validation_error(error):
-                    raise InvalidRequest(f"there is no stack {name}", "stack") from error
+                    raise InvalidRequest(
+                        f"no stack named {name} in this account and region", "stack"
+                    ) from error
                 raise
-        (stack,) = answer["Stacks"]
+        (stack,) = response["Stacks"]
         outputs = stack.get("Outputs", [])
         return cls(
             name,
-            {each["OutputKey"]: each["OutputValue"] for each in outputs},
+            {output["OutputKey"]: output["OutputValue"] for output in outputs},
             arn=stack["StackId"],
             status=stack["StackStatus"],
             reason=stack.get("StackStatusReason"),
         )
 
     def __getitem__(self, output: StackOutput) -> str:
-        """Raises InvalidRequest if the stack has no such output: it is another's, or older."""
+        """Return the output's value. Raises InvalidRequest if the stack does not have it."""
         try:
             return self.outputs[output]
         except KeyError as error:
-            raise InvalidRequest(f"{self.name} has no output {output}", "stack") from error
+            raise InvalidRequest(
+                f"{self.name} has no output {output}: the stack is another app's or of another"
+                " version, or the feature is turned off",
+                "stack",
+            ) from error
 
     @property
     def topics(self) -> tuple[str, str]:
-        """ARNs of SuccessTopic and ErrorTopic."""
+        """The ARNs of SuccessTopic and ErrorTopic."""
         return self[StackOutput.SUCCESS_TOPIC_ARN], self[StackOutput.ERROR_TOPIC_ARN]

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference_results.adapters.aws.calls import CONNECT_SECONDS, READ_SECONDS
+from inference_results.adapters.aws.config import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from inference_results.adapters.aws.signed_http import SignedHttp
 
 CREDENTIALS = {
@@ -33,23 +33,23 @@ DAYS = (1795880000, 1795966400)
 
 
 @pytest.fixture(autouse=True)
-def function(monkeypatch):
-    """The environment of a function."""
+def function_environment(monkeypatch):
+    """Set the environment of a Lambda function."""
     for name in ("AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
 
 
-class Service(BaseHTTPRequestHandler):
-    """Remembers the paths that it was asked for, and answers as `server.answer` says."""
+class Handler(BaseHTTPRequestHandler):
+    """Records request paths, and responds with `server.respond()`."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         self.server.paths.append(self.path)
         self.server.connections.add(self.client_address)
-        self.wfile.write(self.server.answer())
+        self.wfile.write(self.server.respond())
 
     def log_message(self, *_):
         pass
@@ -59,22 +59,22 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """A client that goes away is what some tests are about."""
+        """Ignore errors: some tests close the connection early."""
 
 
 @contextmanager
-def serving(answer, context=None):
-    with Server(("127.0.0.1", 0), Service) as server:
+def serving(respond, context=None):
+    with Server(("127.0.0.1", 0), Handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.paths, server.connections, server.answer = [], set(), answer
+        server.paths, server.connections, server.respond = [], set(), respond
         server.url = f"http://127.0.0.1:{server.server_port}"
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def whole():
+def complete():
     return b"HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\n0123"
 
 
@@ -92,7 +92,7 @@ PATHS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(
     ),
     seconds=st.sampled_from(DAYS),
 )
-def test_requests_are_signed_as_botocore_signs_them(path, body, token, headers, seconds):
+def test_requests_have_the_signature_of_botocore(path, body, token, headers, seconds):
     variables = CREDENTIALS | ({"AWS_SESSION_TOKEN": token} if token else {})
     now = datetime.fromtimestamp(seconds, UTC)
     with (
@@ -119,24 +119,24 @@ def test_requests_are_signed_as_botocore_signs_them(path, body, token, headers, 
         ({"AWS_REGION": "eusc-de-east-1"}, "https://dynamodb.eusc-de-east-1.amazonaws.eu"),
     ],
 )
-def test_the_endpoint_is_the_one_that_is_named_or_the_regions(monkeypatch, variables, endpoint):
+def test_the_endpoint_is_the_configured_or_the_regional_one(monkeypatch, variables, endpoint):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert SignedHttp("dynamodb", 1).endpoint == endpoint
 
 
 @pytest.mark.parametrize("path", ["/bucket/a/../b", "/bucket/./x", "/bucket//y", "/bucket/%20%2B"])
-def test_a_path_is_sent_as_it_is(monkeypatch, path):
-    """A key of S3 may have any characters, and is signed as it stands."""
-    with serving(whole) as server:
+def test_a_path_is_sent_unchanged(monkeypatch, path):
+    """An S3 key can contain any characters, and is signed unchanged."""
+    with serving(complete) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        answer = SignedHttp("s3", 1).send("GET", path, {})
-    assert (answer.status, answer.data) == (206, b"0123")
+        response = SignedHttp("s3", 1).send("GET", path, {})
+    assert (response.status, response.data) == (206, b"0123")
     assert server.paths == [path]
 
 
-def test_a_connection_is_kept(monkeypatch):
-    with serving(whole) as server:
+def test_a_connection_is_reused(monkeypatch):
+    with serving(complete) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         http = SignedHttp("s3", 1)
         for _ in range(3):
@@ -144,14 +144,14 @@ def test_a_connection_is_kept(monkeypatch):
     assert (len(server.paths), len(server.connections)) == (3, 1)
 
 
-def test_as_many_connections_are_kept_as_there_are_threads(monkeypatch):
-    together = Barrier(3, timeout=5)
+def test_each_thread_can_reuse_a_connection(monkeypatch):
+    all_connected = Barrier(3, timeout=5)
 
-    def answer():
-        together.wait()
-        return whole()
+    def respond():
+        all_connected.wait()
+        return complete()
 
-    with serving(answer) as server, ThreadPoolExecutor(3) as pool:
+    with serving(respond) as server, ThreadPoolExecutor(3) as pool:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         http = SignedHttp("s3", 3)
         for _ in range(3):
@@ -159,46 +159,49 @@ def test_as_many_connections_are_kept_as_there_are_threads(monkeypatch):
     assert (len(server.paths), len(server.connections)) == (9, 3)
 
 
-def test_a_call_ends_in_the_time_that_a_batch_reckons_with():
+def test_calls_have_the_same_timeouts_as_botocores_clients():
     timeout = SignedHttp("s3", 1)._pool.timeout
-    assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, READ_SECONDS)
+    assert (timeout.connect_timeout, timeout.read_timeout) == (
+        CONNECT_TIMEOUT_SECONDS,
+        READ_TIMEOUT_SECONDS,
+    )
 
 
-def test_an_object_that_is_stored_compressed_is_read_as_it_is(monkeypatch):
+def test_a_compressed_object_is_not_decompressed(monkeypatch):
     stored = gzip.compress(b"0123456789")
 
-    def answer():
+    def respond():
         head = (
             "HTTP/1.1 206 Partial Content\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n"
         )
         return head.format(len(stored)).encode() + stored
 
-    with serving(answer) as server:
+    with serving(respond) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}).data == stored
 
 
 @pytest.mark.parametrize(
-    ("host", "is_trusted", "answered"),
+    ("host", "is_trusted", "responds"),
     [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("localhost", True, False)],
-    ids=["trusted", "of an unknown authority", "of another name"],
+    ids=["trusted", "unknown authority", "another name"],
 )
-def test_only_who_shows_a_trusted_certificate_of_its_name_is_asked(
-    monkeypatch, tmp_path, host, is_trusted, answered
+def test_only_a_trusted_certificate_for_the_host_is_accepted(
+    monkeypatch, tmp_path, host, is_trusted, responds
 ):
-    files = certificate_of("127.0.0.1", tmp_path)
+    files = create_certificate("127.0.0.1", tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
     if is_trusted:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(files[0]))
-    with serving(whole, context) as server:
+    with serving(complete, context) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{host}:{server.server_port}")
-        answer = SignedHttp("s3", 1).send("GET", "/bucket/key", {})
-    assert (answer is not None) == answered
+        response = SignedHttp("s3", 1).send("GET", "/bucket/key", {})
+    assert (response is not None) == responds
 
 
-def certificate_of(address, folder):
-    """Files with a certificate that its own key signed, and with the key."""
+def create_certificate(address, folder):
+    """Write a self-signed certificate and its key to files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
@@ -219,34 +222,34 @@ def certificate_of(address, folder):
     return files
 
 
-def cut_off():
+def truncated():
     return b"HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: 9\r\n\r\n0123"
 
 
-def silent():
+def slow():
     time.sleep(1)
-    return whole()
+    return complete()
 
 
-@pytest.mark.parametrize("answer", [cut_off, silent, lambda: b"nonsense\r\n\r\n", lambda: b""])
-def test_no_answer_and_a_part_of_one_are_the_same(monkeypatch, answer):
-    monkeypatch.setattr("inference_results.adapters.aws.signed_http.READ_SECONDS", 0.3)
-    with serving(answer) as server:
+@pytest.mark.parametrize("respond", [truncated, slow, lambda: b"nonsense\r\n\r\n", lambda: b""])
+def test_an_incomplete_or_invalid_response_is_none(monkeypatch, respond):
+    monkeypatch.setattr("inference_results.adapters.aws.signed_http.READ_TIMEOUT_SECONDS", 0.3)
+    with serving(respond) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}) is None
     assert server.paths == ["/bucket/key"]
 
 
-def test_a_service_that_cannot_be_reached_is_no_answer(monkeypatch):
+def test_an_unreachable_service_is_none(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}) is None
 
 
-@pytest.mark.parametrize("written", ["http://{}", "{}", "//{}", "http://user@{}"])
-def test_a_proxy_is_told_the_whole_url(monkeypatch, written):
-    with serving(whole) as proxy:
+@pytest.mark.parametrize("proxy_url", ["http://{}", "{}", "//{}", "http://user@{}"])
+def test_a_proxy_receives_the_whole_url(monkeypatch, proxy_url):
+    with serving(complete) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example:4566")
-        monkeypatch.setenv("HTTP_PROXY", written.format(proxy.url.removeprefix("http://")))
+        monkeypatch.setenv("HTTP_PROXY", proxy_url.format(proxy.url.removeprefix("http://")))
         monkeypatch.setenv("NO_PROXY", "")
         assert SignedHttp("s3", 1).send("GET", "/bucket/key", {}).data == b"0123"
     assert proxy.paths == ["http://aws.example:4566/bucket/key"]

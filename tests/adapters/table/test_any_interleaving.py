@@ -1,4 +1,4 @@
-"""Registrations, results and sweeps of one id, in any order and number, against a reference."""
+"""Registrations, results and reconciliation of one id, in any order, compared with a model."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from tests.effort import effort
 from tests.writing import (
     KEY,
     NOTES,
-    Event,
+    Reconciliation,
     Registration,
     Result,
-    Sweep,
+    Write,
     Writer,
-    expected,
-    found,
+    actual_record,
+    expected_record,
     last_registration,
+    reconciled,
     results,
-    swept,
 )
 
 INVOCATIONS = st.integers(0, 2)
@@ -36,53 +36,54 @@ class Interleaving(RuleBasedStateMachine):
         self.client = boto3.client("dynamodb")
         self.client.delete_item(TableName=self.table_name, Key=KEY)
         self.writer = Writer(self.client, self.table_name, shards=4)
-        self.events: list[Event] = []
-        self.swept: set[int] = set()
+        self.writes: list[Write] = []
+        self.reconciled: set[int] = set()
+        """The invocations that reconciliation has ended."""
 
-    def find(self) -> dict[str, Any]:
-        answer = self.client.get_item(TableName=self.table_name, Key=KEY, ConsistentRead=True)
-        return from_item(answer.get("Item", {}))
+    def read(self) -> dict[str, Any]:
+        response = self.client.get_item(TableName=self.table_name, Key=KEY, ConsistentRead=True)
+        return from_item(response.get("Item", {}))
 
     def expected(self) -> dict[str, Any]:
-        record = expected(self.events)
-        return swept(record) if self.last in self.swept else record
+        record = expected_record(self.writes)
+        return reconciled(record) if self.last in self.reconciled else record
 
     @property
     def last(self) -> int | None:
-        """The invocation that was registered last."""
-        registration = last_registration(self.events)
+        """The last registered invocation."""
+        registration = last_registration(self.writes)
         return registration and registration.invocation
 
-    def write(self, event: Event) -> None:
-        self.writer.write(event)
-        self.events.append(event)
+    def write(self, write: Write) -> None:
+        self.writer.write(write)
+        self.writes.append(write)
 
     @rule(registration=st.builds(Registration, INVOCATIONS, NOTES))
-    def registered(self, registration: Registration) -> None:
+    def register(self, registration: Registration) -> None:
         self.write(registration)
 
     @rule(result=results(INVOCATIONS))
-    def result(self, result: Result) -> None:
+    def record(self, result: Result) -> None:
         self.write(result)
 
     @rule()
-    def sweep(self) -> None:
-        self.writer.write(Sweep())
+    def reconcile(self) -> None:
+        self.writer.write(Reconciliation())
         if self.last is not None and self.expected()["status"] == "InProgress":
-            self.swept.add(self.last)
+            self.reconciled.add(self.last)
 
     @invariant()
-    def the_record_says_what_was_told(self) -> None:
-        item = self.find()
-        assert bool(item) == bool(self.events)
-        assert found(item) == self.expected()
+    def the_record_matches_the_model(self) -> None:
+        item = self.read()
+        assert bool(item) == bool(self.writes)
+        assert actual_record(item) == self.expected()
         in_status_index = item.get("status") != "Completed" or "output_error" in item
         assert ("status_shard" in item) == (bool(item) and in_status_index)
         assert ("event_order" in item) == (item.get("status") not in {None, "InProgress"})
 
 
 @pytest.mark.usefixtures("aws")
-def test_any_interleaving_leaves_what_the_model_says(table_name):
+def test_any_interleaving_leaves_the_record_of_the_model(table_name):
     machine = type("OnTable", (Interleaving,), {"table_name": table_name})
     run_state_machine_as_test(
         machine, settings=settings(effort(short=12, long=100), stateful_step_count=10)

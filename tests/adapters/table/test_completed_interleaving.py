@@ -1,4 +1,4 @@
-"""When tasks are answered while registrations, results and sweeps come in any order and number."""
+"""When tasks complete while registrations, results and reconciliation come in any order."""
 
 import pytest
 from hypothesis import settings
@@ -14,55 +14,56 @@ from inference_results.domain.record.change import Change
 from inference_results.domain.record.errors import InvalidParameter
 from tests.adapters.table.test_any_interleaving import INVOCATIONS, Interleaving
 from tests.effort import effort
-from tests.samples import PREFIX
-from tests.writing import NOTES, Registration
+from tests.writing import NOTES, Registration, output_location
 
 TOKENS = st.sampled_from(["one", "two", "three"])
 
 
-class Answered(Interleaving):
-    """Each step's images are told as the stream tells them."""
+class CompletedTasks(Interleaving):
+    """Completes the tasks of each step's change, as the stream reports it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before = {}
-        self.answered: set[str] = set()
-        self.given: dict[str, int] = {}
+        self.completed: set[str] = set()
+        self.registered: dict[str, int] = {}
+        """The invocation of each token."""
 
     @rule(invocation=INVOCATIONS, note=NOTES, name=TOKENS)
-    def wait_for(self, invocation: int, note: str, name: str) -> None:
+    def register_with_token(self, invocation: int, note: str, name: str) -> None:
         token = f"{invocation}-{name}"
         try:
             self.write(Registration(invocation, note, token))
         except InvalidParameter:
             assert invocation < self.last
         else:
-            self.given[token] = invocation
+            self.registered[token] = invocation
 
     @invariant()
-    def a_task_is_answered_once_its_inference_has_ended_and_never_before(self) -> None:
-        before, after = self.before, self.find()
+    def a_task_completes_only_once_its_inference_has_ended(self) -> None:
+        before, after = self.before, self.read()
         self.before = after
         change = Change(sequence="1", made_at=0, before=before or None, after=after or None)
         for each in completions_for_change(change, custom_attributes=False):
-            self.answered.add(each.token)
+            self.completed.add(each.token)
+            invocation = self.registered[each.token]
             if isinstance(each.outcome, TaskFailure) and each.outcome.error == REPLACED:
-                assert self.given[each.token] < max(told.invocation for told in self.events)
+                assert invocation < max(write.invocation for write in self.writes)
             else:
                 if output := after.get("output"):
-                    assert output["location"] == f"{PREFIX}{self.given[each.token]}.out"
+                    assert output["location"] == output_location(invocation)
                 assert after["status"] != "InProgress"
 
     @invariant()
-    def nobody_waits_for_what_has_ended_or_is_gone(self) -> None:
-        waiting = self.given.keys() - self.answered
-        assert all(self.given[token] == self.last for token in waiting)
+    def no_task_waits_for_an_inference_that_has_ended_or_was_replaced(self) -> None:
+        waiting = self.registered.keys() - self.completed
+        assert all(self.registered[token] == self.last for token in waiting)
         assert not waiting or self.expected()["status"] == "InProgress"
 
 
 @pytest.mark.usefixtures("aws")
-def test_in_any_interleaving_a_task_is_answered_when_its_inference_has_ended(table_name):
-    machine = type("OnTable", (Answered,), {"table_name": table_name})
+def test_in_any_interleaving_a_task_completes_when_its_inference_has_ended(table_name):
+    machine = type("OnTable", (CompletedTasks,), {"table_name": table_name})
     run_state_machine_as_test(
         machine, settings=settings(effort(short=12, long=100), stateful_step_count=12)
     )

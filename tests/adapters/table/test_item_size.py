@@ -1,4 +1,4 @@
-"""How large an item may become: DynamoDB takes 400 KB."""
+"""The size of the largest item. DynamoDB's limit is 400 KB."""
 
 import base64
 from datetime import timedelta
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from inference_results.adapters.table.results import ResultStore
 from inference_results.adapters.table.submissions import SubmissionStore
-from inference_results.domain.record.failure import MAX_REASON
+from inference_results.domain.record.failure import MAX_REASON_CHARACTERS
 from inference_results.domain.record.parameters import MAX_TASK_TOKENS
 from inference_results.domain.results.ports import Disposition
 from inference_results.domain.results.response import FAILURE_PREVIEW_BYTES
@@ -18,12 +18,12 @@ from infra.settings import Settings
 from tests.fakes import FAILURES, NOW, World
 from tests.samples import PREFIX, body, completed
 
-MOST_BYTES = 400 * 1024
+MAX_ITEM_BYTES = 400 * 1024
 LARGEST_INLINE = 65_536
-WIDE = "\N{GRINNING FACE}"
-"""A character of four bytes; limits count characters."""
+WIDE_CHARACTER = "\N{GRINNING FACE}"
+"""A character of four bytes. Our limits count characters."""
 KEY = "k" * (1024 - len("failures/"))
-"""No longer key has room for one in S3."""
+"""The longest key in S3."""
 ID, ENDPOINT = "i" * 64, "e" * 256
 
 
@@ -51,7 +51,7 @@ def register(client, table_name):
 
 @pytest.fixture
 def item(client, table_name):
-    """The only one."""
+    """Read the only item."""
 
     def read():
         (found,) = client.scan(TableName=table_name)["Items"]
@@ -61,7 +61,7 @@ def item(client, table_name):
 
 
 def item_bytes(item):
-    """As DynamoDB counts them, or a few more."""
+    """The size as DynamoDB counts it, or slightly more."""
     return sum(len(name.encode()) + value_bytes(value) for name, value in item.items())
 
 
@@ -85,13 +85,13 @@ def value_bytes(value):
 
 
 def largest_result():
-    """Of a status that nobody knows: only it may have an output and a failure."""
+    """A notification with an unknown status: only those can have an output and a failure."""
     response = base64.b64encode(b"\xff" * LARGEST_INLINE).decode()
-    wide = WIDE * 2048
+    wide = WIDE_CHARACTER * 2048
     return completed(
         ID,
         KEY,
-        invocationStatus=WIDE * 64,
+        invocationStatus=WIDE_CHARACTER * 64,
         requestParameters={
             "endpointName": ENDPOINT,
             "inputLocation": wide,
@@ -101,18 +101,18 @@ def largest_result():
         failureReason=wide * 2,
         failureLocation=FAILURES + KEY,
         responseBody={"content": response, "encoding": "base64"},
-        receivedTime="odd",
+        receivedTime="invalid",
     )
 
 
-def test_the_largest_record_that_this_service_writes_is_far_from_the_limit(world, register, item):
-    """With the longest of everything that a notification and a submitter may say: 281 KB."""
+def test_the_largest_record_is_far_below_the_limit(world, register, item):
+    """281 KB, with the longest value of every field of a notification and a submission."""
     with pytest.raises(ValidationError, match="inline_output_bytes"):
         Settings(output_prefixes=[PREFIX], inline_output_bytes=LARGEST_INLINE + 1)
     world.objects.stored = {FAILURES + KEY: b"\xff" * FAILURE_PREVIEW_BYTES}
     notification = largest_result()
-    notification["responseParameters"]["contentType"] = WIDE * 2048
-    assert world.settle(body(notification)) is Disposition.RECORDED
+    notification["responseParameters"]["contentType"] = WIDE_CHARACTER * 2048
+    assert world.process(body(notification)) is Disposition.RECORDED
     for number in range(MAX_TASK_TOKENS):
         register(
             ID,
@@ -125,11 +125,11 @@ def test_the_largest_record_that_this_service_writes_is_far_from_the_limit(world
                 "content_type": "c" * 1024,
                 "custom_attributes": "a" * 1024,
                 "metadata": {"note": "m" * (4096 - len('{"note": ""}'))},
-                "task_token": chr(ord("a") + number) + WIDE * 2047,
+                "task_token": chr(ord("a") + number) + WIDE_CHARACTER * 2047,
             },
         )
     written = item()
     assert len(written["output"]["M"]["inline"]["B"]) == LARGEST_INLINE
-    assert len(written["failure"]["M"]["reason"]["S"]) == MAX_REASON
+    assert len(written["failure"]["M"]["reason"]["S"]) == MAX_REASON_CHARACTERS
     assert len(written["task_tokens"]["SS"]) == MAX_TASK_TOKENS
-    assert 280 * 1024 < item_bytes(written) < 282 * 1024 < MOST_BYTES
+    assert 280 * 1024 < item_bytes(written) < 282 * 1024 < MAX_ITEM_BYTES

@@ -17,51 +17,51 @@ VALUES = st.recursive(
 ITEMS = st.dictionaries(TEXTS, VALUES | st.sets(TEXTS, min_size=1, max_size=3), max_size=5)
 
 
-def in_order(value):
-    """Sets of DynamoDB are lists that have no order."""
+def sort_sets(value):
+    """Sort string sets: their order has no meaning."""
     match value:
         case {"SS": list(texts)}:
             return {"SS": sorted(texts)}
         case dict():
-            return {name: in_order(each) for name, each in value.items()}
+            return {name: sort_sets(each) for name, each in value.items()}
         case list():
-            return [in_order(each) for each in value]
+            return [sort_sets(each) for each in value]
     return value
 
 
 @given(ITEMS)
-def test_items_are_written_as_boto3_writes_them(item):
+def test_items_are_the_same_as_boto3s(item):
     expected = {name: TypeSerializer().serialize(value) for name, value in item.items()}
-    assert to_item(item) == in_order(expected)
+    assert to_item(item) == sort_sets(expected)
 
 
 @given(ITEMS)
-def test_what_is_written_is_read_as_it_was(item):
+def test_converting_to_an_item_and_back_changes_nothing(item):
     assert from_item(to_item(item)) == item
 
 
 @given(
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-9999, max_value=9999)
 )
-def test_numbers_are_read_as_boto3_reads_them(number):
+def test_numbers_have_the_same_value_as_boto3s(number):
     item = {"N": str(number)}
     (read,) = from_item({"number": item}).values()
     assert read == float(TypeDeserializer().deserialize(item))
     assert isinstance(read, int) == (number == number.to_integral_value())
 
 
-def test_what_is_missing_is_left_out_also_of_maps():
+def test_none_is_left_out_also_in_maps():
     assert to_item({"a": None, "b": {"c": None, "d": "e"}}) == {"b": {"M": {"d": {"S": "e"}}}}
 
 
-def test_names_and_texts_are_no_members_of_enumerations():
+def test_enum_members_become_plain_texts():
     written = to_item({Attribute.STATUS: Status.COMPLETED, "in": (Status.FAILED,)})
     assert {type(name) for name in written} == {str}
     assert type(written["status"]["S"]) is str
     assert type(written["in"]["L"][0]["S"]) is str
 
 
-def test_everything_that_dynamodb_has_can_be_read():
+def test_every_dynamodb_type_can_be_read():
     item = {
         "null": {"NULL": True},
         "numbers": {"NS": ["1", "2.5"]},
@@ -76,7 +76,7 @@ def test_everything_that_dynamodb_has_can_be_read():
     }
 
 
-def test_binary_of_the_stream_is_base64_at_any_depth():
+def test_binary_values_in_a_stream_image_are_base64_at_any_depth():
     encoded = base64.b64encode(b"\x00\xff").decode()
     image = {
         "a": {"B": encoded},
@@ -91,11 +91,11 @@ def test_binary_of_the_stream_is_base64_at_any_depth():
 
 
 @pytest.mark.parametrize("value", [1.5, None, object(), set(), {1}, {b"a"}])
-def test_what_no_item_of_ours_holds_is_refused(value):
+def test_a_value_of_another_type_raises_type_error(value):
     with pytest.raises(TypeError, match=type(value).__name__):
         to_item({"list": [value]})
 
 
-def test_a_type_that_dynamodb_does_not_have_is_refused():
+def test_an_unknown_dynamodb_type_raises_type_error():
     with pytest.raises(TypeError, match="X"):
         from_item({"a": {"X": "b"}})

@@ -1,4 +1,4 @@
-"""What is announced while registrations, results and sweeps come in any order and number."""
+"""Which events are published while registrations, results and reconciliation come in any order."""
 
 import json
 from collections import Counter
@@ -14,39 +14,39 @@ from tests.effort import effort
 from tests.events_on_bus import check_detail
 
 
-class Announced(Interleaving):
-    """Each step's images are told as the stream tells them, and once more."""
+class PublishedEvents(Interleaving):
+    """Publishes the event of each step's change, as the stream reports it, and derives it again."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before = {}
-        self.told: list[InferenceEvent] = []
+        self.published: list[InferenceEvent] = []
 
     @invariant()
-    def a_change_of_status_is_announced_once(self) -> None:
-        before, after = self.before, self.find()
+    def each_change_of_status_has_one_event(self) -> None:
+        before, after = self.before, self.read()
         self.before = after
         change = Change(sequence="1", made_at=0, before=before or None, after=after or None)
-        announcement = event_for_change(change, custom_attributes=False)
-        if announcement is None:
+        event = event_for_change(change, custom_attributes=False)
+        if event is None:
             assert before.get("status") == after.get("status")
             return
-        assert announcement == event_for_change(change, custom_attributes=False)
-        self.told.append(announcement)
-        detail = json.loads(announcement.detail)
+        assert event == event_for_change(change, custom_attributes=False)
+        self.published.append(event)
+        detail = json.loads(event.detail)
         check_detail(detail)
         assert detail["status"] == after["status"]
         assert detail.get("previous_status") == before.get("status")
 
     @invariant()
-    def no_id_is_announced_twice(self) -> None:
-        times = Counter(each.event_id for each in self.told)
-        assert set(times.values()) <= {1}
+    def no_event_id_is_used_twice(self) -> None:
+        counts = Counter(each.event_id for each in self.published)
+        assert set(counts.values()) <= {1}
 
 
 @pytest.mark.usefixtures("aws")
-def test_any_interleaving_announces_each_change_of_a_status_once(table_name):
-    machine = type("OnTable", (Announced,), {"table_name": table_name})
+def test_any_interleaving_publishes_each_change_of_status_once(table_name):
+    machine = type("OnTable", (PublishedEvents,), {"table_name": table_name})
     run_state_machine_as_test(
         machine, settings=settings(effort(short=12, long=100), stateful_step_count=12)
     )

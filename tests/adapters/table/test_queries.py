@@ -49,8 +49,8 @@ def record(table_name):
     return record
 
 
-def newest(queries, index=Index.BY_ENDPOINT, of="here", since=None, before=None, page_size=50):
-    return queries.newest(index, of, since=since, before=before, page_size=page_size)
+def newest(queries, index=Index.BY_ENDPOINT, key="here", since=None, before=None, page_size=50):
+    return queries.newest(index, key, since=since, before=before, page_size=page_size)
 
 
 def ids(items):
@@ -71,21 +71,21 @@ def test_an_unknown_id_finds_nothing(queries):
 
 
 @pytest.mark.parametrize("endpoint_name", [None, "here"])
-def test_a_hundred_ids_are_found_at_once(queries, record, endpoint_name):
-    asked = [f"id-{number}" for number in range(100)]
-    for each in asked:
+def test_a_hundred_ids_are_found(queries, record, endpoint_name):
+    inference_ids = [f"id-{number}" for number in range(100)]
+    for each in inference_ids:
         record(each)
-    assert sorted(ids(queries.find_many(asked, endpoint_name))) == sorted(asked)
+    assert sorted(ids(queries.find_many(inference_ids, endpoint_name))) == sorted(inference_ids)
 
 
-def test_many_ids_are_found_on_every_endpoint_unless_one_is_named(queries, record):
+def test_ids_are_found_on_every_endpoint_unless_one_is_named(queries, record):
     record()
     record(endpoint_name="there")
     assert len(queries.find_many(["one"])) == 2
     assert len(queries.find_many(["one"], "there")) == 1
 
 
-def test_an_endpoint_is_listed_newest_first_over_all_shards(queries, record):
+def test_an_endpoint_is_listed_newest_first_across_all_shards(queries, record):
     for number in range(60):
         record(f"id-{number}", second=number * 7 % 60)
     record("elsewhere", "there")
@@ -95,27 +95,27 @@ def test_an_endpoint_is_listed_newest_first_over_all_shards(queries, record):
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 200])
-def test_pages_of_any_size_make_the_same_list(queries, record, page_size):
+def test_the_page_size_does_not_change_the_list(queries, record, page_size):
     for number in range(60):
         record(f"id-{number}", second=number)
     expected = [f"id-{number}" for number in reversed(range(60))]
     assert ids(newest(queries, page_size=page_size)) == expected
 
 
-def test_a_list_reads_no_more_than_is_taken_from_it(queries, record):
+def test_a_list_reads_one_page_per_shard(queries, record):
     for number in range(200):
         record(f"id-{number}", second=number)
     client = queries._client
-    answered = []
+    counts = []
     client.meta.events.register(
-        "after-call.dynamodb.Query", lambda parsed, **_: answered.append(parsed["Count"])
+        "after-call.dynamodb.Query", lambda parsed, **_: counts.append(parsed["Count"])
     )
     assert len(list(islice(newest(queries, page_size=20), 20))) == 20
-    assert len(answered) == SHARDS
-    assert sum(answered) == SHARDS * 20
+    assert len(counts) == SHARDS
+    assert sum(counts) == SHARDS * 20
 
 
-def test_a_list_keeps_to_a_range_with_its_beginning_and_without_its_end(queries, record):
+def test_since_is_inclusive_and_before_exclusive(queries, record):
     for number in range(10):
         record(f"id-{number}", second=number)
     since, before = "2026-01-01T12:00:03.000Z", "2026-01-01T12:00:06.000Z"
@@ -125,7 +125,7 @@ def test_a_list_keeps_to_a_range_with_its_beginning_and_without_its_end(queries,
 
 
 @pytest.mark.parametrize("since", [None, "2026-01-01T12:00:00.000Z"])
-def test_a_list_goes_on_after_the_place_of_a_record(queries, record, since):
+def test_a_list_continues_after_the_sort_key_of_a_record(queries, record, since):
     for number in range(10):
         record(f"id-{number}", second=3)
     first = list(islice(newest(queries), 4))
@@ -133,7 +133,7 @@ def test_a_list_goes_on_after_the_place_of_a_record(queries, record, since):
     assert sorted(ids(first) + ids(rest)) == [f"id-{number}" for number in range(10)]
 
 
-def test_a_status_is_listed_over_all_endpoints(queries, record):
+def test_a_status_is_listed_across_all_endpoints(queries, record):
     record("a", "here", "Failed", 1)
     record("a", "there", "Failed", 1)
     record("b", "here", "Completed", 2)
@@ -141,7 +141,7 @@ def test_a_status_is_listed_over_all_endpoints(queries, record):
     assert [item["endpoint_name"] for item in listed] == ["there", "here"]
 
 
-def test_throttling_of_any_shard_is_told(aws, pool):
+def test_throttling_of_a_shard_is_unavailable(aws, pool):
     client = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
     with Stubber(client) as stub:
         stub.add_client_error("query", "ThrottlingException", http_status_code=400)
@@ -153,54 +153,57 @@ def key(inference_id):
     return {"inference_id": {"S": inference_id}, "endpoint_name": {"S": "here"}}
 
 
-def left_out(*ids):
+def unprocessed(*ids):
     return {"inferences": {"Keys": [key(each) for each in ids]}} if ids else {}
 
 
-def test_keys_that_dynamodb_left_out_are_asked_for_again(aws, pool):
+def test_unprocessed_keys_are_retried(aws, pool):
     client = boto3.client("dynamodb")
     with Stubber(client) as stub:
         for item, rest in (("one", ["two"]), ("two", [])):
-            answer = {"Responses": {"inferences": [key(item)]}, "UnprocessedKeys": left_out(*rest)}
-            stub.add_response("batch_get_item", answer)
+            response = {
+                "Responses": {"inferences": [key(item)]},
+                "UnprocessedKeys": unprocessed(*rest),
+            }
+            stub.add_response("batch_get_item", response)
         queries = InferenceQueries(client, "inferences", 4, pool)
         assert ids(queries.find_many(["one", "two"], "here")) == ["one", "two"]
         stub.assert_no_pending_responses()
 
 
-def test_keys_that_stay_left_out_are_throttling(aws, pool, monkeypatch):
-    monkeypatch.setattr("inference_results.adapters.table.queries._ANSWER_SECONDS", 0.2)
+def test_unprocessed_keys_are_unavailable_after_the_time_limit(aws, pool, monkeypatch):
+    monkeypatch.setattr("inference_results.adapters.table.queries._TIME_LIMIT_SECONDS", 0.2)
     client = boto3.client("dynamodb")
-    nothing = {"Responses": {"inferences": []}, "UnprocessedKeys": left_out("one")}
+    nothing = {"Responses": {"inferences": []}, "UnprocessedKeys": unprocessed("one")}
     with Stubber(client) as stub:
         for _ in range(20):
             stub.add_response("batch_get_item", nothing)
-        with pytest.raises(Unavailable, match="SlowAnswers"):
+        with pytest.raises(Unavailable, match="SlowResponses"):
             InferenceQueries(client, "inferences", 4, pool).find_many(["one"], "here")
-        with pytest.raises(AssertionError):  # it paused between the calls: some are left
+        with pytest.raises(AssertionError):  # backoff between the calls: some responses are unused
             stub.assert_no_pending_responses()
 
 
 class Throttled:
-    """Refuses every third query, as often as it is asked."""
+    """Throttles every third query."""
 
     def __init__(self):
-        self.asked = itertools.count(1)
+        self.queries = itertools.count(1)
 
     def query(self, ExpressionAttributeValues, **_):
-        if next(self.asked) % 3 == 0:
+        if next(self.queries) % 3 == 0:
             raise Unavailable("dynamodb", "ThrottlingException")
         return {"Items": [{"inference_id": ExpressionAttributeValues[":id"]}]}
 
 
-def test_ids_that_are_throttled_are_asked_for_again(pool):
-    asked = [str(number) for number in range(100)]
-    found = InferenceQueries(Throttled(), "inferences", 4, pool).find_many(asked)
-    assert sorted(ids(found)) == sorted(asked)
+def test_throttled_ids_are_retried(pool):
+    inference_ids = [str(number) for number in range(100)]
+    found = InferenceQueries(Throttled(), "inferences", 4, pool).find_many(inference_ids)
+    assert sorted(ids(found)) == sorted(inference_ids)
 
 
 class Slow:
-    """Answers each query after a while, and always has more."""
+    """Responds slowly, and always has another page."""
 
     def query(self, **_):
         time.sleep(0.1)
@@ -208,27 +211,27 @@ class Slow:
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "find",
     [
         lambda queries: queries.find_many([str(number) for number in range(100)]),
         lambda queries: list(newest(queries)),
     ],
     ids=["a batch", "a list"],
 )
-def test_many_slow_answers_are_given_up_in_time(monkeypatch, ask):
-    monkeypatch.setattr("inference_results.adapters.table.queries._ANSWER_SECONDS", 0.3)
-    with ThreadPoolExecutor(2) as pool, pytest.raises(Unavailable, match="SlowAnswers"):
-        ask(InferenceQueries(Slow(), "inferences", 4, pool))
+def test_slow_responses_are_unavailable_after_the_time_limit(monkeypatch, find):
+    monkeypatch.setattr("inference_results.adapters.table.queries._TIME_LIMIT_SECONDS", 0.3)
+    with ThreadPoolExecutor(2) as pool, pytest.raises(Unavailable, match="SlowResponses"):
+        find(InferenceQueries(Slow(), "inferences", 4, pool))
 
 
-def test_a_status_on_an_endpoint_is_listed_without_reading_others(queries, record):
+def test_listing_a_status_of_an_endpoint_reads_no_other_records(queries, record):
     for number in range(30):
         record(f"other-{number}", "there", "Failed", number)
     record("mine", "here", "Failed")
     record("done", "here", "Completed")
-    answered = []
+    counts = []
     queries._client.meta.events.register(
-        "after-call.dynamodb.Query", lambda parsed, **_: answered.append(parsed["ScannedCount"])
+        "after-call.dynamodb.Query", lambda parsed, **_: counts.append(parsed["ScannedCount"])
     )
     assert ids(newest(queries, Index.BY_ENDPOINT_AND_STATUS, "here#Failed")) == ["mine"]
-    assert sum(answered) == 1
+    assert sum(counts) == 1

@@ -1,4 +1,4 @@
-"""What the sweep makes of overdue records, on the real table."""
+"""Reconciliation of overdue records and unread outputs, on the real table."""
 
 from collections import Counter
 from dataclasses import replace
@@ -28,7 +28,7 @@ WRITTEN_AT = NOW - timedelta(hours=7)
 
 
 class Objects:
-    """Objects by URI, each written at `WRITTEN_AT` unless it says otherwise; or S3's errors."""
+    """Objects and errors by URI. Objects are written at `WRITTEN_AT` by default."""
 
     def __init__(self):
         self.stored = {}
@@ -48,7 +48,7 @@ class Objects:
 
 
 class Table:
-    """The table, those who write to it, and the sweep."""
+    """The table, its writers and reconciliation."""
 
     def __init__(self, table_name):
         client = boto3.client("dynamodb")
@@ -79,8 +79,8 @@ class Table:
             },
         )
 
-    def sweep(self, in_time=lambda: True):
-        reconcile = ReconcileRecords(
+    def reconcile(self, has_time=lambda: True):
+        reconcile_records = ReconcileRecords(
             overdue=self.overdue,
             records=self.records,
             read=self.world.read,
@@ -88,7 +88,7 @@ class Table:
             slack=timedelta(minutes=10),
             now=lambda: self.now,
         )
-        return Counter(str(each.swept) for each in reconcile(InlinePool(), in_time))
+        return Counter(str(each.outcome) for each in reconcile_records(InlinePool(), has_time))
 
     def item(self, inference_id="one"):
         return self.submitters.table.item(inference_id, "speech")
@@ -99,7 +99,7 @@ def table(table_name):
     return Table(table_name)
 
 
-def test_an_output_that_nobody_announced_is_a_completion(table):
+def test_an_output_without_a_notification_completes_the_record(table):
     table.register(
         metadata={"page": "17"},
         input_location="s3://customer-inputs/in",
@@ -107,7 +107,7 @@ def test_an_output_that_nobody_announced_is_a_completion(table):
         custom_attributes="tenant=acme",
     )
     table.objects.put(OUTPUT, b"output")
-    assert table.sweep() == {"RecoveredCompleted": 1}
+    assert table.reconcile() == {"RecoveredCompleted": 1}
     item = table.item()
     assert (item["status"], item["source"]) == ("Completed", "reconciliation")
     assert item["event_time"] == timestamp(WRITTEN_AT)
@@ -119,10 +119,10 @@ def test_an_output_that_nobody_announced_is_a_completion(table):
     assert not item.keys() & {"status_shard", "status_sort", "endpoint_status_shard"}
 
 
-def test_a_failure_object_that_nobody_announced_is_a_failure(table):
+def test_a_failure_object_without_a_notification_fails_the_record(table):
     table.register()
     table.objects.put(FAILURE, b"ClientError: Received server error (500) from model.")
-    assert table.sweep() == {"RecoveredFailed": 1}
+    assert table.reconcile() == {"RecoveredFailed": 1}
     item = table.item()
     assert (item["status"], item["source"]) == ("Failed", "reconciliation")
     assert item["failure"]["code"] == "MODEL_ERROR_5XX"
@@ -131,9 +131,9 @@ def test_a_failure_object_that_nobody_announced_is_a_failure(table):
     assert "reason" not in item["failure"]
 
 
-def test_without_either_object_it_is_lost_at_its_deadline(table):
+def test_without_output_and_failure_object_the_record_is_lost_at_its_deadline(table):
     table.register()
-    assert table.sweep() == {"Lost": 1}
+    assert table.reconcile() == {"Lost": 1}
     item = table.item()
     assert (item["status"], item["source"]) == ("Lost", "reconciliation")
     assert item["event_time"] == item["deadline"] == DEADLINE
@@ -141,30 +141,30 @@ def test_without_either_object_it_is_lost_at_its_deadline(table):
     assert "output_error" not in item
 
 
-def test_what_is_not_overdue_is_left_alone(table):
+def test_a_record_that_is_not_overdue_does_not_change(table):
     table.register()
     table.now = SUBMITTED_AT + timedelta(seconds=21_600 + 900 + 600)
-    assert table.sweep() == {}
+    assert table.reconcile() == {}
     table.now += timedelta(milliseconds=1)
-    assert table.sweep() == {"Lost": 1}
-    assert table.sweep() == {}
+    assert table.reconcile() == {"Lost": 1}
+    assert table.reconcile() == {}
 
 
-def test_an_object_of_an_earlier_invocation_is_not_taken_for_this_ones(table):
-    """Callers may choose the name of the output, so two invocations can share a key."""
+def test_an_output_of_an_earlier_invocation_does_not_complete_the_record(table):
+    """Two invocations can share an output key: some callers choose it themselves."""
     table.register()
     table.objects.put(OUTPUT, b"old", SUBMITTED_AT - timedelta(hours=1, seconds=1))
-    assert table.sweep() == {"Lost": 1}
+    assert table.reconcile() == {"Lost": 1}
 
 
-def test_an_output_is_this_invocations_if_the_submitters_clock_is_an_hour_ahead(table):
+def test_an_output_is_of_this_invocation_if_the_submitters_clock_is_an_hour_ahead(table):
     table.register()
     table.objects.put(OUTPUT, b"new", SUBMITTED_AT - timedelta(hours=1))
-    assert table.sweep() == {"RecoveredCompleted": 1}
+    assert table.reconcile() == {"RecoveredCompleted": 1}
 
 
 @pytest.mark.parametrize(
-    ("notice", "status"),
+    ("notification", "status"),
     [
         (completed("one", requestParameters=HERE), "Completed"),
         (failed("one", requestParameters=HERE), "Failed"),
@@ -172,103 +172,103 @@ def test_an_output_is_this_invocations_if_the_submitters_clock_is_an_hour_ahead(
     ],
 )
 @pytest.mark.parametrize("found", [None, OUTPUT, FAILURE])
-def test_a_notification_that_comes_after_all_wins(table, notice, status, found):
+def test_a_late_notification_wins(table, notification, status, found):
     table.register()
     if found:
         table.objects.put(found, b"output")
-    assert sum(table.sweep().values()) == 1
-    # Before the object was written, by S3's clock, which says seconds only.
+    assert sum(table.reconcile().values()) == 1
+    # Before S3's LastModified, which has whole seconds only.
     event_time = timestamp(WRITTEN_AT - timedelta(milliseconds=300))
-    notice = notice | {"eventTime": event_time}
+    notification = notification | {"eventTime": event_time}
     if status == "Completed":
-        notice["responseParameters"]["outputLocation"] = OUTPUT
-    assert table.world.settle(body(notice), receive_count=3) is not Disposition.SUPERSEDED
+        notification["responseParameters"]["outputLocation"] = OUTPUT
+    assert table.world.process(body(notification), receive_count=3) is not Disposition.SUPERSEDED
     item = table.item()
     assert (item["status"], item["event_time"]) == (status, event_time)
     assert "source" not in item
 
 
-def test_a_notification_in_the_middle_of_the_sweep_wins(table):
+def test_a_concurrent_notification_wins(table):
     table.register()
-    before = table.objects.read_start
+    read_start_of_object = table.objects.read_start
 
     def read_start(location, limit):
-        table.objects.read_start = before
-        event = failed("one", requestParameters=HERE, eventTime=timestamp(WRITTEN_AT))
-        table.world.settle(body(event))
-        return before(location, limit)
+        table.objects.read_start = read_start_of_object
+        notification = failed("one", requestParameters=HERE, eventTime=timestamp(WRITTEN_AT))
+        table.world.process(body(notification))
+        return read_start_of_object(location, limit)
 
     table.objects.read_start = read_start
-    assert table.sweep() == {"ChangedConcurrently": 1}
+    assert table.reconcile() == {"ChangedConcurrently": 1}
     assert table.item()["status"] == "Failed"
 
 
 @pytest.mark.parametrize(
-    ("place", "code"),
-    [(OUTPUT, "AccessDenied"), ("s3://somebody-elses/one.out", "LocationNotAllowed")],
+    ("location", "code"),
+    [(OUTPUT, "AccessDenied"), ("s3://other-bucket/one.out", "LocationNotAllowed")],
 )
-def test_lost_says_so_where_s3_could_not_be_asked(table, place, code):
-    """Nothing waits for ever: whether there is an output is not known, and that is told."""
-    table.register(output=place)
-    table.objects.put(OUTPUT, ObjectDenied("AccessDenied", "S3 refuses to hand out the object"))
-    assert table.sweep() == {"Lost": 1}
+def test_a_lost_record_says_if_the_output_could_not_be_checked(table, location, code):
+    """Nothing waits forever. The record says that the output could not be checked."""
+    table.register(output=location)
+    table.objects.put(OUTPUT, ObjectDenied("AccessDenied", "S3 did not return the object"))
+    assert table.reconcile() == {"Lost": 1}
     assert table.item()["output_error"]["code"] == code
 
 
-def test_lost_says_so_where_the_bucket_was_deleted(table):
+def test_a_lost_record_says_if_the_bucket_is_missing(table):
     table.register()
-    gone = ObjectMissing("NoSuchBucket", "S3 has no such object")
-    table.objects.put(OUTPUT, gone)
-    table.objects.put(FAILURE, gone)
-    assert table.sweep() == {"Lost": 1}
+    missing = ObjectMissing("NoSuchBucket", "S3 has no such object")
+    table.objects.put(OUTPUT, missing)
+    table.objects.put(FAILURE, missing)
+    assert table.reconcile() == {"Lost": 1}
     assert table.item()["output_error"]["code"] == "NoSuchBucket"
 
 
-def test_while_s3_is_not_to_be_had_nothing_is_decided(table):
+def test_a_record_stays_in_progress_while_s3_is_unavailable(table):
     table.register()
     table.objects.put(OUTPUT, Unavailable("s3", "SlowDown"))
-    assert table.sweep() == {"LeftForNextRun": 1}
+    assert table.reconcile() == {"LeftForNextRun": 1}
     assert table.item()["status"] == "InProgress"
     table.objects.put(OUTPUT, b"output")
-    assert table.sweep() == {"RecoveredCompleted": 1}
+    assert table.reconcile() == {"RecoveredCompleted": 1}
 
 
-ODD = {
-    "nothing": {},
+MALFORMED = {
+    "no submission": {},
     "no order": {"submission": {"M": {}}},
     "no map": {"submission": {"S": "text"}},
-    "no time": {"submitted_at": {"S": "yesterday"}},
-    "a number": {"deadline": {"N": "7"}},
-    "the first time": {"submitted_at": {"S": "0001-01-01T00:00:00.000Z"}},
-    "a location that is none": {
+    "an invalid time": {"submitted_at": {"S": "yesterday"}},
+    "a number as deadline": {"deadline": {"N": "7"}},
+    "a time that the tolerance underflows": {"submitted_at": {"S": "0001-01-01T00:00:00.000Z"}},
+    "a number as location": {
         "submission": {"M": {"order": {"S": "x"}, "output_location": {"N": "1"}}}
     },
 }
 
 
-@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
-def test_a_record_that_is_none_of_ours_is_left_alone_and_counted(table, change):
-    table.register("odd")
-    key = {"inference_id": {"S": "odd"}, "endpoint_name": {"S": "speech"}}
-    good = table.client.get_item(TableName=table.name, Key=key)["Item"]
-    odd = {name: good[name] for name in (*key, "status", "status_shard")} if not change else good
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_record_is_counted_and_does_not_change(table, change):
+    table.register("malformed")
+    key = {"inference_id": {"S": "malformed"}, "endpoint_name": {"S": "speech"}}
+    valid = table.client.get_item(TableName=table.name, Key=key)["Item"]
+    item = valid if change else {name: valid[name] for name in (*key, "status", "status_shard")}
     table.client.put_item(
-        TableName=table.name, Item={**odd, **change, "status_sort": {"S": "2020"}}
+        TableName=table.name, Item={**item, **change, "status_sort": {"S": "2020"}}
     )
     table.register()
-    assert table.sweep() == {"MalformedRecords": 1, "Lost": 1}
+    assert table.reconcile() == {"MalformedRecords": 1, "Lost": 1}
 
 
-def test_a_status_of_any_name_is_not_taken_for_an_unread_output(table):
-    """The vocabulary is open: what stands in the index beside statuses must be no status."""
+def test_no_status_is_taken_for_an_unread_output(table):
+    """Statuses are open: the index key of unread outputs must differ from that of any status."""
     for status in ("Unread", "unread", "unread#0"):
-        event = failed(f"id {status}", requestParameters=HERE, invocationStatus=status)
-        assert table.world.settle(body(event)) is Disposition.RECORDED
+        notification = failed(f"id {status}", requestParameters=HERE, invocationStatus=status)
+        assert table.world.process(body(notification)) is Disposition.RECORDED
     table.now = NOW + timedelta(days=1)
-    assert table.sweep() == {}
+    assert table.reconcile() == {}
 
 
-# What became of callers that crashed.
+# Callers that crashed
 
 
 @pytest.mark.parametrize(
@@ -281,131 +281,131 @@ def test_a_status_of_any_name_is_not_taken_for_an_unread_output(table):
         ("invoke", False, b"hello", "LOST"),
     ],
 )
-def test_no_crash_leaves_a_record_in_progress_for_ever(table, step, before, body, code):
+def test_no_crash_leaves_a_record_in_progress_forever(table, step, before, body, code):
     table.submitters.crash(step, body, before=before)
-    assert table.sweep() == {"Lost": 1}
+    assert table.reconcile() == {"Lost": 1}
     (item,) = table.client.scan(TableName=table.name)["Items"]
     assert item["status"]["S"] == "Lost"
     assert item["failure"]["M"]["code"]["S"] == code
 
 
-def test_after_a_crash_past_sagemakers_answer_the_output_is_found(table):
+def test_the_output_is_found_after_a_crash_once_sagemakers_response_is_recorded(table):
     table.submitters.crash("register", b"hello")
     (item,) = table.client.scan(TableName=table.name)["Items"]
     table.objects.put(item["submission"]["M"]["output_location"]["S"], b"output")
-    assert table.sweep() == {"RecoveredCompleted": 1}
+    assert table.reconcile() == {"RecoveredCompleted": 1}
 
 
-def test_what_was_lost_before_it_was_invoked_is_continued_by_the_same_key(table):
+def test_a_record_lost_before_its_invocation_continues_with_the_same_key(table):
     table.submitters.crash("put", LARGE)
-    table.sweep()
+    table.reconcile()
     table.submitters.clock = NOW
     submitted = table.submitters.submit(LARGE)
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert not submitted.record.keys() & {"failure", "event_time", "source"}
-    assert table.submitters.invoked.total() == 1
+    assert table.submitters.invocation_counts.total() == 1
 
 
-def test_what_may_have_been_invoked_is_not_invoked_again_by_the_same_key(table):
+def test_a_record_lost_after_a_possible_invocation_is_not_invoked_again(table):
     table.submitters.crash("invoke")
-    table.sweep()
+    table.reconcile()
     table.submitters.clock = NOW
     submitted = table.submitters.submit()
     assert (submitted.created, submitted.record["status"]) == (False, "Lost")
-    assert table.submitters.invoked.total() == 1
+    assert table.submitters.invocation_counts.total() == 1
 
 
-def test_a_caller_that_the_sweep_overtook_goes_on(table):
-    """It hung between the upload and the invocation for longer than the deadline."""
+def test_a_caller_continues_after_reconciliation_has_ended_its_record(table):
+    """It hung between upload and invocation until after the deadline."""
 
     class SlowInputs:
         def put(self, *_arguments):
-            assert table.sweep() == {"Lost": 1}
+            assert table.reconcile() == {"Lost": 1}
 
     slow = replace(table.submitters.use_case(), inputs=SlowInputs())
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert not submitted.record.keys() & {"failure", "event_time", "source"}
-    assert table.submitters.invoked.total() == 1
+    assert table.submitters.invocation_counts.total() == 1
 
 
-# Outputs that could not be read.
+# Unread outputs
 
 
 @pytest.fixture
 def unread(table):
-    """A completion whose output S3 refused, recorded at `NOW`."""
-    table.objects.put(OUTPUT, ObjectDenied("AccessDenied", "S3 refuses to hand out the object"))
-    event = completed("one", requestParameters=HERE, eventTime=timestamp(NOW))
-    event["responseParameters"] |= {"outputLocation": OUTPUT, "contentType": "text/csv"}
-    table.world.settle(body(event), receive_count=3)
+    """A completion whose output S3 denied, recorded at `NOW`."""
+    table.objects.put(OUTPUT, ObjectDenied("AccessDenied", "S3 did not return the object"))
+    notification = completed("one", requestParameters=HERE, eventTime=timestamp(NOW))
+    notification["responseParameters"] |= {"outputLocation": OUTPUT, "contentType": "text/csv"}
+    table.world.process(body(notification), receive_count=3)
     table.now = NOW + timedelta(minutes=1)
     return table
 
 
-def test_an_output_that_has_become_readable_is_filled_in(unread):
+def test_an_output_that_has_become_readable_is_added(unread):
     unread.objects.put(OUTPUT, b"output")
     before = unread.item()
-    assert unread.sweep() == {"OutputRead": 1}
+    assert unread.reconcile() == {"OutputRead": 1}
     item = unread.item()
     assert item["output"]["inline"] == b"output"
     assert item["output"]["content_type"] == "text/csv"
     assert not item.keys() & {"output_error", "status_shard", "status_sort"}
     kept = ("event_time", "event_order", "recorded_at", "status", "expires_at", "endpoint_sort")
     assert [item[name] for name in kept] == [before[name] for name in kept]
-    assert unread.sweep() == {}
+    assert unread.reconcile() == {}
 
 
-def test_what_stays_unreadable_is_looked_at_less_and_less_often(unread):
-    looks = 0
+def test_an_unreadable_output_is_read_less_and_less_often(unread):
+    reads = 0
     for _ in range(15 * 24):
-        looks += sum(unread.sweep().values())
+        reads += sum(unread.reconcile().values())
         unread.now += timedelta(hours=1)
-    assert 3 < looks < 15
+    assert 3 < reads < 15
     item = unread.item()
     assert item["output_error"]["code"] == "AccessDenied"
     assert "status_shard" not in item
 
 
-def test_an_event_in_the_middle_of_a_look_wins(unread):
+def test_a_notification_during_a_read_wins(unread):
     unread.objects.put(OUTPUT, b"output")
-    before = unread.objects.read_start
+    read_start_of_object = unread.objects.read_start
 
     def read_start(location, limit):
-        unread.objects.read_start = before
+        unread.objects.read_start = read_start_of_object
         later = timestamp(NOW + timedelta(seconds=1))
-        unread.world.settle(body(failed("one", requestParameters=HERE, eventTime=later)))
-        return before(location, limit)
+        unread.world.process(body(failed("one", requestParameters=HERE, eventTime=later)))
+        return read_start_of_object(location, limit)
 
     unread.objects.read_start = read_start
-    assert unread.sweep() == {"ChangedConcurrently": 1}
+    assert unread.reconcile() == {"ChangedConcurrently": 1}
     assert unread.item()["status"] == "Failed"
 
 
-def test_a_location_that_may_not_be_read_is_not_looked_at_again(table):
-    event = completed("one", requestParameters=HERE)
-    event["responseParameters"]["outputLocation"] = "s3://somebody-elses/x"
-    table.world.settle(body(event))
+def test_a_location_outside_the_prefixes_is_not_read_again(table):
+    notification = completed("one", requestParameters=HERE)
+    notification["responseParameters"]["outputLocation"] = "s3://other-bucket/x"
+    table.world.process(body(notification))
     table.now = NOW + timedelta(days=1)
-    assert table.sweep() == {}
+    assert table.reconcile() == {}
 
 
-# Many of them.
+# Many records
 
 
-def test_a_sweep_goes_on_where_the_last_one_ran_out_of_time(table):
+def test_a_run_continues_where_the_last_one_ran_out_of_time(table):
     many = 200
     for number in range(many):
         table.register(f"id-{number}", f"{PREFIX}{number}.out", f"{FAILURES}{number}.out")
         if number % 10:
             table.objects.put(f"{PREFIX}{number}.out", b"output")
     total = Counter()
-    sweeps = 0
+    runs = 0
     while total.total() < many:
-        left = iter(range(70))  # what a call settles before its time is over
-        total.update(table.sweep(lambda left=left: next(left, None) is not None))
-        sweeps += 1
-        assert sweeps < 10
+        remaining = iter(range(70))  # how often a run has time
+        total.update(table.reconcile(lambda remaining=remaining: next(remaining, None) is not None))
+        runs += 1
+        assert runs < 10
     assert total == {"RecoveredCompleted": many - many // 10, "Lost": many // 10}
-    assert sweeps > 2
-    assert table.sweep() == {}
+    assert runs > 2
+    assert table.reconcile() == {}

@@ -6,7 +6,7 @@ from botocore.stub import Stubber
 
 from inference_results.adapters.table.recorded_locations import RecordedLocations
 from inference_results.adapters.table.results import ResultStore
-from inference_results.domain.reconciliation.retry import ATTEMPTS, RetryUnavailable
+from inference_results.domain.reconciliation.retry import MAX_ATTEMPTS, RetryUnavailable
 from inference_results.domain.record.errors import Unavailable
 from inference_results.domain.record.order import unnotified_order
 from inference_results.domain.record.result import Failure, Output, OutputError, Result, Source
@@ -22,7 +22,7 @@ def dynamodb(table_name):
 
 @pytest.fixture
 def put(dynamodb, table_name):
-    """Write an item as it is."""
+    """Write an item without the service."""
 
     def put(inference_id="one", **attributes):
         key = {"inference_id": {"S": inference_id}, "endpoint_name": {"S": "speech"}}
@@ -31,12 +31,12 @@ def put(dynamodb, table_name):
     return put
 
 
-def locations(client, table_name, pauses=None):
-    patience = RetryUnavailable(sleep=[].append if pauses is None else pauses.append)
-    return RecordedLocations(client, table_name, patience)
+def locations(client, table_name, delays=None):
+    retry = RetryUnavailable(sleep=[].append if delays is None else delays.append)
+    return RecordedLocations(client, table_name, retry)
 
 
-def outcome(inference_id="one", **changes):
+def result(inference_id="one", **changes):
     order = unnotified_order(event_time=NOON, status="Completed", location=inference_id)
     values = {
         "inference_id": inference_id,
@@ -54,25 +54,25 @@ def outcome(inference_id="one", **changes):
     "attributes",
     [
         {"output": Output(location="s3://bucket/a b#1%", inline=b"here")},
-        {"output_error": OutputError("LocationNotAllowed", "elsewhere", "s3://bucket/a b#1%")},
+        {"output_error": OutputError("LocationNotAllowed", "another bucket", "s3://bucket/a b#1%")},
         {"failure": Failure(code="UNKNOWN", retryable=False, location="s3://bucket/a b#1%")},
     ],
 )
-def test_what_a_result_points_to_is_read(dynamodb, table_name, attributes):
-    ResultStore(dynamodb, table_name, shards=4).record(outcome(**attributes))
+def test_the_location_of_a_result_is_read(dynamodb, table_name, attributes):
+    ResultStore(dynamodb, table_name, shards=4).record(result(**attributes))
     assert list(locations(dynamodb, table_name)) == ["s3://bucket/a b#1%"]
 
 
-def test_what_a_submitter_was_told_is_read_before_there_is_a_result(dynamodb, table_name, put):
-    told = {
+def test_promised_locations_are_read_before_there_is_a_result(dynamodb, table_name, put):
+    promised = {
         "output_location": {"S": "s3://bucket/out"},
         "failure_location": {"S": "s3://bucket/failure"},
     }
-    put(submission={"M": told})
+    put(submission={"M": promised})
     assert set(locations(dynamodb, table_name)) == {"s3://bucket/out", "s3://bucket/failure"}
 
 
-def test_items_that_point_nowhere_or_are_malformed_yield_nothing(dynamodb, table_name, put):
+def test_items_without_locations_and_malformed_items_are_skipped(dynamodb, table_name, put):
     put("one")
     put("two", output={"S": "s3://bucket/key"})
     put("three", output={"M": {"location": {"N": "1"}}})
@@ -83,9 +83,9 @@ def test_every_page_is_read(dynamodb, table_name):
     table = ResultStore(dynamodb, table_name, shards=4)
     written = {f"s3://bucket/{number}" for number in range(60)}
     for each in written:
-        # Together more than a page, which ends after 1 MB.
+        # 1.8 MB in all: more than a page of 1 MB.
         content = b"x" * 30_000
-        table.record(outcome(each, output=Output(location=each, inline=content)))
+        table.record(result(each, output=Output(location=each, inline=content)))
     pages = []
     dynamodb.meta.events.register("after-call.dynamodb.Scan", lambda **_: pages.append(1))
     assert set(locations(dynamodb, table_name)) == written
@@ -98,60 +98,60 @@ def page(*texts, key=None):
 
 
 @pytest.fixture
-def impatient(aws):
+def client_without_retries(aws):
     return boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
 
 
-def test_a_throttled_page_is_asked_for_again_and_none_is_read_twice(impatient):
-    pauses = []
-    with Stubber(impatient) as stub:
+def test_a_throttled_page_is_retried_and_no_page_is_read_twice(client_without_retries):
+    delays = []
+    with Stubber(client_without_retries) as stub:
         stub.add_response("scan", page("s3://bucket/a", key="a"))
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(MAX_ATTEMPTS - 1):
             stub.add_client_error("scan", "ProvisionedThroughputExceededException")
         stub.add_response("scan", page("s3://bucket/b"))
-        found = list(locations(impatient, "inferences", pauses))
+        found = list(locations(client_without_retries, "inferences", delays))
     assert found == ["s3://bucket/a", "s3://bucket/b"]
-    assert len(pauses) == ATTEMPTS - 1
+    assert len(delays) == MAX_ATTEMPTS - 1
 
 
-def test_the_scan_is_consistent(impatient):
-    asked = []
-    impatient.meta.events.register(
-        "before-parameter-build.dynamodb.Scan", lambda params, **_: asked.append(params)
+def test_the_scan_is_consistent(client_without_retries):
+    requests = []
+    client_without_retries.meta.events.register(
+        "before-parameter-build.dynamodb.Scan", lambda params, **_: requests.append(params)
     )
-    with Stubber(impatient) as stub:
+    with Stubber(client_without_retries) as stub:
         stub.add_response("scan", page())
-        list(locations(impatient, "inferences"))
-    assert asked[0]["ConsistentRead"] is True
+        list(locations(client_without_retries, "inferences"))
+    assert requests[0]["ConsistentRead"] is True
 
 
-def test_a_table_that_stays_throttled_is_unavailable(impatient):
-    with Stubber(impatient) as stub:
-        for _ in range(ATTEMPTS):
+def test_unavailable_is_raised_after_the_last_retry(client_without_retries):
+    with Stubber(client_without_retries) as stub:
+        for _ in range(MAX_ATTEMPTS):
             stub.add_client_error("scan", "ThrottlingException")
         with pytest.raises(Unavailable):
-            list(locations(impatient, "inferences"))
+            list(locations(client_without_retries, "inferences"))
 
 
-def test_a_refusal_is_raised_at_once(dynamodb, table_name):
-    pauses = []
+def test_a_permanent_error_is_raised_without_a_retry(dynamodb, table_name):
+    delays = []
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        list(locations(dynamodb, "none", pauses))
-    assert pauses == []
+        list(locations(dynamodb, "none", delays))
+    assert delays == []
 
 
-def test_how_an_outcome_was_found_is_stored_as_text(dynamodb, table_name):
+def test_the_source_of_a_result_is_stored_as_text(dynamodb, table_name):
     table = ResultStore(dynamodb, table_name, shards=4)
-    assert table.record(outcome(source=Source.BACKFILL)) is Disposition.RECORDED
+    assert table.record(result(source=Source.BACKFILL)) is Disposition.RECORDED
     (item,) = dynamodb.scan(TableName=table_name)["Items"]
     assert item["source"] == {"S": "backfill"}
 
 
-def test_an_outcome_that_was_only_found_gives_way_to_a_notification(dynamodb, table_name):
+def test_a_backfilled_result_is_replaced_by_a_notified_one(dynamodb, table_name):
     table = ResultStore(dynamodb, table_name, shards=4)
-    announced = outcome(event_order="2001-01-01T00:00:00.000Z\n4\n\n")
-    table.record(outcome(source=Source.BACKFILL))
-    assert table.record(announced) is Disposition.RECORDED
-    assert table.record(outcome(source=Source.BACKFILL)) is Disposition.SUPERSEDED
+    notified = result(event_order="2001-01-01T00:00:00.000Z\n4\n\n")
+    table.record(result(source=Source.BACKFILL))
+    assert table.record(notified) is Disposition.RECORDED
+    assert table.record(result(source=Source.BACKFILL)) is Disposition.SUPERSEDED
     (item,) = dynamodb.scan(TableName=table_name)["Items"]
     assert "source" not in item

@@ -28,7 +28,7 @@ def find(table_name):
 
 @pytest.fixture
 def stored(table_name):
-    """The only item, as DynamoDB holds it."""
+    """Read the only item, not converted."""
 
     def only_item():
         (item,) = boto3.client("dynamodb").scan(TableName=table_name)["Items"]
@@ -70,7 +70,7 @@ def failed(event_time=NOON):
     )
 
 
-def test_a_recorded_outcome_is_found_by_its_id(table, find):
+def test_a_recorded_result_is_found_by_its_id(table, find):
     assert table.record(completed()) is Disposition.RECORDED
     (found,) = find("one")
     assert found["status"] == "Completed"
@@ -83,13 +83,13 @@ def test_a_recorded_outcome_is_found_by_its_id(table, find):
     }
 
 
-def test_what_an_outcome_lacks_is_not_stored(table, stored):
+def test_missing_attributes_are_not_stored(table, stored):
     table.record(completed())
     assert "failure" not in stored()
     assert "version_id" not in stored()["output"]["M"]
 
 
-def test_the_same_event_again_is_a_duplicate_and_changes_nothing(table, stored):
+def test_the_same_result_again_is_a_duplicate_and_changes_nothing(table, stored):
     table.record(completed())
     before = stored()
     again = replace(completed(), recorded_at="2026-02-02T00:00:00.000Z")
@@ -97,18 +97,18 @@ def test_the_same_event_again_is_a_duplicate_and_changes_nothing(table, stored):
     assert stored() == before
 
 
-def test_a_write_whose_answer_was_lost_counts_as_a_duplicate(table_name, stored):
-    """botocore repeats it, and finds what it wrote itself."""
+def test_a_write_whose_response_was_lost_is_a_duplicate(table_name, stored):
+    """botocore's retry finds the item that its first attempt wrote."""
     client = boto3.client("dynamodb")
     client.meta.events.register(
         "needs-retry.dynamodb.UpdateItem", lambda attempts, **_: 0 if attempts == 1 else None
     )
-    repeating = ResultStore(client, table_name, shards=4)
-    assert repeating.record(completed()) is Disposition.DUPLICATE
-    assert stored() == repeating.item(completed())
+    retrying = ResultStore(client, table_name, shards=4)
+    assert retrying.record(completed()) is Disposition.DUPLICATE
+    assert stored() == retrying.item(completed())
 
 
-def test_a_newer_event_replaces_every_attribute_of_the_outcome(table, stored):
+def test_a_newer_result_replaces_every_attribute_of_the_older_one(table, stored):
     table.record(completed(custom_attributes="tenant=acme", received_at=NOON))
     assert table.record(failed(LATER)) is Disposition.RECORDED
     item = stored()
@@ -117,7 +117,7 @@ def test_a_newer_event_replaces_every_attribute_of_the_outcome(table, stored):
     assert not item.keys() & {"output", "custom_attributes", "received_at"}
 
 
-def test_an_older_event_is_superseded_and_changes_nothing(table, stored):
+def test_an_older_result_is_superseded_and_changes_nothing(table, stored):
     table.record(failed(LATER))
     before = stored()
     assert table.record(completed()) is Disposition.SUPERSEDED
@@ -126,11 +126,11 @@ def test_an_older_event_is_superseded_and_changes_nothing(table, stored):
 
 UNREADABLE = {
     "output": Output(location="s3://bucket/key", bucket="bucket", key="key"),
-    "output_error": OutputError("AccessDenied", "S3 refuses to hand out the object"),
+    "output_error": OutputError("AccessDenied", "S3 did not return the object"),
 }
 
 
-def test_the_same_event_again_fills_in_an_output_that_could_not_be_read(table, stored):
+def test_the_same_result_again_adds_an_unread_output(table, stored):
     table.record(completed(**UNREADABLE))
     assert table.record(completed()) is Disposition.RECORDED
     assert stored()["output"]["M"]["inline"] == {"B": b"\xff"}
@@ -138,26 +138,26 @@ def test_the_same_event_again_fills_in_an_output_that_could_not_be_read(table, s
 
 
 @pytest.mark.parametrize("first", [{}, UNREADABLE], ids=["read", "unread"])
-def test_the_same_event_without_its_output_changes_nothing(table, stored, first):
+def test_the_same_result_without_its_output_changes_nothing(table, stored, first):
     table.record(completed(**first))
     before = stored()
     assert table.record(completed(**UNREADABLE)) is Disposition.DUPLICATE
     assert stored() == before
 
 
-def test_an_event_at_the_end_of_time_is_recorded(table):
+def test_a_result_with_the_latest_possible_time_is_recorded(table):
     assert table.record(failed("9999-12-31T23:59:59.999Z")) is Disposition.RECORDED
 
 
-def test_at_the_same_time_a_completion_wins_over_a_failure(table, stored):
+def test_a_completion_wins_over_a_failure_at_the_same_time(table, stored):
     table.record(failed())
     assert table.record(completed()) is Disposition.RECORDED
     assert table.record(failed()) is Disposition.SUPERSEDED
     assert stored()["status"] == {"S": "Completed"}
 
 
-def test_a_result_keeps_what_the_submitter_recorded(table, table_name, stored, find):
-    submission = {"failure_location": {"S": "s3://bucket/told"}}
+def test_a_result_keeps_the_attributes_of_the_submission(table, table_name, stored, find):
+    submission = {"failure_location": {"S": "s3://bucket/promised"}}
     boto3.client("dynamodb").put_item(
         TableName=table_name,
         Item={
@@ -175,27 +175,27 @@ def test_a_result_keeps_what_the_submitter_recorded(table, table_name, stored, f
     assert find("one")[0]["caller_metadata"] == {"page": 17}
 
 
-def test_the_failure_location_told_at_submission_is_found(table, table_name):
+def test_the_promised_failure_location_is_found(table, table_name):
     boto3.client("dynamodb").put_item(
         TableName=table_name,
         Item={
             "inference_id": {"S": "one"},
             "endpoint_name": {"S": "here"},
-            "submission": {"M": {"failure_location": {"S": "s3://bucket/told"}}},
+            "submission": {"M": {"failure_location": {"S": "s3://bucket/promised"}}},
         },
     )
-    assert table.submitted_failure_location("one", "here", NOON) == "s3://bucket/told"
+    assert table.promised_failure_location("one", "here", NOON) == "s3://bucket/promised"
 
 
-def test_without_a_submission_no_failure_location_is_known(table):
-    assert table.submitted_failure_location("one", "here", NOON) is None
+def test_without_a_submission_no_failure_location_is_promised(table):
+    assert table.promised_failure_location("one", "here", NOON) is None
     table.record(failed())
-    assert table.submitted_failure_location("one", "here", NOON) is None
+    assert table.promised_failure_location("one", "here", NOON) is None
 
 
 def in_index(table_name, index, key, shards=4):
-    """The ids below a key, whatever their shard."""
-    name = {"by-endpoint": "endpoint_shard", "by-status": "status_shard"}[index]
+    """The ids below a key, in all shards."""
+    attribute = {"by-endpoint": "endpoint_shard", "by-status": "status_shard"}[index]
     client = boto3.client("dynamodb")
     return [
         item["inference_id"]["S"]
@@ -204,7 +204,7 @@ def in_index(table_name, index, key, shards=4):
             TableName=table_name,
             IndexName=index,
             KeyConditionExpression="#key = :key",
-            ExpressionAttributeNames={"#key": name},
+            ExpressionAttributeNames={"#key": attribute},
             ExpressionAttributeValues={":key": {"S": f"{shard}#{key}"}},
         )["Items"]
     ]
@@ -219,7 +219,7 @@ def test_every_record_is_listed_under_its_endpoint(table, table_name):
     assert set(listed) == ids
 
 
-def test_ids_spread_over_every_shard(table, find):
+def test_ids_are_spread_over_all_shards(table, find):
     shards = set()
     for number in range(50):
         table.record(replace(completed(), inference_id=f"id-{number}"))
@@ -228,7 +228,7 @@ def test_ids_spread_over_every_shard(table, find):
     assert shards == {f"{shard}#here" for shard in range(4)}
 
 
-def test_only_what_is_not_completed_is_listed_by_status(table, table_name):
+def test_completed_records_are_not_in_the_status_index(table, table_name):
     table.record(failed())
     assert in_index(table_name, "by-status", "Failed") == ["one"]
     table.record(completed(LATER))
@@ -245,21 +245,21 @@ def test_only_what_is_not_completed_is_listed_by_status(table, table_name):
         ("ServiceUnavailable", 503),
     ],
 )
-def test_throttling_and_trouble_inside_dynamodb_may_pass(code, http_status, aws):
-    client = boto3.client("dynamodb", config=_no_retries())
+def test_throttling_and_server_errors_are_unavailable(code, http_status, aws):
+    client = boto3.client("dynamodb", config=without_retries())
     with Stubber(client) as stub:
         stub.add_client_error("update_item", code, http_status_code=http_status)
         with pytest.raises(Unavailable, match=f"dynamodb: {code}"):
             ResultStore(client, "inferences", 4).record(completed())
 
 
-def test_another_error_of_dynamodb_is_raised_as_it_is(aws):
-    client = boto3.client("dynamodb", config=_no_retries())
+def test_other_dynamodb_errors_are_raised_unchanged(aws):
+    client = boto3.client("dynamodb", config=without_retries())
     with Stubber(client) as stub:
         stub.add_client_error("update_item", "AccessDeniedException", http_status_code=400)
         with pytest.raises(ClientError, match="AccessDenied"):
             ResultStore(client, "inferences", 4).record(completed())
 
 
-def _no_retries():
+def without_retries():
     return Config(retries={"total_max_attempts": 1})

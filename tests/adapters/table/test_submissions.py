@@ -1,4 +1,4 @@
-"""Registrations and results of one inference, in the order in which they come."""
+"""Registrations and results of one inference, in different orders."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ NOW = NOON + timedelta(hours=3)
 
 
 def at(**time):
-    """A time after noon, as texts have it."""
+    """A time after noon, in ISO 8601."""
     return (NOON + timedelta(**time)).isoformat()
 
 
@@ -53,11 +53,11 @@ def world(table_name):
     return world
 
 
-def done(event_time, key="one.out"):
+def completed_at(event_time, key="one.out"):
     return body(completed(key=key, eventTime=event_time, requestParameters=HERE))
 
 
-def broken(event_time, **changes):
+def failed_at(event_time, **changes):
     return body(failed(eventTime=event_time, requestParameters=HERE, **changes))
 
 
@@ -90,7 +90,7 @@ def test_a_registration_before_the_result_is_in_progress(register):
     }
 
 
-def test_the_time_may_be_given_as_sagemakers_answer_has_it(register):
+def test_the_time_can_be_a_date_header(register):
     record = register("Sun, 25 Jan 2026 12:00:00 GMT")
     assert record["submitted_at"] == "2026-01-25T12:00:00.000Z"
 
@@ -101,7 +101,7 @@ def test_the_same_registration_again_changes_nothing(register):
 
 def test_a_result_ends_a_registered_inference_and_keeps_the_submission(register, world):
     register(metadata={"page": "17"}, failure_location="s3://customer-outputs/failures/x")
-    assert world.settle(done(at(minutes=1))) is Disposition.RECORDED
+    assert world.process(completed_at(at(minutes=1))) is Disposition.RECORDED
     record = register(metadata={"page": "17"}, failure_location="s3://customer-outputs/failures/x")
     assert record["status"] == "Completed"
     assert record["caller_metadata"] == {"page": "17"}
@@ -110,75 +110,77 @@ def test_a_result_ends_a_registered_inference_and_keeps_the_submission(register,
 
 @pytest.mark.parametrize("event_time", [at(minutes=1), at(seconds=-1), at(hours=-3)])
 def test_a_registration_after_its_result_does_not_regress_it(register, world, event_time):
-    """Even if the submitter's clock is hours ahead: the output location is the same."""
-    world.settle(done(event_time))
+    """Even if the submitter's clock is hours ahead: both name the same output location."""
+    world.process(completed_at(event_time))
     record = register(metadata={"page": "17"})
     assert (record["status"], record["caller_metadata"]) == ("Completed", {"page": "17"})
     assert record["submission"] == {"output_location": PREFIX + "one.out"}
 
 
 def test_a_failure_without_a_location_is_not_regressed_by_a_clock_that_is_ahead(register, world):
-    world.settle(broken(at(minutes=-59)))
+    world.process(failed_at(at(minutes=-59)))
     assert register()["status"] == "Failed"
 
 
-def test_a_failure_without_a_location_long_before_is_of_an_earlier_invocation(register, world):
-    world.settle(broken(at(minutes=-61)))
+def test_a_failure_without_a_location_over_an_hour_before_is_of_an_earlier_invocation(
+    register, world
+):
+    world.process(failed_at(at(minutes=-61)))
     record = register()
     assert record["status"] == "InProgress"
     assert not record.keys() & {"failure", "event_time", "output"}
 
 
-def test_a_failure_at_the_registered_place_is_this_invocations(register, world):
-    place = "s3://customer-outputs/failures/x"
-    world.settle(broken(at(hours=-3), failureLocation=place))
-    assert register(failure_location=place)["status"] == "Failed"
+def test_a_failure_at_the_registered_location_is_of_this_invocation(register, world):
+    location = "s3://customer-outputs/failures/x"
+    world.process(failed_at(at(hours=-3), failureLocation=location))
+    assert register(failure_location=location)["status"] == "Failed"
 
 
-FAILED_AT = "s3://customer-outputs/failures/x"
-OUTSIDE = "s3://somebody-elses/x"
+FAILURE = "s3://customer-outputs/failures/x"
+OTHER_BUCKET = "s3://other-bucket/x"
 
 
 @pytest.mark.parametrize(
-    ("told", "registered"),
+    ("notified", "registered"),
     [
-        (FAILED_AT, None),
-        (FAILED_AT, FAILED_AT),
-        (None, FAILED_AT),
-        (None, OUTSIDE),
-        (OUTSIDE, OUTSIDE),
-        (OUTSIDE, None),
+        (FAILURE, None),
+        (FAILURE, FAILURE),
+        (None, FAILURE),
+        (None, OTHER_BUCKET),
+        (OTHER_BUCKET, OTHER_BUCKET),
+        (OTHER_BUCKET, None),
     ],
 )
 @pytest.mark.parametrize("registered_first", [True, False])
 @pytest.mark.parametrize("ahead", [{"seconds": 5}, {"hours": 1}])
-def test_a_failure_is_this_invocations_if_the_submitters_clock_is_up_to_an_hour_ahead(
-    register, world, told, registered, registered_first, ahead
+def test_a_failure_is_of_this_invocation_if_the_submitters_clock_is_an_hour_ahead(
+    register, world, notified, registered, registered_first, ahead
 ):
-    """Wherever its object is, and whoever knows of the place."""
-    event = broken(at(), **({"failureLocation": told} if told else {}))
+    """For any failure location, in the notification, the registration or both."""
+    notification = failed_at(at(), **({"failureLocation": notified} if notified else {}))
     members = {"failure_location": registered} if registered else {}
     steps = [
         lambda: register(at(**ahead), **members),
-        lambda: world.settle(event, receive_count=3),
+        lambda: world.process(notification, receive_count=3),
     ]
     for step in steps if registered_first else reversed(steps):
         step()
     assert register(at(**ahead), **members)["status"] == "Failed"
 
 
-@pytest.mark.parametrize("event", [done, broken])
+@pytest.mark.parametrize("notification", [completed_at, failed_at])
 @pytest.mark.parametrize("registered_first", [True, False])
-def test_a_submitters_clock_that_is_an_hour_behind_loses_no_result(
-    register, world, event, registered_first
+def test_no_result_is_lost_if_the_submitters_clock_is_an_hour_behind(
+    register, world, notification, registered_first
 ):
-    steps = [lambda: register(at(hours=-1)), lambda: world.settle(event(at()))]
+    steps = [lambda: register(at(hours=-1)), lambda: world.process(notification(at()))]
     for step in steps if registered_first else reversed(steps):
         step()
     assert register(at(hours=-1))["status"] in ("Completed", "Failed")
 
 
-def test_a_registration_from_a_clock_more_than_an_hour_ahead_is_refused(register):
+def test_a_registration_from_a_clock_over_an_hour_ahead_is_rejected(register):
     register(timestamp(NOW + timedelta(hours=1)))
     with pytest.raises(InvalidParameter, match="submitted_at"):
         register(timestamp(NOW + timedelta(hours=1, seconds=1)))
@@ -186,7 +188,7 @@ def test_a_registration_from_a_clock_more_than_an_hour_ahead_is_refused(register
 
 def test_a_reused_id_with_another_output_location_starts_a_new_invocation(register, world):
     register()
-    world.settle(done(at(minutes=1)))
+    world.process(completed_at(at(minutes=1)))
     record = register(at(minutes=2), key="two.out")
     assert (record["status"], record["submitted_at"]) == ("InProgress", "2026-01-25T12:02:00.000Z")
     assert not record.keys() & {"output", "event_time", "received_at"}
@@ -194,20 +196,20 @@ def test_a_reused_id_with_another_output_location_starts_a_new_invocation(regist
 
 def test_a_late_duplicate_of_the_earlier_invocation_does_not_end_the_new_one(register, world):
     register()
-    world.settle(done(at(minutes=1)))
+    world.process(completed_at(at(minutes=1)))
     register(at(minutes=2), key="two.out")
-    assert world.settle(done(at(minutes=1))) is Disposition.SUPERSEDED
+    assert world.process(completed_at(at(minutes=1))) is Disposition.SUPERSEDED
     assert register(at(minutes=2), key="two.out")["status"] == "InProgress"
-    assert world.settle(done(at(minutes=3), key="two.out")) is Disposition.RECORDED
+    assert world.process(completed_at(at(minutes=3), key="two.out")) is Disposition.RECORDED
     assert register(at(minutes=2), key="two.out")["status"] == "Completed"
 
 
-def test_a_late_failure_of_the_earlier_invocation_is_not_taken_for_the_new_ones(register, world):
-    """It names no location: that of the new invocation is not lent to it."""
-    place = "s3://customer-outputs/failures/two"
-    register(at(hours=2), key="two.out", failure_location=place)
-    assert world.settle(broken(at())) is Disposition.SUPERSEDED
-    assert register(at(hours=2), key="two.out", failure_location=place)["status"] == "InProgress"
+def test_a_late_failure_of_the_earlier_invocation_does_not_end_the_new_one(register, world):
+    """It names no location, and does not get the one of the new invocation."""
+    location = "s3://customer-outputs/failures/two"
+    register(at(hours=2), key="two.out", failure_location=location)
+    assert world.process(failed_at(at())) is Disposition.SUPERSEDED
+    assert register(at(hours=2), key="two.out", failure_location=location)["status"] == "InProgress"
 
 
 def test_a_late_registration_of_an_earlier_invocation_changes_nothing(register, world):
@@ -219,12 +221,12 @@ def test_a_late_registration_of_an_earlier_invocation_changes_nothing(register, 
 
 def test_the_result_of_a_newer_invocation_than_the_registered_one_is_recorded(register, world):
     register()
-    assert world.settle(done(at(minutes=9), key="two.out")) is Disposition.RECORDED
+    assert world.process(completed_at(at(minutes=9), key="two.out")) is Disposition.RECORDED
 
 
-def test_a_result_ends_a_registered_inference_whose_clock_is_ahead(register, world):
+def test_a_completion_ends_an_inference_registered_with_a_clock_hours_ahead(register, world):
     register(at(hours=3))
-    assert world.settle(done(at())) is Disposition.RECORDED
+    assert world.process(completed_at(at())) is Disposition.RECORDED
 
 
 def test_registered_inferences_are_listed_by_their_deadline(register, table_name):
@@ -281,7 +283,7 @@ def test_a_malformed_registration_names_the_parameter(register, members, paramet
 
 
 @pytest.mark.parametrize("missing", ["endpoint", "submitted_at", "output_location"])
-def test_what_a_registration_needs_is_named(table_name, missing):
+def test_a_missing_parameter_is_named(table_name, missing):
     members = {"endpoint": "here", "submitted_at": at(), "output_location": PREFIX + "one.out"}
     table = SubmissionStore(boto3.client("dynamodb"), table_name, shards=4)
     use_case = RegisterInvocation(
@@ -293,6 +295,6 @@ def test_what_a_registration_needs_is_named(table_name, missing):
 
 
 @pytest.mark.parametrize("inference_id", ["", "x" * 65, "é", "a\tb"])
-def test_an_id_that_can_be_none_is_refused(register, inference_id):
+def test_an_invalid_id_is_rejected(register, inference_id):
     with pytest.raises(InvalidParameter, match="^inference_id: expected"):
         register(inference_id=inference_id)

@@ -1,4 +1,4 @@
-"""One key, one invocation, whatever happens to its callers. The table's conditions are real."""
+"""One key makes one invocation, whatever happens to its callers. Runs on the real table."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ def item(callers):
     return callers.table.item(inference_id_for("speech", "one"), "speech")
 
 
-def test_a_submission_is_invoked_and_recorded_with_what_sagemaker_answered(callers):
+def test_a_submission_is_invoked_and_recorded_with_sagemakers_response(callers):
     submitted = callers.submit(
         content_type="text/plain",
         accept="text/csv",
@@ -64,7 +64,7 @@ def test_a_submission_is_invoked_and_recorded_with_what_sagemaker_answered(calle
     }
 
 
-def test_without_limits_of_its_own_the_deadline_follows_sagemakers_defaults(callers):
+def test_the_deadline_follows_sagemakers_default_limits(callers):
     assert callers.submit().record["deadline"] == "2026-01-25T18:15:00.000Z"
     assert callers.endpoints.invocations[0].request_ttl_seconds is None
 
@@ -73,14 +73,14 @@ def test_the_same_key_again_returns_the_record_and_invokes_nothing(callers):
     first = callers.submit()
     again = callers.submit()
     assert (again.created, again.record) == (False, first.record)
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
 def test_another_key_or_endpoint_is_another_invocation(callers):
     callers.submit()
     callers.submit(idempotency_key="two")
     callers.submit(endpoint="ocr")
-    assert len(callers.invoked) == 3
+    assert len(callers.invocation_counts) == 3
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,21 @@ def test_another_key_or_endpoint_is_another_invocation(callers):
         (b"hello", {"accept": "text/csv"}),
     ],
 )
-def test_another_request_under_the_same_key_is_refused(callers, body, members):
+def test_another_request_with_the_same_key_is_rejected(callers, body, members):
     callers.submit()
-    with pytest.raises(KeyReused) as refused:
+    with pytest.raises(KeyReused) as raised:
         callers.submit(body, **members)
-    assert refused.value.inference_id == inference_id_for("speech", "one")
-    assert callers.invoked.total() == 1
+    assert raised.value.inference_id == inference_id_for("speech", "one")
+    assert callers.invocation_counts.total() == 1
 
 
-def test_metadata_and_limits_do_not_make_it_another_request(callers):
+def test_other_metadata_or_limits_are_the_same_request(callers):
     callers.submit()
     again = callers.submit(metadata={"trace": "2"}, request_ttl_seconds=60, custom_attributes="x")
     assert not again.created
 
 
-def test_derived_ids_are_valid_and_differ_where_the_parts_do():
+def test_derived_ids_are_valid_and_unique():
     ids = {
         inference_id_for(endpoint, key)
         for endpoint in ("a", "ab", "é")
@@ -125,8 +125,8 @@ def test_a_large_input_is_uploaded_and_invoked_by_its_location(callers):
     assert invocation.body is None
 
 
-def test_another_input_under_a_key_that_is_free_again_is_put_elsewhere(callers):
-    """A late write of the first would take its place."""
+def test_another_input_for_a_withdrawn_key_has_another_location(callers):
+    """Otherwise, a late upload of the first input could replace it."""
     callers.endpoints.error = InvocationRejected("ValidationError", "no")
     with pytest.raises(InvocationRejected):
         callers.submit(LARGE)
@@ -135,20 +135,20 @@ def test_another_input_under_a_key_that_is_free_again_is_put_elsewhere(callers):
     assert sorted(callers.inputs.stored.values()) == [LARGE, LARGE + b"x"]
 
 
-def test_where_a_request_can_hold_no_input_a_small_one_is_uploaded_too(callers):
+def test_a_small_input_is_uploaded_if_requests_cannot_include_it(callers):
     callers.endpoints.max_body_bytes = 0
     callers.submit(b"hello")
     assert callers.endpoints.invocations[0].input_location
     assert list(callers.inputs.stored.values()) == [b"hello"]
 
 
-def test_an_input_that_nowhere_takes_is_refused(callers):
+def test_a_large_input_is_rejected_without_an_input_prefix(callers):
     use_case = replace(callers.use_case(), input_prefix=None)
-    with pytest.raises(InvalidParameter, match="^input: expected 1 to 128000 bytes, or a location"):
+    with pytest.raises(InvalidParameter, match="^input: expected 1 to 128000 bytes"):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
 
 
-def test_the_largest_input_that_fits_goes_with_the_request(callers):
+def test_the_largest_input_that_fits_is_in_the_request(callers):
     callers.submit(LARGE[:-1])
     assert callers.endpoints.invocations[0].body == LARGE[:-1]
     assert callers.inputs.stored == {}
@@ -166,43 +166,43 @@ def test_the_largest_input_that_fits_goes_with_the_request(callers):
         (b"x", {"metadata": {"a": 1}}, "metadata"),
         (b"x", {"metadata": {"a": "x" * 5000}}, "metadata"),
         (b"x", {"colour": "red"}, "colour"),
-        (None, {"input_location": "http://elsewhere/x"}, "input_location"),
+        (None, {"input_location": "http://host/x"}, "input_location"),
     ],
 )
-def test_a_malformed_submission_names_the_parameter_and_leaves_nothing(
+def test_an_invalid_submission_names_the_parameter_and_leaves_no_record(
     callers, body, members, parameter
 ):
     with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
         callers.submit(body, **members)
-    assert callers.invoked.total() == 0
+    assert callers.invocation_counts.total() == 0
     assert item(callers) == {}
 
 
 @pytest.mark.parametrize(
     "error", [InvocationRejected("ValidationError", "no"), Unavailable("a", "b")]
 )
-def test_what_sagemaker_did_not_take_leaves_no_record_and_can_be_repeated(callers, error):
+def test_a_rejected_invocation_leaves_no_record_and_can_be_repeated(callers, error):
     callers.endpoints.error = error
     with pytest.raises(type(error)):
         callers.submit()
     assert item(callers) == {}
     callers.endpoints.error = None
-    assert callers.submit(b"mended").created
+    assert callers.submit(b"corrected").created
 
 
-def test_without_an_answer_the_record_stays_in_progress_and_nobody_invokes_again(callers):
-    callers.endpoints.lost_answer = InvocationUnconfirmed()
+def test_after_a_lost_response_the_record_stays_in_progress_and_is_not_invoked_again(callers):
+    callers.endpoints.lost_response = InvocationUnconfirmed()
     submitted = callers.submit()
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert "submission" not in submitted.record
-    callers.endpoints.lost_answer = None
+    callers.endpoints.lost_response = None
     callers.sleep(3600)
     assert not callers.submit().created
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
 CRASHES = [
-    # step, whether before it, body, how often it is invoked in the end
+    # step, whether the caller crashes before it, body, invocations in the end
     ("create", True, b"hello", 1),
     ("create", False, b"hello", 0),
     ("create", False, LARGE, 1),
@@ -218,17 +218,17 @@ CRASHES = [
 ]
 
 
-@pytest.mark.parametrize(("step", "before", "body", "invoked"), CRASHES)
-def test_no_crash_leads_to_a_double_invocation(callers, step, before, body, invoked):
+@pytest.mark.parametrize(("step", "before", "body", "invocations"), CRASHES)
+def test_no_crash_leads_to_a_double_invocation(callers, step, before, body, invocations):
     callers.crash(step, body, before=before)
     for pause in (0, 60, 24 * 60 * 60):
         callers.sleep(pause)
         assert callers.submit(body).record["status"] == "InProgress"
-        assert callers.invoked.total() == invoked
+        assert callers.invocation_counts.total() == invocations
 
 
-def test_of_two_that_upload_one_invokes(callers):
-    """The second begins while the first is uploading, and is done before it."""
+def test_one_of_two_uploading_callers_invokes(callers):
+    """The second starts and ends while the first is uploading."""
 
     class SlowInputs:
         def put(self, *_arguments):
@@ -238,38 +238,38 @@ def test_of_two_that_upload_one_invokes(callers):
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert not submitted.created
     assert submitted.record["submission"]
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
-def test_the_time_runs_from_the_invocation_and_not_from_the_upload(callers):
+def test_the_deadline_counts_from_the_invocation_and_not_from_the_upload(callers):
     class SlowInputs:
         def put(self, *_arguments):
             callers.sleep(600)
 
     use_case = replace(callers.use_case(), inputs=SlowInputs())
-    callers.endpoints.lost_answer = InvocationUnconfirmed()
+    callers.endpoints.lost_response = InvocationUnconfirmed()
     record = use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE).record
     assert record["submitted_at"] == "2026-01-25T12:10:00.000Z"
     assert record["deadline"] == "2026-01-25T18:25:00.000Z"
 
 
-def test_an_upload_that_failed_leaves_no_record(callers):
-    class NoInputs:
+def test_a_failed_upload_leaves_no_record(callers):
+    class UnavailableInputs:
         def put(self, *_arguments):
             raise Unavailable("s3", "SlowDown")
 
-    failing = replace(callers.use_case(), inputs=NoInputs())
+    failing = replace(callers.use_case(), inputs=UnavailableInputs())
     with pytest.raises(Unavailable):
         failing({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert item(callers) == {}
     assert callers.submit(LARGE).created
 
 
-def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
+def test_a_racing_caller_waits_for_the_response_to_the_other(callers):
     callers.crash("invoke")
     attempt = item(callers)
 
-    def answered():
+    def register_response():
         register = RegisterInvocation(
             registrations=callers.table,
             completes_tasks=True,
@@ -285,7 +285,7 @@ def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
             },
         )
 
-    callers.meanwhile = answered
+    callers.during_first_sleep = register_response
     submitted = callers.submit()
     assert not submitted.created
     assert submitted.record["submission"] == {
@@ -293,15 +293,17 @@ def test_a_racing_caller_waits_for_sagemakers_answer_to_the_other(callers):
     }
 
 
-def test_a_racing_caller_invokes_if_the_other_was_refused(callers, table_name):
+def test_a_racing_caller_invokes_if_the_other_withdrew(callers, table_name):
     callers.crash("invoke", before=True)
     key = {name: {"S": item(callers)[name]} for name in ("inference_id", "endpoint_name")}
-    callers.meanwhile = lambda: boto3.client("dynamodb").delete_item(TableName=table_name, Key=key)
+    callers.during_first_sleep = lambda: boto3.client("dynamodb").delete_item(
+        TableName=table_name, Key=key
+    )
     assert callers.submit().created
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
-def test_a_racing_caller_does_not_wait_for_one_that_is_gone(callers):
+def test_a_racing_caller_waits_at_most_20_seconds_for_a_crashed_one(callers):
     callers.crash("invoke")
     before = callers.clock
     assert not callers.submit().created
@@ -311,8 +313,8 @@ def test_a_racing_caller_does_not_wait_for_one_that_is_gone(callers):
     assert callers.clock == before
 
 
-class LostAnswers:
-    """DynamoDB writes, and the answer is lost; botocore tries again, or gives up."""
+class LostResponses:
+    """DynamoDB writes, but its response is lost. botocore retries, or gives up."""
 
     def __init__(self, table, step, *, gives_up):
         self._table, self._step, self._gives_up = table, step, gives_up
@@ -322,35 +324,37 @@ class LostAnswers:
         if name != self._step:
             return write
 
-        def answer_lost(*arguments):
+        def write_without_response(*arguments):
             write(*arguments)
             if self._gives_up:
                 raise Unavailable("dynamodb", "ReadTimeoutError")
             return write(*arguments)
 
-        return answer_lost
+        return write_without_response
 
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
-def test_a_write_that_botocore_repeats_is_known_as_ones_own(callers, step, body):
+def test_a_caller_recognizes_its_own_write_after_a_retry(callers, step, body):
     use_case = replace(
-        callers.use_case(), attempts=LostAnswers(callers.table, step, gives_up=False)
+        callers.use_case(), attempts=LostResponses(callers.table, step, gives_up=False)
     )
     assert use_case({"endpoint": "speech", "idempotency_key": "one"}, body).created
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
-def test_after_a_write_without_an_answer_the_same_key_begins_anew(callers, step, body):
-    use_case = replace(callers.use_case(), attempts=LostAnswers(callers.table, step, gives_up=True))
+def test_a_write_without_a_response_is_withdrawn_and_the_key_can_be_used_again(callers, step, body):
+    use_case = replace(
+        callers.use_case(), attempts=LostResponses(callers.table, step, gives_up=True)
+    )
     with pytest.raises(Unavailable):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, body)
     assert item(callers) == {}
     assert callers.submit(body).created
-    assert callers.invoked.total() == 1
+    assert callers.invocation_counts.total() == 1
 
 
-def test_a_withdrawal_that_fails_for_a_moment_is_tried_again(callers):
+def test_a_failed_withdrawal_is_retried(callers):
     failures = [Unavailable("dynamodb", "x")]
 
     class Flaky:
@@ -366,7 +370,7 @@ def test_a_withdrawal_that_fails_for_a_moment_is_tried_again(callers):
     assert item(callers) == {}
 
 
-def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_for_a_moment(callers):
+def test_recording_sagemakers_response_is_retried(callers):
     failures = [Unavailable("dynamodb", "x")]
 
     class Flaky:
@@ -379,17 +383,17 @@ def test_sagemakers_answer_is_kept_even_if_dynamodb_fails_for_a_moment(callers):
     assert "submission" in use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x").record
 
 
-def test_a_key_whose_record_is_past_its_retention_is_new(callers):
+def test_a_key_can_be_used_again_after_its_records_retention(callers):
     first = callers.submit()
     callers.clock = datetime.fromisoformat(first.record["expires_at"])
     assert callers.submit(b"other").created
-    assert callers.invoked.total() == 2
+    assert callers.invocation_counts.total() == 2
 
 
-def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_name):
-    """SageMaker answered with an error, and yet a result is there: it is not removed."""
+def test_a_withdrawal_does_not_delete_a_result(callers, table_name):
+    """SageMaker returned an error, but a result exists: it is not deleted."""
 
-    class Odd:
+    class RejectingEndpoints:
         max_body_bytes = 128_000
 
         def invoke(self, invocation):
@@ -404,15 +408,15 @@ def test_a_withdrawal_leaves_a_result_that_came_in_the_meantime(callers, table_n
             )
             raise InvocationRejected("ValidationError", "no")
 
-    use_case = replace(callers.use_case(), endpoints=Odd())
+    use_case = replace(callers.use_case(), endpoints=RejectingEndpoints())
     with pytest.raises(InvocationRejected):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, b"hello")
     assert item(callers)["event_order"] == "2026"
 
 
-def test_the_time_is_that_of_sagemaker_whatever_the_submitters_clock_says(callers):
-    at_sagemaker = START - timedelta(hours=3)
-    callers.endpoints.now = lambda: at_sagemaker
+def test_the_time_is_sagemakers_and_not_the_submitters(callers):
+    sagemakers_time = START - timedelta(hours=3)
+    callers.endpoints.now = lambda: sagemakers_time
     record = callers.submit().record
     assert record["submitted_at"] == "2026-01-25T09:00:00.000Z"
     assert record["deadline"] == "2026-01-25T15:15:00.000Z"

@@ -30,8 +30,8 @@ from tests.client.service import OUTPUT_URL, Invocation, problem
 CONTENT = bytes(range(256)) * 4
 
 
-class Torn(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that ends too soon: in silence, or with an error."""
+class BrokenBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that ends too early, silently or with an error."""
 
     def __init__(self, body, error=None):
         self._body = body
@@ -49,39 +49,43 @@ class Torn(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 @dataclass
 class FakeStorage:
-    """S3 with one object. `tears`: after how many bytes the next answers end."""
+    """S3 with one object.
+
+    `breaks` holds the numbers of bytes after which the next responses end, `break_error` the error
+    that ends them. `errors` are responses for the next requests.
+    """
 
     content: bytes = CONTENT
     content_type: str = "binary/octet-stream"
-    tears: list[int] = field(default_factory=list)
-    tears_with: Exception | None = None
-    refusals: list[httpx.Response] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+    break_error: Exception | None = None
+    errors: list[httpx.Response] = field(default_factory=list)
     etags: list[str] = field(default_factory=list)
-    knows_ranges: bool = True
-    announces_size: bool = True
+    supports_ranges: bool = True
+    sends_size: bool = True
     requests: list[httpx.Request] = field(default_factory=list)
 
     def __call__(self, request):
         self.requests.append(request)
-        if self.refusals:
-            return self.refusals.pop(0)
+        if self.errors:
+            return self.errors.pop(0)
         start = 0
-        if (asked := request.headers.get("range")) and self.knows_ranges:
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
+        if (requested := request.headers.get("range")) and self.supports_ranges:
+            start = int(re.fullmatch(r"bytes=(\d+)-", requested)[1])
         body = self.content[start:]
         headers = {
             "etag": self.etags.pop(0) if self.etags else '"one"',
             "content-type": self.content_type,
         }
-        if self.announces_size:
+        if self.sends_size:
             headers["content-length"] = str(len(body))
         if start:
             total = len(self.content)
             headers["content-range"] = f"bytes {start}-{total - 1}/{total}"
-        if self.tears:
-            body = body[: self.tears.pop(0)]
-        stream = Torn(body, self.tears_with)
-        self.tears_with = self.tears_with if self.tears else None
+        if self.breaks:
+            body = body[: self.breaks.pop(0)]
+        stream = BrokenBody(body, self.break_error)
+        self.break_error = self.break_error if self.breaks else None
         return httpx.Response(206 if start else 200, headers=headers, stream=stream)
 
 
@@ -91,20 +95,20 @@ def storage():
 
 
 @pytest.fixture
-def client(client_of, service, storage):
+def client(make_client, service, storage):
     service.invocations["one"] = Invocation("one")
-    return client_of(service, storage)
+    return make_client(service, storage)
 
 
 def inline_output(content):
     return httpx.Response(200, headers={INLINE_OUTPUT_HEADER: "inline"}, content=content)
 
 
-def record_has(service, **members):
+def set_record(service, **members):
     service.invocations["one"].members = members
 
 
-def test_an_output_is_read_from_where_the_service_says_without_credentials(client, storage):
+def test_output_follows_the_link_without_credentials(client, storage):
     assert client.output("one") == CONTENT
     (request,) = storage.requests
     assert str(request.url) == OUTPUT_URL
@@ -112,28 +116,26 @@ def test_an_output_is_read_from_where_the_service_says_without_credentials(clien
     assert "authorization" not in request.headers
 
 
-def test_an_output_that_the_service_holds_needs_no_storage(client, service, storage):
+def test_an_inline_output_needs_no_storage(client, service, storage):
     service.output = inline_output(b"small")
     assert client.output("one") == b"small"
     assert storage.requests == []
 
 
-@pytest.mark.parametrize("answer", [{"text": "<html>Log in</html>"}, {"json": {"a": 1}}])
-def test_a_page_of_another_server_is_not_taken_for_the_output(client, service, answer):
-    service.output = httpx.Response(200, **answer)
+@pytest.mark.parametrize("response", [{"text": "<html>Log in</html>"}, {"json": {"a": 1}}])
+def test_a_page_of_another_server_is_not_an_output(client, service, response):
+    service.output = httpx.Response(200, **response)
     with pytest.raises(UnexpectedResponse):
         client.output("one")
 
 
-def test_what_lets_one_read_an_output_is_neither_logged_nor_shown(
-    client_of, service, storage, caplog
-):
+def test_presigned_urls_are_hidden_in_logs_and_reprs(make_client, service, storage, caplog):
     caplog.set_level(logging.INFO)
     service.invocations["one"] = Invocation("one")
     service.output = httpx.Response(
         307, headers={"location": f"{OUTPUT_URL}?X-Amz-Signature=secret-signature"}
     )
-    assert client_of(service, storage).output("one") == CONTENT
+    assert make_client(service, storage).output("one") == CONTENT
     assert storage.requests[0].url.params["X-Amz-Signature"] == "secret-signature"
     assert OUTPUT_URL in caplog.text
     assert "secret-signature" not in caplog.text
@@ -143,24 +145,22 @@ def test_what_lets_one_read_an_output_is_neither_logged_nor_shown(
     )
 
 
-def test_a_place_that_is_no_url_is_not_tried_again(client_of, service):
+def test_an_invalid_output_url_is_not_retried(make_client, service):
     def storage(request):
         raise httpx.UnsupportedProtocol(request.url.scheme)
 
     service.invocations["one"] = Invocation("one")
     service.output = httpx.Response(307, headers={"location": "ftp://storage.test/output"})
-    with pytest.raises(UnexpectedResponse, match="no URL"):
-        client_of(service, storage).output("one")
+    with pytest.raises(UnexpectedResponse, match="invalid output URL"):
+        make_client(service, storage).output("one")
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize("tears_with", [None, httpx.ReadError("reset"), httpx.ReadTimeout("slow")])
-@pytest.mark.parametrize("knows_ranges", [True, False])
-def test_a_broken_connection_is_taken_up_where_it_broke(
-    client, service, storage, tears_with, knows_ranges
-):
-    storage.tears, storage.tears_with = [100, 200, 300], tears_with
-    storage.knows_ranges = knows_ranges
+@pytest.mark.parametrize("error", [None, httpx.ReadError("reset"), httpx.ReadTimeout("slow")])
+@pytest.mark.parametrize("supports_ranges", [True, False])
+def test_a_broken_download_is_resumed(client, service, storage, error, supports_ranges):
+    storage.breaks, storage.break_error = [100, 200, 300], error
+    storage.supports_ranges = supports_ranges
     target = io.BytesIO()
     assert client.save_output("one", target) == len(CONTENT)
     assert target.getvalue() == CONTENT
@@ -171,37 +171,39 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
     ]
 
 
-def test_connections_that_each_bring_something_yield_the_whole_in_the_end(client, storage):
-    storage.tears = [100] * 10
+def test_a_download_is_resumed_while_each_connection_makes_progress(client, storage):
+    storage.breaks = [100] * 10
     assert client.output("one") == CONTENT
     assert len(storage.requests) == 11
 
 
-def test_a_cut_output_is_never_handed_out(client, storage, tmp_path):
-    storage.tears = [100, 300, 0, 0, 0]
+def test_a_partial_output_is_never_returned(client, storage, tmp_path):
+    storage.breaks = [100, 300, 0, 0, 0]
     with pytest.raises(ServiceUnavailable, match="400 of 1024"):
         client.output("one")
-    storage.tears = [100, 0, 0, 0]
+    storage.breaks = [100, 0, 0, 0]
     with pytest.raises(ServiceUnavailable):
         client.save_output("one", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_object_that_was_replaced_in_the_middle_is_not_mixed_with_the_former(client, storage):
-    storage.tears, storage.etags = [100], ['"one"', '"two"']
+def test_an_object_that_is_replaced_during_a_download_is_not_mixed_with_the_old_one(
+    client, storage
+):
+    storage.breaks, storage.etags = [100], ['"one"', '"two"']
     with pytest.raises(OutputRemoved):
         client.output("one")
 
 
-def test_an_output_beyond_the_limit_is_not_begun(client, storage):
+def test_an_output_above_the_limit_is_not_downloaded(client, storage):
     with pytest.raises(OutputTooLarge) as too_large:
         client.output("one", max_bytes=1023)
     assert too_large.value.size == 1024
     assert client.output("one", max_bytes=1024) == CONTENT
 
 
-class Untouched(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that nobody may read."""
+class UnreadableBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that fails the test when it is read."""
 
     def __iter__(self):
         raise AssertionError("the body was read")
@@ -211,23 +213,23 @@ class Untouched(httpx.SyncByteStream, httpx.AsyncByteStream):
         yield
 
 
-def test_an_output_of_a_gigabyte_is_refused_before_any_of_it_is_read(client, storage):
-    announced = {"content-length": str(10**9)}
-    storage.refusals = [httpx.Response(200, headers=announced, stream=Untouched())]
+def test_an_output_of_a_gigabyte_is_rejected_before_it_is_read(client, storage):
+    headers = {"content-length": str(10**9)}
+    storage.errors = [httpx.Response(200, headers=headers, stream=UnreadableBody())]
     with pytest.raises(OutputTooLarge, match="1000000000 bytes") as too_large:
         client.output("one")
     assert too_large.value.size == 10**9
 
 
 def test_an_output_of_unknown_size_is_read_up_to_the_limit(client, storage):
-    storage.announces_size = False
+    storage.sends_size = False
     assert client.output("one") == CONTENT
     with pytest.raises(OutputTooLarge) as too_large:
         client.output("one", max_bytes=1023)
     assert too_large.value.size is None
 
 
-def test_an_inline_output_has_to_be_within_the_limit_too(client, service):
+def test_the_limit_applies_to_an_inline_output(client, service):
     service.output = inline_output(b"small")
     with pytest.raises(OutputTooLarge):
         client.output("one", max_bytes=4)
@@ -243,24 +245,22 @@ def test_an_inline_output_has_to_be_within_the_limit_too(client, service):
         (307, "TemporaryRedirect", OutputUnavailable),
     ],
 )
-def test_a_refusal_of_the_storage_is_told(client, storage, status, code, error):
+def test_an_error_of_s3_is_raised(client, storage, status, code, error):
     body = f"<Error><Code>{code}</Code></Error>".encode()
-    storage.refusals = [httpx.Response(status, content=body)]
-    with pytest.raises(error) as refused:
+    storage.errors = [httpx.Response(status, content=body)]
+    with pytest.raises(error) as raised:
         client.output("one")
-    assert type(refused.value) is error
-    assert refused.value.code in (code, "OutputRemoved")
+    assert type(raised.value) is error
+    assert raised.value.code in (code, "OutputRemoved")
     assert len(storage.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (400, "ExpiredToken")]
 )
-def test_what_may_pass_at_the_storage_is_tried_again_under_a_new_url(
-    client, service, storage, status, code
-):
+def test_a_transient_error_of_s3_is_retried_with_a_new_url(client, service, storage, status, code):
     body = f"<Error><Code>{code}</Code></Error>".encode()
-    storage.refusals = [httpx.Response(status, content=body) for _ in range(3)]
+    storage.errors = [httpx.Response(status, content=body) for _ in range(3)]
     assert client.output("one") == CONTENT
     assert len(service.requests) == 4
 
@@ -268,24 +268,24 @@ def test_what_may_pass_at_the_storage_is_tried_again_under_a_new_url(
 @pytest.mark.parametrize(
     ("status", "error"), [("Failed", InferenceFailed), ("Expired", InferenceExpired)]
 )
-def test_the_output_of_an_inference_that_failed_is_its_failure(client, service, status, error):
+def test_output_of_a_failed_inference_raises_its_failure(client, service, status, error):
     service.invocations["one"].status = status
-    record_has(service, failure={"code": "UNKNOWN", "retryable": False})
+    set_record(service, failure={"code": "UNKNOWN", "retryable": False})
     with pytest.raises(error) as failed:
         client.output("one")
     assert failed.value.inference.status == status
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Preempted"])
-def test_an_inference_without_an_output_says_its_status(client, service, status):
+def test_no_output_gives_the_status(client, service, status):
     service.invocations["one"].status = status
-    with pytest.raises(NoOutput) as none:
+    with pytest.raises(NoOutput) as raised:
         client.output("one")
-    assert none.value.code == status
+    assert raised.value.code == status
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "code"),
+    ("response", "error", "code"),
     [
         (
             problem(Problem.OUTPUT_UNAVAILABLE, 404, code="AccessDenied"),
@@ -295,36 +295,36 @@ def test_an_inference_without_an_output_says_its_status(client, service, status)
         (problem(Problem.OUTPUT_REMOVED, 410), OutputRemoved, "OutputRemoved"),
     ],
 )
-def test_why_the_service_has_no_output_is_told(client, service, answer, error, code):
-    service.output = answer
+def test_a_problem_with_an_output_is_raised(client, service, response, error, code):
+    service.output = response
     with pytest.raises(error) as unavailable:
         client.output("one")
     assert unavailable.value.code == code
 
 
-def test_a_saved_output_replaces_a_file_and_tells_its_progress(client, tmp_path):
+def test_save_output_replaces_a_file_and_reports_progress(client, tmp_path):
     path = tmp_path / "out.bin"
     path.write_text("before")
-    told = []
-    size = client.save_output("one", str(path), progress=lambda *of: told.append(of))
+    reported = []
+    size = client.save_output("one", str(path), progress=lambda *numbers: reported.append(numbers))
     assert size == len(CONTENT)
     assert path.read_bytes() == CONTENT
-    assert told[-1] == (1024, 1024)
+    assert reported[-1] == (1024, 1024)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failure_leaves_the_file_as_it_was(client, storage, tmp_path):
+def test_a_failed_download_leaves_the_file_unchanged(client, storage, tmp_path):
     path = tmp_path / "out.bin"
     path.write_text("before")
-    storage.refusals = [httpx.Response(403)]
+    storage.errors = [httpx.Response(403)]
     with pytest.raises(OutputUnavailable):
         client.save_output("one", path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_progress_that_raises_leaves_no_part_behind(client, tmp_path):
-    def stop(*_of):
+def test_an_error_in_progress_leaves_no_partial_file(client, tmp_path):
+    def stop(*_numbers):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -332,12 +332,12 @@ def test_a_progress_that_raises_leaves_no_part_behind(client, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_saved_output_keeps_the_mode_of_the_file_that_it_replaces(client, tmp_path):
+def test_save_output_keeps_the_mode_of_the_replaced_file(client, tmp_path):
     path = tmp_path / "out.bin"
     path.touch(mode=0o600)
     modes = set()
     client.save_output(
-        "one", path, progress=lambda *_of: modes.update(map(mode_of, tmp_path.iterdir()))
+        "one", path, progress=lambda *_: modes.update(map(mode_of, tmp_path.iterdir()))
     )
     assert (path.read_bytes(), mode_of(path)) == (CONTENT, 0o600)
     assert modes == {0o600}
@@ -348,20 +348,20 @@ def mode_of(path):
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_saved_output_leaves_a_link_and_replaces_what_it_names(client, tmp_path, exists):
-    named = tmp_path / "elsewhere" / "out.bin"
-    named.parent.mkdir()
+def test_save_output_keeps_a_symlink_and_replaces_its_target(client, tmp_path, exists):
+    target = tmp_path / "elsewhere" / "out.bin"
+    target.parent.mkdir()
     if exists:
-        named.write_text("before")
+        target.write_text("before")
     link = tmp_path / "link"
-    link.symlink_to(named)
+    link.symlink_to(target)
     client.save_output("one", link)
     assert link.is_symlink()
-    assert named.read_bytes() == CONTENT
-    assert list(named.parent.iterdir()) == [named]
+    assert target.read_bytes() == CONTENT
+    assert list(target.parent.iterdir()) == [target]
 
 
-def test_an_output_is_written_into_a_pipe(client, tmp_path):
+def test_save_output_writes_to_a_pipe(client, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
@@ -371,20 +371,20 @@ def test_an_output_is_written_into_a_pipe(client, tmp_path):
     assert pipe.is_fifo()
 
 
-def test_a_folder_is_no_target(client, storage, tmp_path):
+def test_save_output_rejects_a_directory(client, storage, tmp_path):
     with pytest.raises(IsADirectoryError):
         client.save_output("one", tmp_path)
     assert storage.requests == []
 
 
-def test_an_empty_output_is_saved_as_an_empty_file(client, storage, tmp_path):
+def test_save_output_writes_an_empty_file(client, storage, tmp_path):
     storage.content = b""
     assert client.save_output("one", tmp_path / "out") == 0
     assert (tmp_path / "out").read_bytes() == b""
 
 
 @pytest.mark.parametrize(
-    ("content_type", "content", "parsed"),
+    ("content_type", "content", "expected"),
     [
         ("application/json", b'{"a": [1]}', {"a": [1]}),
         ("application/json", b"\xef\xbb\xbf[1]", [1]),
@@ -399,16 +399,16 @@ def test_an_empty_output_is_saved_as_an_empty_file(client, storage, tmp_path):
         ("nonsense", b"\xff", b"\xff"),
     ],
 )
-def test_an_output_is_parsed_by_the_type_that_the_model_named(
-    client, service, storage, content_type, content, parsed
+def test_parsed_output_uses_the_content_type_of_the_model(
+    client, service, storage, content_type, content, expected
 ):
-    record_has(service, output={"content_type": content_type})
+    set_record(service, output={"content_type": content_type})
     storage.content = content
-    found = client.parsed_output("one")
-    assert (found, type(found)) == (parsed, type(parsed))
+    parsed = client.parsed_output("one")
+    assert (parsed, type(parsed)) == (expected, type(expected))
 
 
-def test_without_a_named_type_it_is_parsed_by_that_of_the_object(client, storage):
+def test_parsed_output_falls_back_to_the_content_type_of_the_object(client, storage):
     storage.content, storage.content_type = b"[1]", "application/json"
     assert client.parsed_output("one") == [1]
 
@@ -424,10 +424,8 @@ def test_without_a_named_type_it_is_parsed_by_that_of_the_object(client, storage
         ("text/csv", b"a" * 200_000),
     ],
 )
-def test_an_output_that_is_not_what_its_type_says_is_handed_out_with_the_error(
-    client, service, storage, content_type, content
-):
-    record_has(service, output={"content_type": content_type})
+def test_output_malformed_holds_the_content(client, service, storage, content_type, content):
+    set_record(service, output={"content_type": content_type})
     storage.content = content
     with pytest.raises(OutputMalformed) as malformed:
         client.parsed_output("one")
@@ -435,29 +433,29 @@ def test_an_output_that_is_not_what_its_type_says_is_handed_out_with_the_error(
     assert isinstance(malformed.value, ValueError)
 
 
-def test_an_output_inside_the_record_is_not_asked_for_again(client, service, storage):
+def test_an_output_inside_the_record_is_not_requested_again(client, service, storage):
     inline = {"encoding": "utf-8", "content": "[1]"}
-    record_has(service, output={"content_type": "application/json", "inline": inline})
+    set_record(service, output={"content_type": "application/json", "inline": inline})
     assert client.parsed_output("one") == [1]
     assert len(service.requests) == 1
     assert storage.requests == []
 
 
-def test_an_output_inside_the_record_in_an_unknown_encoding_is_asked_for(client, service, storage):
+def test_an_output_in_an_unknown_encoding_is_requested(client, service, storage):
     inline = {"encoding": "zstd", "content": "KLUv"}
-    record_has(service, output={"content_type": "application/json", "inline": inline})
+    set_record(service, output={"content_type": "application/json", "inline": inline})
     storage.content = b"[1]"
     assert client.parsed_output("one") == [1]
 
 
-def test_the_output_of_an_invocation_is_waited_for(client, service, clock):
+def test_get_output_waits_for_the_output(client, service, clock):
     service.invocations["one"].ends_at = 30
     response = {"InferenceId": "one", "OutputLocation": "s3://bucket/one.out"}
     assert client.get_output(response, 60) == CONTENT
     assert clock.now == 30
 
 
-def test_an_invocation_that_fails_raises_rather_than_being_waited_for(client, service, clock):
+def test_get_output_raises_when_the_inference_fails(client, service, clock):
     service.invocations["one"].ends_at = 30
     service.invocations["one"].status = "Failed"
     with pytest.raises(InferenceFailed):
@@ -465,38 +463,37 @@ def test_an_invocation_that_fails_raises_rather_than_being_waited_for(client, se
     assert clock.now == 30
 
 
-def test_an_invocation_that_does_not_end_is_waited_for_until_the_timeout(client, service):
+def test_get_output_times_out(client, service):
     service.invocations["one"].ends_at = 300
     with pytest.raises(WaitTimeout):
         client.get_output("s3://bucket/one.out", 60, inference_id="one")
 
 
-def test_the_output_of_an_earlier_invocation_is_not_taken_for_this_ones(client, service, clock):
-    """An id may be used again."""
-    record_has(service, output={"location": "s3://bucket/earlier.out"})
+def test_get_output_ignores_the_output_of_an_earlier_invocation(client, service, clock):
+    set_record(service, output={"location": "s3://bucket/earlier.out"})
     response = {"InferenceId": "one", "OutputLocation": "s3://bucket/one.out"}
-    with pytest.raises(WaitTimeout, match="recorded of an earlier invocation only"):
+    with pytest.raises(WaitTimeout, match="the record is that of an earlier invocation"):
         client.get_output(response, 60)
     assert clock.now == 60
     assert len(service.requests) < 12
-    record_has(service, output={"location": "s3://bucket/one.out"})
+    set_record(service, output={"location": "s3://bucket/one.out"})
     assert client.get_output(response, 60) == CONTENT
 
 
-def test_a_location_that_is_none_is_refused(client, service):
+def test_get_output_rejects_an_invalid_location(client, service):
     with pytest.raises(InvalidRequest, match="response: expected an OutputLocation in S3"):
         client.get_output({"InferenceId": "one", "OutputLocation": "elsewhere"}, 60)
     assert service.requests == []
 
 
 @pytest.mark.parametrize(
-    ("response", "told"),
+    ("response", "message"),
     [
-        ("s3://bucket/one.out", "inference_id: .*cannot tell failed from slow"),
+        ("s3://bucket/one.out", "inference_id: .*cannot distinguish failed from slow"),
         ({"OutputLocation": "s3://bucket/one.out"}, "response: .*InferenceId"),
     ],
 )
-def test_a_location_alone_is_refused_with_the_reason(client, service, response, told):
-    with pytest.raises(InvalidRequest, match=told):
+def test_get_output_rejects_a_location_without_an_id(client, service, response, message):
+    with pytest.raises(InvalidRequest, match=message):
         client.get_output(response, 60)
     assert service.requests == []

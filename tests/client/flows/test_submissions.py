@@ -1,4 +1,4 @@
-"""Submitting, and registering what was submitted, by both clients over the HTTP API."""
+"""Submit and register with both clients over the HTTP API."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from inference_results.client import (
     ServiceUnavailable,
 )
 from inference_results.client.flows.requests import Register, Submit
-from inference_results.client.flows.submissions import registration, submission
+from inference_results.client.flows.submissions import build_registration, build_submission
 from inference_results.client.transports.http_api import Api
 from inference_results.client.transports.request_body import MAX_REQUEST_BYTES, encode_input
 from inference_results.contract import Problem
@@ -29,22 +29,22 @@ RESPONSE = {
     "FailureLocation": "s3://bucket/failures/1.out",
     "ResponseMetadata": {"HTTPHeaders": {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}},
 }
-LARGEST = 4_400_000
-"""Bytes that are no text, of which a request can hold so many."""
+MAX_BINARY_BYTES = 4_400_000
+"""About the largest binary input that fits in a request."""
 
 
-def without(*names):
+def response_without(*names):
     return {name: each for name, each in RESPONSE.items() if name not in names}
 
 
-def sent(service):
+def sent_bodies(service):
     return [json.loads(request.content) for request in service.requests]
 
 
 # register
 
 
-def test_a_registration_says_what_sagemaker_answered_and_when(client, service):
+def test_register_sends_the_locations_and_the_date_of_the_response(client, service):
     inference = client.register(RESPONSE, endpoint="speech")
     (request,) = service.requests
     assert (request.method, request.url.raw_path) == ("PUT", b"/inference?id=a%20b%2Fc%3Fd")
@@ -62,8 +62,8 @@ def test_a_registration_says_what_sagemaker_answered_and_when(client, service):
     )
 
 
-def test_a_registration_says_all_that_sagemaker_was_told(client, service):
-    told = {
+def test_register_sends_all_members(client, service):
+    members = {
         "metadata": {"job": "7"},
         "task_token": "token",
         "input_location": "s3://bucket/in/1",
@@ -72,10 +72,10 @@ def test_a_registration_says_all_that_sagemaker_was_told(client, service):
         "request_ttl_seconds": 60,
         "invocation_timeout_seconds": 3600,
     }
-    client.register(without("FailureLocation"), endpoint="speech", **told)
-    ((inference_id, members),) = service.registered
+    client.register(response_without("FailureLocation"), endpoint="speech", **members)
+    ((inference_id, registered),) = service.registered
     assert inference_id == "a b/c?d"
-    assert members == told | {
+    assert registered == members | {
         "endpoint": "speech",
         "submitted_at": "2026-01-25T12:00:00.000Z",
         "output_location": "s3://bucket/out/1.out",
@@ -89,27 +89,27 @@ def test_a_registration_says_all_that_sagemaker_was_told(client, service):
         datetime(2026, 1, 25, 13, 30, 0, 250_000, timezone(timedelta(hours=1))),
     ],
 )
-@pytest.mark.parametrize("response", [RESPONSE, without("ResponseMetadata")])
-def test_a_time_that_is_given_counts(client, service, submitted_at, response):
+@pytest.mark.parametrize("response", [RESPONSE, response_without("ResponseMetadata")])
+def test_register_prefers_an_explicit_time(client, service, submitted_at, response):
     client.register(response, endpoint="speech", submitted_at=submitted_at)
-    assert sent(service)[0]["submitted_at"] == "2026-01-25T12:30:00.250Z"
+    assert sent_bodies(service)[0]["submitted_at"] == "2026-01-25T12:30:00.250Z"
 
 
 @pytest.mark.parametrize(
     "metadata",
     [{}, {"HTTPHeaders": {}}, {"HTTPHeaders": {"date": "yesterday"}}],
 )
-def test_a_response_without_its_date_needs_the_time(client, service, metadata):
-    with pytest.raises(InvalidRequest) as refused:
+def test_register_needs_a_time_if_the_response_has_no_date(client, service, metadata):
+    with pytest.raises(InvalidRequest) as raised:
         client.register(RESPONSE | {"ResponseMetadata": metadata}, endpoint="speech")
-    assert refused.value.parameter == "submitted_at"
+    assert raised.value.parameter == "submitted_at"
     assert service.requests == []
 
 
 @pytest.mark.parametrize("name", ["InferenceId", "OutputLocation"])
-def test_a_response_without_what_is_needed_is_refused(client, service, name):
+def test_register_rejects_an_incomplete_response(client, service, name):
     with pytest.raises(InvalidRequest, match=name):
-        client.register(without(name), endpoint="speech")
+        client.register(response_without(name), endpoint="speech")
     assert service.requests == []
 
 
@@ -130,17 +130,17 @@ def test_a_response_without_what_is_needed_is_refused(client, service, name):
         (RESPONSE, {"invocation_timeout_seconds": 3601}, "invocation_timeout_seconds"),
     ],
 )
-def test_a_registration_that_can_be_none_is_refused_before_it_is_sent(
+def test_register_rejects_invalid_members_before_a_request(
     client, service, response, members, parameter
 ):
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as raised:
         client.register(response, **{"endpoint": "speech"} | members)
-    assert refused.value.parameter == parameter
+    assert raised.value.parameter == parameter
     assert service.requests == []
 
 
 @pytest.mark.parametrize("failure", [httpx.Response(503), httpx.ReadTimeout("lost")])
-def test_a_registration_is_tried_again(client, service, failure):
+def test_register_retries_transient_failures(client, service, failure):
     service.failures = [failure] * 4
     assert client.register(RESPONSE, endpoint="speech").status == "InProgress"
     assert len({request.content for request in service.requests}) == 1
@@ -152,8 +152,8 @@ def test_a_registration_is_tried_again(client, service, failure):
 # submit
 
 
-def test_a_submission_sends_the_input_and_the_key(client, service):
-    given = {
+def test_submit_sends_the_input_and_the_key(client, service):
+    members = {
         "idempotency_key": "order-7",
         "metadata": {"job": "7"},
         "task_token": "token",
@@ -163,11 +163,11 @@ def test_a_submission_sends_the_input_and_the_key(client, service):
         "request_ttl_seconds": 60,
         "invocation_timeout_seconds": 1,
     }
-    inference = client.submit("speech", b"[1, 2]", **given)
+    inference = client.submit("speech", b"[1, 2]", **members)
     (request,) = service.requests
     assert (request.method, request.url.raw_path) == ("POST", b"/inferences")
     assert request.headers["content-type"] == "application/json"
-    assert json.loads(request.content) == given | {
+    assert json.loads(request.content) == members | {
         "endpoint": "speech",
         "input": {"encoding": "utf-8", "content": "[1, 2]"},
     }
@@ -175,9 +175,9 @@ def test_a_submission_sends_the_input_and_the_key(client, service):
     assert not inference.is_terminal
 
 
-def test_a_text_is_a_location(client, service):
+def test_submit_sends_a_string_as_a_location(client, service):
     client.submit("speech", "s3://bucket/in/1 2.wav", idempotency_key="one")
-    assert sent(service) == [
+    assert sent_bodies(service) == [
         {
             "endpoint": "speech",
             "idempotency_key": "one",
@@ -187,21 +187,21 @@ def test_a_text_is_a_location(client, service):
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_all_kinds_of_bytes_are_the_input_itself(client, service, kind):
+def test_submit_sends_all_bytes_types_as_the_input(client, service, kind):
     client.submit("speech", kind(b"\xff\x00"), idempotency_key="one")
     assert service.invoked[0][1] == b"\xff\x00"
 
 
-def test_an_input_that_changes_later_is_sent_as_it_was():
+def test_a_submission_copies_its_input_and_metadata():
     body, metadata = bytearray(b"one"), {"job": "1"}
-    said = submission("speech", body, idempotency_key="one", metadata=metadata)
+    request = build_submission("speech", body, idempotency_key="one", metadata=metadata)
     body[:] = b"two"
     metadata["job"] = "2"
-    assert (said.body, said.members["metadata"]) == (b"one", {"job": "1"})
+    assert (request.body, request.members["metadata"]) == (b"one", {"job": "1"})
 
 
 @pytest.mark.parametrize(
-    ("given", "members", "parameter"),
+    ("body_or_location", "members", "parameter"),
     [
         (None, {}, "input"),
         (7, {}, "input"),
@@ -218,41 +218,41 @@ def test_an_input_that_changes_later_is_sent_as_it_was():
         (b"x", {"task_token": "x" * 2049}, "task_token"),
     ],
 )
-def test_a_submission_that_can_be_none_is_refused_before_it_is_sent(
-    client, service, given, members, parameter
+def test_submit_rejects_invalid_members_before_a_request(
+    client, service, body_or_location, members, parameter
 ):
     named = {"endpoint": "speech", "idempotency_key": "one"} | members
-    with pytest.raises(InvalidRequest) as refused:
-        client.submit(named.pop("endpoint"), given, **named)
-    assert refused.value.parameter == parameter
+    with pytest.raises(InvalidRequest) as raised:
+        client.submit(named.pop("endpoint"), body_or_location, **named)
+    assert raised.value.parameter == parameter
     assert service.requests == []
 
 
-def test_the_same_submission_again_is_the_same_inference(client, service):
+def test_submit_with_the_same_key_invokes_once(client, service):
     first, second = (client.submit("speech", b"x", idempotency_key="one") for _ in range(2))
     assert first == second
     assert len(service.invoked) == 1
 
 
 @pytest.mark.parametrize("failure", [httpx.Response(503), httpx.Response(504), httpx.Response(429)])
-def test_a_submission_that_failed_is_tried_again_with_its_key(client, service, failure):
+def test_submit_retries_transient_failures_with_the_same_key(client, service, failure):
     service.failures = [failure] * 4
     client.submit("speech", b"x", idempotency_key="one")
     assert len(service.invoked) == 1
-    assert {each["idempotency_key"] for each in sent(service)} == {"one"}
+    assert {each["idempotency_key"] for each in sent_bodies(service)} == {"one"}
     service.failures = [failure] * 5
     with pytest.raises(ServiceUnavailable):
         client.submit("speech", b"x", idempotency_key="one")
 
 
-def test_a_submission_whose_answers_are_lost_is_one_invocation(client, service):
-    service.lost_answers = 3
+def test_submit_invokes_once_if_responses_are_lost(client, service):
+    service.lost_responses = 3
     client.submit("speech", b"x", idempotency_key="one")
     assert len(service.requests) == 4
     assert len(service.invoked) == 1
 
 
-def test_a_key_of_another_request_is_told_with_its_inference(client, service):
+def test_submit_rejects_a_reused_key_and_names_its_inference(client, service):
     first = client.submit("speech", b"x", idempotency_key="one")
     with pytest.raises(IdempotencyKeyReused) as reused:
         client.submit("speech", b"y", idempotency_key="one")
@@ -260,15 +260,15 @@ def test_a_key_of_another_request_is_told_with_its_inference(client, service):
     assert len(service.requests) == 2
 
 
-def test_what_sagemaker_refuses_is_told_and_not_tried_again(client, service):
+def test_submit_does_not_retry_a_rejected_invocation(client, service):
     service.failures = [problem(Problem.INVOCATION_REJECTED, 400, code="ValidationError")]
-    with pytest.raises(InvocationRejected, match="ValidationError") as refused:
+    with pytest.raises(InvocationRejected, match="ValidationError") as raised:
         client.submit("speech", b"x", idempotency_key="one")
-    assert (refused.value.code, refused.value.reason) == ("ValidationError", "as it is")
+    assert (raised.value.code, raised.value.reason) == ("ValidationError", "the detail")
     assert len(service.requests) == 1
 
 
-def test_what_the_service_refuses_is_told(client, service):
+def test_submit_raises_what_the_service_expected(client, service):
     service.failures = [
         problem(Problem.INVALID_PARAMETER, 400, parameter="input", expected="1 to 128000 bytes")
     ]
@@ -276,13 +276,13 @@ def test_what_the_service_refuses_is_told(client, service):
         client.submit("speech", b"x" * 200_000, idempotency_key="one")
 
 
-def test_an_answer_is_awaited_for_as_long_as_a_submission_may_take():
-    api = Api.at("https://api.test")
-    asked = api.request(submission("speech", b"x", idempotency_key="one"))
-    assert asked.extensions["timeout"]["read"] > 30
+def test_the_timeout_covers_a_slow_submission():
+    api = Api.from_url("https://api.test")
+    request = api.build_request(build_submission("speech", b"x", idempotency_key="one"))
+    assert request.extensions["timeout"]["read"] > 30
 
 
-# How the input is sent
+# The encoding of the input
 
 
 @pytest.mark.parametrize(
@@ -298,46 +298,46 @@ def test_an_answer_is_awaited_for_as_long_as_a_submission_may_take():
         (b"\x00" * 100, "base64"),
     ],
 )
-def test_an_input_is_sent_as_text_where_that_is_not_the_larger(client, service, body, encoding):
+def test_an_input_is_sent_as_text_unless_base64_is_smaller(client, service, body, encoding):
     client.submit("speech", body, idempotency_key="one")
-    assert sent(service)[0]["input"]["encoding"] == encoding
+    assert sent_bodies(service)[0]["input"]["encoding"] == encoding
     assert service.invoked[0][1] == body
 
 
-def test_base64_is_that_of_the_bytes():
+def test_base64_encodes_the_bytes():
     content = base64.b64encode(b"\xff\x00").decode()
     assert encode_input(b"\xff\x00") == {"encoding": "base64", "content": content}
 
 
-def bytes_for_the_function(request):
-    """API Gateway puts the body into the event of the function, as a text in JSON."""
+def bytes_in_event(request):
+    """API Gateway puts the body into the function's event as a JSON string."""
     return len(json.dumps({"body": request.content.decode()}))
 
 
-@pytest.mark.parametrize("body", [b"\xff" * LARGEST, b"x" * 5_900_000, b'"x' * 2_100_000])
-def test_a_large_input_is_sent_while_a_function_takes_the_request(client, service, body):
+@pytest.mark.parametrize("body", [b"\xff" * MAX_BINARY_BYTES, b"x" * 5_900_000, b'"x' * 2_100_000])
+def test_a_large_input_is_sent_if_it_fits_in_the_event(client, service, body):
     client.submit("speech", body, idempotency_key="one")
     assert service.invoked[0][1] == body
-    assert bytes_for_the_function(service.requests[0]) < 6 * 1024 * 1024
+    assert bytes_in_event(service.requests[0]) < 6 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"\xff" * (LARGEST + 200_000),
+        b"\xff" * (MAX_BINARY_BYTES + 200_000),
         b"x" * MAX_REQUEST_BYTES,
         b"x" * (MAX_REQUEST_BYTES + 1),
         b'"x' * 2_300_000,
     ],
 )
-def test_an_input_that_no_request_can_hold_is_refused_before_it_is_sent(client, service, body):
-    with pytest.raises(InvalidRequest, match="upload it to S3, and give its location") as refused:
+def test_an_input_that_does_not_fit_in_a_request_is_rejected(client, service, body):
+    with pytest.raises(InvalidRequest, match="upload it to S3 and pass its location") as raised:
         client.submit("speech", body, idempotency_key="one")
-    assert refused.value.parameter == "input"
+    assert raised.value.parameter == "input"
     assert service.requests == []
 
 
-# What must not be seen
+# Secrets
 
 SECRETS = {
     "custom_attributes": "SECRET-1",
@@ -346,16 +346,16 @@ SECRETS = {
 }
 
 
-def test_what_is_said_shows_no_secrets():
-    said = [
-        registration(RESPONSE, submitted_at=None, endpoint="speech", **SECRETS),
-        submission("speech", b"SECRET-4", idempotency_key="one", **SECRETS),
+def test_reprs_of_requests_contain_no_secrets():
+    requests = [
+        build_registration(RESPONSE, submitted_at=None, endpoint="speech", **SECRETS),
+        build_submission("speech", b"SECRET-4", idempotency_key="one", **SECRETS),
     ]
-    assert [type(each) for each in said] == [Register, Submit]
-    assert "SECRET" not in repr(said)
+    assert [type(each) for each in requests] == [Register, Submit]
+    assert "SECRET" not in repr(requests)
 
 
-def test_neither_logs_nor_errors_hold_secrets(client, service, caplog):
+def test_logs_and_errors_contain_no_secrets(client, service, caplog):
     caplog.set_level(logging.DEBUG)
     service.failures = [httpx.Response(503), httpx.ReadTimeout("lost")]
     client.register(RESPONSE, endpoint="speech", **SECRETS)

@@ -18,7 +18,7 @@ from inference_results.client.transports import async_driver, sync_driver
 from inference_results.client.transports.auth import (
     BearerToken,
     Signature,
-    authentication,
+    build_auth,
     tls_context,
 )
 from inference_results.client.transports.http_api import Api
@@ -32,27 +32,27 @@ def session():
     return boto3.Session("an-id", SECRET, "a-session-token", region_name="eu-west-1")
 
 
-def ask_blocking(auth, question, handler):
+def send_blocking(auth, request, handler):
     with httpx.Client(auth=auth, transport=httpx.MockTransport(handler)) as http:
-        return sync_driver.HttpBackend(Api(URL), http).reply(question)
+        return sync_driver.HttpBackend(Api(URL), http).send(request)
 
 
-def ask_in_loop(auth, question, handler):
-    async def ask():
+def send_async(auth, request, handler):
+    async def send():
         transport = httpx.MockTransport(handler)
         async with httpx.AsyncClient(auth=auth, transport=transport) as http:
-            return await async_driver.HttpBackend(Api(URL), http).reply(question)
+            return await async_driver.HttpBackend(Api(URL), http).send(request)
 
-    return asyncio.run(ask())
+    return asyncio.run(send())
 
 
-@pytest.fixture(params=[ask_blocking, ask_in_loop])
-def ask(request):
+@pytest.fixture(params=[send_blocking, send_async])
+def send(request):
     return request.param
 
 
-def accepts(request):
-    """Verify a signature as AWS describes it, from nothing but what was sent."""
+def has_valid_signature(request):
+    """Verify a SigV4 signature as AWS documents it, from the sent request alone."""
     authorization = request.headers["authorization"]
     found = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=an-id/(.+), SignedHeaders=(.+), Signature=(.+)",
@@ -82,7 +82,7 @@ def accepts(request):
 
 
 @pytest.mark.parametrize(
-    "question",
+    "service_request",
     [
         GetRecord("one", "speech", 20.0),
         GetRecord("a b/c?d=e&f#g%h+i~'()*!:@"),
@@ -91,15 +91,15 @@ def accepts(request):
         Submit({"endpoint": "speech"}, "Grüße".encode()),
     ],
 )
-def test_what_is_sent_is_what_is_signed(ask, session, question):
-    verdicts = []
+def test_the_signature_matches_the_sent_request(send, session, service_request):
+    valid = []
 
     def handler(request):
-        verdicts.append(accepts(request))
+        valid.append(has_valid_signature(request))
         return httpx.Response(200, json={})
 
-    ask(authentication(URL, session, None, None), question, handler)
-    assert verdicts == [True]
+    send(build_auth(URL, session, None, None), service_request, handler)
+    assert valid == [True]
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,20 @@ def test_what_is_sent_is_what_is_signed(ask, session, question):
         ("https://results.example.com/x.execute-api.ap-south-1.amazonaws.com", None, "eu-west-1"),
     ],
 )
-def test_the_region_is_that_given_or_of_the_url_or_of_the_session(ask, session, url, given, region):
+def test_the_region_comes_from_the_argument_the_url_or_the_session(
+    send, session, url, given, region
+):
     scopes = []
 
     def handler(request):
         scopes.append(request.headers["authorization"])
         return httpx.Response(200, json={})
 
-    ask(authentication(url, session, None, given), GetRecord("one"), handler)
+    send(build_auth(url, session, None, given), GetRecord("one"), handler)
     assert f"/{region}/execute-api/" in scopes[0]
 
 
-def without_region(monkeypatch, tmp_path):
+def remove_aws_configuration(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -131,111 +133,109 @@ def without_region(monkeypatch, tmp_path):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
 
 
-def test_without_a_region_nothing_is_signed(monkeypatch, tmp_path):
-    without_region(monkeypatch, tmp_path)
+def test_a_missing_region_is_rejected(monkeypatch, tmp_path):
+    remove_aws_configuration(monkeypatch, tmp_path)
     with pytest.raises(InvalidRequest, match="region"):
         Client("https://results.example.com")
 
 
-def test_without_credentials_nothing_is_asked(ask, monkeypatch, tmp_path):
-    without_region(monkeypatch, tmp_path)
-    reply = ask(Signature(boto3.Session(), "eu-west-1"), GetRecord("one"), pytest.fail)
-    assert isinstance(reply, NotAuthorized)
-    assert "no AWS credentials" in str(reply)
+def test_without_credentials_nothing_is_sent(send, monkeypatch, tmp_path):
+    remove_aws_configuration(monkeypatch, tmp_path)
+    response = send(Signature(boto3.Session(), "eu-west-1"), GetRecord("one"), pytest.fail)
+    assert isinstance(response, NotAuthorized)
+    assert "no AWS credentials" in str(response)
 
 
-def test_credentials_that_cannot_be_renewed_are_told(ask, session, monkeypatch):
-    def refuse():
+def test_credentials_that_cannot_be_refreshed_are_reported(send, session, monkeypatch):
+    def fail():
         raise TokenRetrievalError(provider="sso", error_msg="expired")
 
-    monkeypatch.setattr(session, "get_credentials", refuse)
-    reply = ask(Signature(session, "eu-west-1"), GetRecord("one"), pytest.fail)
-    assert isinstance(reply, NotAuthorized)
-    assert "TokenRetrievalError" in str(reply)
+    monkeypatch.setattr(session, "get_credentials", fail)
+    response = send(Signature(session, "eu-west-1"), GetRecord("one"), pytest.fail)
+    assert isinstance(response, NotAuthorized)
+    assert "TokenRetrievalError" in str(response)
 
 
-class Gate:
-    """Lets one token in."""
+class TokenCheck:
+    """An API that accepts one token."""
 
     def __init__(self, accepted):
         self.accepted = accepted
-        self.shown = []
+        self.received = []
 
     def __call__(self, request):
-        self.shown.append(request.headers["authorization"])
+        self.received.append(request.headers["authorization"])
         accepted = request.headers["authorization"] == f"Bearer {self.accepted}"
         return httpx.Response(200 if accepted else 401, json={"message": "Unauthorized"})
 
 
-def test_a_token_is_sent_and_not_asked_for_again_while_it_is_accepted(ask):
-    gate, asked = Gate("first"), []
+def test_an_accepted_token_is_loaded_once(send):
+    api, loaded = TokenCheck("first"), []
 
     def token():
-        asked.append("first")
+        loaded.append("first")
         return "first\n"
 
-    auth = authentication(URL, None, token, None)
-    ask(auth, GetRecord("one"), gate)
-    ask(auth, GetRecord("two"), gate)
-    assert gate.shown == ["Bearer first"] * 2
-    assert asked == ["first"]
+    auth = build_auth(URL, None, token, None)
+    send(auth, GetRecord("one"), api)
+    send(auth, GetRecord("two"), api)
+    assert api.received == ["Bearer first"] * 2
+    assert loaded == ["first"]
 
 
-def test_a_refused_token_is_asked_for_anew_once(ask):
-    gate, tokens = Gate("second"), iter(["first", "second"])
-    auth = authentication(URL, None, lambda: next(tokens), None)
-    assert ask(auth, GetRecord("one"), gate) == {"message": "Unauthorized"}
-    assert gate.shown == ["Bearer first", "Bearer second"]
+def test_a_rejected_token_is_renewed_once(send):
+    api, tokens = TokenCheck("second"), iter(["first", "second"])
+    auth = build_auth(URL, None, lambda: next(tokens), None)
+    assert send(auth, GetRecord("one"), api) == {"message": "Unauthorized"}
+    assert api.received == ["Bearer first", "Bearer second"]
 
 
-def test_a_token_that_stays_refused_is_not_sent_for_ever(ask):
-    gate = Gate("other")
-    assert isinstance(
-        ask(authentication(URL, None, lambda: "mine", None), GetRecord("one"), gate), NotAuthorized
-    )
-    assert gate.shown == ["Bearer mine"] * 2
-    assert isinstance(
-        ask(authentication(URL, None, "fixed", None), GetRecord("one"), gate), NotAuthorized
-    )
-    assert gate.shown[2:] == ["Bearer fixed"]
+def test_a_token_that_stays_rejected_is_not_sent_forever(send):
+    api = TokenCheck("other")
+    auth = build_auth(URL, None, lambda: "mine", None)
+    assert isinstance(send(auth, GetRecord("one"), api), NotAuthorized)
+    assert api.received == ["Bearer mine"] * 2
+    auth = build_auth(URL, None, "fixed", None)
+    assert isinstance(send(auth, GetRecord("one"), api), NotAuthorized)
+    assert api.received[2:] == ["Bearer fixed"]
 
 
 @pytest.mark.parametrize("token", ["", " \n", "SECRET-1\nSECRET-2", "SECRET 2", "SECRET-\xe9"])
-def test_a_token_that_no_header_can_hold_is_refused_without_showing_it(ask, token):
-    refused = ask(authentication(URL, None, token, None), GetRecord("one"), pytest.fail)
-    assert isinstance(refused, InvalidRequest)
-    assert refused.parameter == "token"
-    assert "SECRET" not in "".join(traceback.format_exception(refused))
+def test_an_invalid_token_is_rejected_and_not_shown(send, token):
+    error = send(build_auth(URL, None, token, None), GetRecord("one"), pytest.fail)
+    assert isinstance(error, InvalidRequest)
+    assert error.parameter == "token"
+    assert "SECRET" not in "".join(traceback.format_exception(error))
 
 
-def test_a_request_that_cannot_be_sent_is_not_tried_again_and_shows_nothing(ask):
-    def cannot(_request):
+def test_an_invalid_header_is_reported_and_not_shown(send):
+    def fail(_request):
         raise httpx.LocalProtocolError("Illegal header value b'SECRET'")
 
-    refused = ask(authentication(URL, None, "mine", None), GetRecord("one"), cannot)
-    assert isinstance(refused, InvalidRequest)
-    assert "SECRET" not in "".join(traceback.format_exception(refused))
+    error = send(build_auth(URL, None, "mine", None), GetRecord("one"), fail)
+    assert isinstance(error, InvalidRequest)
+    assert "SECRET" not in "".join(traceback.format_exception(error))
 
 
 class Tokens:
-    """Gives another token each time, slowly."""
+    """Returns a new token for each call, slowly."""
 
     def __init__(self):
-        self.given = 0
+        self.count = 0
 
     def __call__(self):
         time.sleep(0.02)
-        self.given += 1
-        return f"token-{self.given}"
+        self.count += 1
+        return f"token-{self.count}"
 
 
 @pytest.mark.parametrize("kind", ["blocking", "asyncio"])
-def test_a_token_is_asked_for_once_for_questions_side_by_side(kind):
-    tokens, refused = Tokens(), set()
+def test_concurrent_requests_renew_a_token_once(kind):
+    tokens, rejected = Tokens(), set()
 
     def handler(request):
         if request.headers["authorization"] == "Bearer token-1":
-            refused.add(request)
+            rejected.add(request)
             time.sleep(0.02)
             return httpx.Response(401)
         return httpx.Response(200, json={"inferences": [], "missing": []})
@@ -244,22 +244,22 @@ def test_a_token_is_asked_for_once_for_questions_side_by_side(kind):
     auth, transport = BearerToken(tokens), httpx.MockTransport(handler)
     if kind == "blocking":
         api = sync_driver.HttpBackend(Api(URL), httpx.Client(auth=auth, transport=transport))
-        Client.driven_by(sync_driver.Driver(api, httpx.Client())).batch_get(ids)
+        Client.with_driver(sync_driver.Driver(api, httpx.Client())).batch_get(ids)
     else:
         http = httpx.AsyncClient(auth=auth, transport=transport)
         driver = async_driver.Driver(async_driver.HttpBackend(Api(URL), http), httpx.AsyncClient())
-        asyncio.run(AsyncClient.driven_by(driver).batch_get(ids))
-    assert len(refused) > 1
-    assert tokens.given == 2
+        asyncio.run(AsyncClient.with_driver(driver).batch_get(ids))
+    assert len(rejected) > 1
+    assert tokens.count == 2
 
 
-def test_a_context_is_taken_as_it_is():
+def test_an_ssl_context_is_returned_unchanged():
     context = ssl.create_default_context()
     assert tls_context(context) is context
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE", None])
-def test_certificates_that_cannot_be_read_are_told(variable, monkeypatch, tmp_path):
+def test_unreadable_certificates_are_reported(variable, monkeypatch, tmp_path):
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     missing = str(tmp_path / "missing.pem")
     if variable:
@@ -268,5 +268,5 @@ def test_certificates_that_cannot_be_read_are_told(variable, monkeypatch, tmp_pa
         tls_context(None if variable else missing)
 
 
-def test_a_folder_of_certificates_is_taken(tmp_path):
+def test_a_directory_of_certificates_is_accepted(tmp_path):
     assert tls_context(tmp_path).verify_mode is ssl.CERT_REQUIRED

@@ -1,4 +1,4 @@
-"""Both clients over the table itself, in process."""
+"""Both clients on the table, without the HTTP API."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ from inference_results.client.transports.table import TableBackend
 from inference_results.domain.record import errors
 from inference_results.domain.record.order import event_order
 from inference_results.domain.record.result import Failure, Output, Result
-from tests.client.service import InLoop
+from tests.client.service import BlockingAsyncClient
 
 SHARDS = 2
 NOON = "2026-01-01T12:00:00.000Z"
@@ -62,12 +62,12 @@ def client(request, table_name):
         with client:
             yield client
     else:
-        in_loop = InLoop(client)
-        yield in_loop
-        in_loop.close_loop()
+        blocking = BlockingAsyncClient(client)
+        yield blocking
+        blocking.close_loop()
 
 
-def test_records_are_found_alone_together_and_in_lists(client, record):
+def test_get_batch_get_and_list_return_records(client, record):
     failure = Failure(code="UNKNOWN", retryable=False)
     record("one")
     record("two", "Failed", failure=failure)
@@ -77,7 +77,7 @@ def test_records_are_found_alone_together_and_in_lists(client, record):
     assert len(list(client.list(endpoint="speech", page_size=1))) == 2
 
 
-def test_waiting_is_the_same(client, record):
+def test_waits_return_records_or_time_out(client, record):
     record("one")
     record("two")
     assert client.wait("one", 5).status == "Completed"
@@ -86,19 +86,19 @@ def test_waiting_is_the_same(client, record):
         client.wait("three", 0.3)
 
 
-def test_an_output_that_is_only_in_the_record_is_read_from_it(client, record):
+def test_an_inline_output_is_read_from_the_record(client, record):
     record(output=Output(inline=b"[1]", size=3, content_type="application/json"))
     assert client.output("one") == b"[1]"
     assert client.parsed_output("one") == [1]
 
 
-def test_a_failure_is_raised_for_its_output(client, record):
+def test_output_of_a_failed_inference_raises_its_failure(client, record):
     record(status="Failed", failure=Failure(code="MODEL_TIMEOUT", retryable=True))
     with pytest.raises(InferenceFailed, match="MODEL_TIMEOUT"):
         client.output("one")
 
 
-def test_what_the_table_has_not_is_told_as_by_the_api(client, record):
+def test_missing_records_raise_the_same_errors_as_the_api(client, record):
     record("old", expires_at=1)
     record("twice")
     record("twice", endpoint_name="vision")
@@ -113,34 +113,34 @@ def test_what_the_table_has_not_is_told_as_by_the_api(client, record):
         next(client.list(status="Completed"))
 
 
-def test_an_output_in_s3_is_linked_to_in_its_version(table_name, record):
+def test_an_output_link_has_the_recorded_version(table_name, record):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="bucket")
     s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
     put = s3.put_object(Bucket="bucket", Key="a b.out", Body=b"[1]")
-    found = {"version_id": put["VersionId"], "etag": put["ETag"], "size": 3}
-    place = {"location": "s3://bucket/a b.out", "bucket": "bucket", "key": "a b.out"}
-    record(output=Output(**place, **found))
+    location = {"location": "s3://bucket/a b.out", "bucket": "bucket", "key": "a b.out"}
+    version = {"version_id": put["VersionId"], "etag": put["ETag"], "size": 3}
+    record(output=Output(**location, **version))
     backend = TableBackend(table_name, shards=SHARDS)
-    reply = backend.reply(GetOutput("one"))
-    assert isinstance(reply, OutputLink)
-    assert f"versionId={put['VersionId']}" in reply.url
+    response = backend.send(GetOutput("one"))
+    assert isinstance(response, OutputLink)
+    assert f"versionId={put['VersionId']}" in response.url
     s3.delete_object(Bucket="bucket", Key="a b.out", VersionId=put["VersionId"])
-    assert isinstance(backend.reply(GetOutput("one")), OutputRemoved)
+    assert isinstance(backend.send(GetOutput("one")), OutputRemoved)
     backend.close()
 
 
-def test_without_their_table_there_are_no_summaries(client):
+def test_summary_needs_the_summaries_table(client):
     with pytest.raises(InvalidRequest, match="summaries_table_name"):
         client.summary("speech")
 
 
-def test_a_table_that_does_not_exist_is_told(aws):
+def test_a_missing_table_is_reported(aws):
     with Client.on_table("none", shards=1) as client, pytest.raises(InvalidRequest, match="table"):
         client.get("one")
 
 
-def test_a_session_without_a_region_is_refused(aws, monkeypatch, tmp_path):
+def test_a_session_without_a_region_is_rejected(aws, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.delenv("AWS_REGION", raising=False)
@@ -148,9 +148,7 @@ def test_a_session_without_a_region_is_refused(aws, monkeypatch, tmp_path):
         Client.on_table("inferences", shards=1)
 
 
-class Failing:
-    """A use case that fails."""
-
+class FailingUseCase:
     def __init__(self, error):
         self._error = error
 
@@ -158,36 +156,36 @@ class Failing:
         raise self._error
 
 
-def aws_refuses(code):
+def aws_error(code):
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {}}, "Query")
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "translated"),
     [
         (errors.Unavailable("dynamodb", "ThrottlingException"), ServiceUnavailable),
         (errors.InvalidParameter("endpoint", "less"), InvalidRequest),
         (errors.NoOutput("Failed"), NoOutput),
         (errors.ObjectDenied("AccessDenied", "no"), OutputUnavailable),
         (errors.ObjectReplaced("ObjectReplaced", "no"), OutputRemoved),
-        (aws_refuses("AccessDeniedException"), NotAuthorized),
-        (aws_refuses("ExpiredTokenException"), NotAuthorized),
-        (aws_refuses("InvalidClientTokenId"), NotAuthorized),
-        (aws_refuses("SignatureDoesNotMatch"), NotAuthorized),
-        (aws_refuses("ValidationException"), InvalidRequest),
-        (aws_refuses("SomethingNew"), UnexpectedResponse),
+        (aws_error("AccessDeniedException"), NotAuthorized),
+        (aws_error("ExpiredTokenException"), NotAuthorized),
+        (aws_error("InvalidClientTokenId"), NotAuthorized),
+        (aws_error("SignatureDoesNotMatch"), NotAuthorized),
+        (aws_error("ValidationException"), InvalidRequest),
+        (aws_error("SomethingNew"), UnexpectedResponse),
     ],
 )
-def test_what_goes_wrong_in_process_is_told_as_by_the_api(table_name, monkeypatch, raised, told):
+def test_errors_are_translated_to_client_errors(table_name, monkeypatch, raised, translated):
     backend = TableBackend(table_name, shards=SHARDS)
-    monkeypatch.setattr(backend, "_await_one", Failing(raised))
-    reply = backend.reply(GetRecord("one"))
-    assert type(reply) is told
-    assert reply.__cause__ is raised
+    monkeypatch.setattr(backend, "_wait_for_one", FailingUseCase(raised))
+    response = backend.send(GetRecord("one"))
+    assert type(response) is translated
+    assert response.__cause__ is raised
     backend.close()
 
 
-def test_a_table_of_another_service_is_told(aws):
+def test_a_table_of_another_service_is_reported(aws):
     key = {"AttributeName": "key", "KeyType": "HASH"}
     boto3.client("dynamodb").create_table(
         TableName="other",
@@ -202,8 +200,8 @@ def test_a_table_of_another_service_is_told(aws):
             client.summary("speech")
 
 
-def test_an_event_loop_goes_on_while_the_table_is_asked(table_name, record):
-    async def ask():
+def test_requests_to_the_table_do_not_block_the_event_loop(table_name, record):
+    async def count_ticks():
         async with AsyncClient.on_table(table_name, shards=SHARDS) as client:
             waiting = asyncio.create_task(client.wait("none", 0.5))
             ticks = 0
@@ -213,4 +211,4 @@ def test_an_event_loop_goes_on_while_the_table_is_asked(table_name, record):
             assert isinstance(waiting.exception(), WaitTimeout)
             return ticks
 
-    assert asyncio.run(ask()) > 10
+    assert asyncio.run(count_ticks()) > 10

@@ -9,21 +9,21 @@ from inference_results.domain.changes.delivery import Deliver
 from inference_results.domain.record.change import Change
 from tests.domain.changes.test_events import result
 
-TAKEN, GONE, DENIED, NOT_NOW = CompletionResult
+ACCEPTED, GONE, DENIED, RETRY = CompletionResult
 
 
 @dataclass
 class FakeTasks:
-    """Answers each token with the next of its replies, and takes it when there is none left."""
+    """Returns the next result of each token; accepts a token without results."""
 
-    replies: dict[str, list[CompletionResult]] = field(default_factory=dict)
-    offers: list[list[str]] = field(default_factory=list)
+    results: dict[str, list[CompletionResult]] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
 
-    def answer(self, answers, may_begin):
-        tokens = [each.token for each in answers]
-        self.offers.append(tokens)
-        left = [self.replies.get(each) for each in tokens]
-        return [each.pop(0) if each else TAKEN for each in left]
+    def complete(self, completions, has_time):
+        tokens = [each.token for each in completions]
+        self.calls.append(tokens)
+        remaining = [self.results.get(each) for each in tokens]
+        return [each.pop(0) if each else ACCEPTED for each in remaining]
 
 
 def changes(*tokens):
@@ -36,62 +36,62 @@ def changes(*tokens):
 
 
 @pytest.fixture
-def pauses():
+def delays():
     return []
 
 
 @pytest.fixture
-def answer(pauses):
-    def answer(tasks, told, may_begin=lambda: True):
-        use_case = CompleteTasks(
-            tasks=tasks, custom_attributes=False, offer=Deliver(sleep=pauses.append)
+def complete(delays):
+    def complete(tasks, changes, has_time=lambda: True):
+        complete_tasks = CompleteTasks(
+            tasks=tasks, custom_attributes=False, deliver=Deliver(sleep=delays.append)
         )
-        return use_case(told, may_begin)
+        return complete_tasks(changes, has_time)
 
-    return answer
+    return complete
 
 
-def test_tasks_are_answered_in_the_order_of_their_changes(answer):
+def test_tasks_are_completed_in_the_order_of_their_changes(complete):
     tasks = FakeTasks()
-    assert answer(tasks, changes("a", "b", "c")).answered == 3
-    assert tasks.offers == [["a", "b", "c"]]
+    assert complete(tasks, changes("a", "b", "c")).completed == 3
+    assert tasks.calls == [["a", "b", "c"]]
 
 
-@pytest.mark.parametrize("reply", [GONE, DENIED])
-def test_what_can_never_be_answered_is_done_with(answer, reply):
-    tasks = FakeTasks({"b": [reply]})
-    told = answer(tasks, changes("a", "b", "c"))
-    assert tasks.offers == [["a", "b", "c"]]
-    assert (told.answered, told.left) == (2, [])
-    assert (told.gone, len(told.denied)) == ((1, 0) if reply is GONE else (0, 1))
+@pytest.mark.parametrize("result_of_b", [GONE, DENIED])
+def test_tasks_that_can_never_be_completed_are_not_retried(complete, result_of_b):
+    tasks = FakeTasks({"b": [result_of_b]})
+    report = complete(tasks, changes("a", "b", "c"))
+    assert tasks.calls == [["a", "b", "c"]]
+    assert (report.completed, report.returned) == (2, [])
+    assert (report.gone, len(report.denied)) == ((1, 0) if result_of_b is GONE else (0, 1))
 
 
-def test_what_cannot_be_answered_now_is_tried_again_alone(answer, pauses):
-    tasks = FakeTasks({"b": [NOT_NOW]})
-    told = answer(tasks, changes("a", "b", "c"))
-    assert (tasks.offers, told.answered) == ([["a", "b", "c"], ["b"]], 3)
-    assert len(pauses) == 1
+def test_only_unaccepted_completions_are_retried(complete, delays):
+    tasks = FakeTasks({"b": [RETRY]})
+    report = complete(tasks, changes("a", "b", "c"))
+    assert (tasks.calls, report.completed) == ([["a", "b", "c"], ["b"]], 3)
+    assert len(delays) == 1
 
 
-def test_what_can_never_be_answered_now_is_left_in_its_order(answer, pauses):
-    told = answer(FakeTasks({"b": [NOT_NOW] * 99, "d": [NOT_NOW] * 99}), changes(*"abcd"))
-    assert (told.answered, told.left) == (2, ["s-b", "s-d"])
-    assert sum(pauses) < 10
+def test_completions_that_stay_unaccepted_are_returned_in_order(complete, delays):
+    report = complete(FakeTasks({"b": [RETRY] * 99, "d": [RETRY] * 99}), changes(*"abcd"))
+    assert (report.completed, report.returned) == (2, ["s-b", "s-d"])
+    assert sum(delays) < 10
 
 
-def test_no_pause_is_begun_when_the_time_is_up(answer, pauses):
-    told = answer(FakeTasks({"a": [NOT_NOW] * 99}), changes("a"), lambda: False)
-    assert (told.left, pauses) == (["s-a"], [])
+def test_no_retry_starts_when_the_time_is_over(complete, delays):
+    report = complete(FakeTasks({"a": [RETRY] * 99}), changes("a"), lambda: False)
+    assert (report.returned, delays) == (["s-a"], [])
 
 
-def test_a_malformed_record_leaves_its_neighbours_answered(answer):
-    odd = Change(
-        sequence="odd", made_at=0, before=None, after=result() | {"task_tokens": ["SECRET"]}
+def test_a_malformed_record_does_not_affect_other_tasks(complete):
+    malformed = Change(
+        sequence="malformed", made_at=0, before=None, after=result() | {"task_tokens": ["SECRET"]}
     )
-    told = answer(FakeTasks(), [*changes("a"), odd, *changes("b")])
-    ((sequence, why),) = told.malformed
-    assert (told.answered, sequence) == (2, "odd")
-    assert "SECRET" not in str(why)
+    report = complete(FakeTasks(), [*changes("a"), malformed, *changes("b")])
+    ((sequence, error),) = report.malformed
+    assert (report.completed, sequence) == (2, "malformed")
+    assert "SECRET" not in str(error)
 
 
 @given(
@@ -99,10 +99,12 @@ def test_a_malformed_record_leaves_its_neighbours_answered(answer):
         st.sampled_from("abcdef"), st.lists(st.sampled_from(CompletionResult), max_size=9)
     )
 )
-def test_every_task_is_answered_once_or_said_not_to_be(replies):
-    use_case = CompleteTasks(
-        tasks=FakeTasks(replies), custom_attributes=False, offer=Deliver(sleep=lambda seconds: None)
+def test_every_task_is_completed_once_or_reported(results):
+    complete_tasks = CompleteTasks(
+        tasks=FakeTasks(results),
+        custom_attributes=False,
+        deliver=Deliver(sleep=lambda seconds: None),
     )
-    told = use_case(changes(*"abcdef"), lambda: True)
-    assert told.answered + told.gone + len(told.denied) + len(told.left) == 6
-    assert told.left == sorted(told.left)
+    report = complete_tasks(changes(*"abcdef"), lambda: True)
+    assert report.completed + report.gone + len(report.denied) + len(report.returned) == 6
+    assert report.returned == sorted(report.returned)

@@ -28,26 +28,26 @@ BASE = {
 
 def result(status="Completed", event_time=NOON, location=OUTPUT, digest="d", **more):
     order = event_order(event_time=event_time, status=status, location=location, digest=digest)
-    outcome = {"output": {"location": location}} if status == "Completed" else {}
+    output = {"output": {"location": location}} if status == "Completed" else {}
     return {
         **BASE,
         "status": status,
         "event_time": event_time,
         "event_order": order,
-        **outcome,
+        **output,
         **more,
     }
 
 
 def found(status="Completed", source="reconciliation", location=OUTPUT, **more):
-    """By the sweep, or a backfill."""
+    """A result that reconciliation or backfill found."""
     order = unnotified_order(event_time=NOON, status=status, location=location)
     return result(status, location=location, **more) | {"source": source, "event_order": order}
 
 
 def failure(location=None):
-    place = {"location": location} if location else {}
-    return {"code": "MODEL_ERROR_5XX", "retryable": True, **place}
+    member = {"location": location} if location else {}
+    return {"code": "MODEL_ERROR_5XX", "retryable": True, **member}
 
 
 def submitted(submitted_at=NOON, location=OUTPUT, **more):
@@ -77,27 +77,27 @@ def attempt(stage="Invoking"):
     return submitted() | {"submission": {"order": "-\ntoken", "stage": stage}}
 
 
-def announced(before, after, custom_attributes=False):
+def publish(before, after, custom_attributes=False):
     change = Change(sequence="1", made_at=0, before=before, after=after)
     return event_for_change(change, custom_attributes=custom_attributes)
 
 
 def detail(before, after, **more):
-    return json.loads(announced(before, after, **more).detail)
+    return json.loads(publish(before, after, **more).detail)
 
 
-def event(announcement):
-    """As a target receives it."""
+def envelope(event):
+    """An event as a target receives it."""
     return {
         "version": "0",
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "source": "inference-results",
         "account": "123456789012",
         "region": "eu-west-1",
-        "detail-type": announcement.detail_type,
-        "time": announcement.time,
+        "detail-type": event.detail_type,
+        "time": event.time,
         "resources": ["arn:aws:dynamodb:eu-west-1:123456789012:table/inferences"],
-        "detail": json.loads(announcement.detail),
+        "detail": json.loads(event.detail),
     }
 
 
@@ -112,20 +112,20 @@ def event(announcement):
         (result("Preempted"), DetailType.STATUS_CHANGED),
     ],
 )
-def test_a_new_record_is_announced_by_its_status(after, detail_type):
-    announcement = announced(None, after)
-    assert announcement.detail_type is detail_type
-    check_event(event(announcement))
+def test_a_new_record_is_published_by_its_status(after, detail_type):
+    event = publish(None, after)
+    assert event.detail_type is detail_type
+    check_event(envelope(event))
 
 
-def test_the_detail_is_the_record_as_the_api_shows_it():
+def test_the_detail_is_the_record_as_the_api_returns_it():
     inline = {"location": OUTPUT, "size": 2, "inline": b"{}"}
     after = result(output=inline, caller_metadata={"job": "7"}, status_shard="1#Unread")
-    announcement = announced(submitted(), after)
-    assert announcement.time == NOON
-    assert json.loads(announcement.detail) == {
+    event = publish(submitted(), after)
+    assert event.time == NOON
+    assert json.loads(event.detail) == {
         "version": 1,
-        "event_id": announcement.event_id,
+        "event_id": event.event_id,
         "previous_status": "InProgress",
         "inference_id": "inference-1",
         "endpoint_name": "here",
@@ -136,12 +136,12 @@ def test_the_detail_is_the_record_as_the_api_shows_it():
         "caller_metadata": {"job": "7"},
         "expires_at": "2026-09-21T14:13:20.000Z",
     }
-    check_event(event(announcement))
+    check_event(envelope(event))
 
 
-def test_custom_attributes_are_told_only_where_that_is_allowed():
+def test_custom_attributes_are_only_published_if_enabled():
     after = result(custom_attributes="secret")
-    assert "secret" not in announced(None, after).detail
+    assert "secret" not in publish(None, after).detail
     assert detail(None, after, custom_attributes=True)["custom_attributes"] == "secret"
 
 
@@ -159,7 +159,7 @@ def test_custom_attributes_are_told_only_where_that_is_allowed():
         (None, attempt("Preparing")),
         (attempt("Preparing"), attempt("Invoking")),
         (result(), attempt()),
-        (submitted(), submitted(caller_metadata={"said": "more"})),
+        (submitted(), submitted(caller_metadata={"note": "more"})),
         (submitted(), submitted(LATER)),
         (None, found(source="backfill")),
         (found(), result(event_time=LATER)),
@@ -170,7 +170,7 @@ def test_custom_attributes_are_told_only_where_that_is_allowed():
         "a duplicate",
         "expired or withdrawn",
         "nothing",
-        "its output filled in",
+        "an output read later",
         "registered late",
         "an attempt",
         "claimed",
@@ -178,13 +178,13 @@ def test_custom_attributes_are_told_only_where_that_is_allowed():
         "registered again",
         "registered again by another clock",
         "backfilled",
-        "swept before its notification",
-        "swept before a notification without a place",
-        "swept before a notification of the same failure object",
+        "reconciled before its notification",
+        "reconciled before a notification without a location",
+        "reconciled before a notification of the same failure object",
     ],
 )
-def test_what_changes_no_status_is_not_announced(before, after):
-    assert announced(before, after) is None
+def test_a_change_without_a_new_status_is_not_published(before, after):
+    assert publish(before, after) is None
 
 
 @pytest.mark.parametrize(
@@ -212,36 +212,36 @@ def test_what_changes_no_status_is_not_announced(before, after):
         "a result",
         "completed after all",
         "failed later",
-        "another event",
+        "another result",
         "another output",
         "another failure at the same time",
         "the id is used again",
         "the id is used again before it ended",
         "it was not lost",
         "it was not lost, and is in progress",
-        "another output than was found",
-        "told after it was backfilled",
-        "whatever was there before",
+        "another output than reconciliation found",
+        "notified after it was backfilled",
+        "a malformed record before",
     ],
 )
-def test_what_changes_a_status_is_announced(before, after):
-    check_event(event(announced(before, after)))
+def test_a_change_of_the_status_is_published(before, after):
+    check_event(envelope(publish(before, after)))
 
 
-def test_a_change_that_is_told_again_has_the_same_id():
-    once, again = (announced(submitted(), result()) for _ in range(2))
-    assert once == again
+def test_a_redelivered_change_has_the_same_event_id():
+    first, second = (publish(submitted(), result()) for _ in range(2))
+    assert first == second
 
 
-def test_the_id_is_the_same_whatever_was_there_before():
-    """A result that wins over another has the id that it had if it was the first."""
+def test_the_event_id_does_not_depend_on_the_earlier_record():
+    """A result that replaces another has the same id as if it were the first."""
     assert detail(None, result())["event_id"] == (detail(result("Failed"), result())["event_id"])
 
 
-def test_the_id_is_that_of_the_invocation_whatever_else_is_registered_of_it():
-    first, other = submitted(), submitted(caller_metadata={"said": "more"})
+def test_registering_an_invocation_with_other_details_keeps_the_event_id():
+    first, other = submitted(), submitted(caller_metadata={"note": "more"})
     assert first["submission"]["order"] != other["submission"]["order"]
-    ids = [announced(attempt(), each).event_id for each in (first, other)]
+    ids = [publish(attempt(), each).event_id for each in (first, other)]
     assert len(set(ids)) == 1
 
 
@@ -259,21 +259,21 @@ def test_the_id_is_that_of_the_invocation_whatever_else_is_registered_of_it():
         submitted(location=OTHER),
     ],
 )
-def test_another_event_or_invocation_has_another_id(other):
-    ids = [announced(None, each).event_id for each in (result(), other)]
+def test_another_result_or_invocation_has_another_event_id(other):
+    ids = [publish(None, each).event_id for each in (result(), other)]
     assert len(set(ids)) == 2
 
 
-def test_an_output_that_does_not_fit_is_left_out_and_named():
+def test_an_output_that_does_not_fit_is_omitted_and_listed():
     large = {"location": OUTPUT, "size": 65_536, "inline": b"\x01" * 65_536}
-    announcement = announced(None, result(output=large))
-    told = json.loads(announcement.detail)
-    assert told["omitted"] == ["output.inline"]
-    assert told["output"] == {"location": OUTPUT, "size": 65_536}
-    check_event(event(announcement))
+    event = publish(None, result(output=large))
+    published = json.loads(event.detail)
+    assert published["omitted"] == ["output.inline"]
+    assert published["output"] == {"location": OUTPUT, "size": 65_536}
+    check_event(envelope(event))
 
 
-def test_an_output_of_the_largest_size_is_told_where_it_fits():
+def test_an_output_of_the_largest_inline_size_fits():
     large = {"location": OUTPUT, "inline": b"x" * 65_536}
     assert len(detail(None, result(output=large))["output"]["inline"]["content"]) == 65_536
 
@@ -281,10 +281,10 @@ def test_an_output_of_the_largest_size_is_told_where_it_fits():
 @given(st.integers(120_000, 140_000), st.sampled_from(["ä", "\x01", "x"]))
 def test_no_event_is_larger_than_the_limit(size, character):
     after = result(output={"location": OUTPUT, "inline": (character * size).encode()})
-    announcement = announced(None, after)
-    assert len(json.dumps(event(announcement), ensure_ascii=False).encode()) < MAX_EVENT_BYTES
-    told = json.loads(announcement.detail)
-    assert ("inline" in told["output"]) == ("omitted" not in told)
+    event = publish(None, after)
+    assert len(json.dumps(envelope(event), ensure_ascii=False).encode()) < MAX_EVENT_BYTES
+    published = json.loads(event.detail)
+    assert ("inline" in published["output"]) == ("omitted" not in published)
 
 
 def without(record, name):
@@ -298,25 +298,25 @@ MALFORMED = {
     "status a number": result(status=7),
     "status empty": result(status=""),
     "event_time a number": {**result(), "event_time": 7},
-    "recorded_at no time": result(recorded_at="noon"),
+    "recorded_at not a time": result(recorded_at="noon"),
     "deadline without an offset": result(deadline="2026-01-25T12:00:00"),
     "event_order null": {**result(), "event_order": None},
     "no event_order": without(result(), "event_order"),
     "no event_time": without(result(), "event_time"),
-    "output a text": result(output="s3://bucket/key"),
+    "output a string": result(output="s3://bucket/key"),
     "location a number": result(output={"location": 7}),
-    "size a truth": result(output={"size": True}),
+    "size a boolean": result(output={"size": True}),
     "output with another member": result(output={"unheard_of": "text"}),
     "output_error without a message": result(output_error={"code": "NoSuchKey"}),
-    "retryable a text": result("Failed", failure={"code": "LOST", "retryable": "yes"}),
-    "ignored_fields a text": result(ignored_fields="all"),
+    "retryable a string": result("Failed", failure={"code": "LOST", "retryable": "yes"}),
+    "ignored_fields a string": result(ignored_fields="all"),
     "ignored_fields of sets": result(ignored_fields=[{1, 2}]),
     "metadata of sets": result(caller_metadata={"job": {"1", "2"}}),
-    "expires_at a text": result(expires_at="soon"),
+    "expires_at a string": result(expires_at="soon"),
     "expires_at before 1970": result(expires_at=-1),
-    "expires_at after the last year": result(expires_at=10**30),
+    "expires_at after the year 9999": result(expires_at=10**30),
     "content_type binary": result(content_type=b"text/plain"),
-    "submission a text": submitted(submission="none"),
+    "submission a string": submitted(submission="none"),
     "submission empty": submitted(submission={}),
     "no submission": without(submitted(), "submission"),
     "no submitted_at": without(submitted(), "submitted_at"),
@@ -325,9 +325,9 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("malformed", MALFORMED.values(), ids=MALFORMED)
-def test_what_this_service_did_not_write_is_not_announced_and_not_quoted(malformed):
+def test_a_malformed_record_is_not_published_and_not_quoted(malformed):
     with pytest.raises(MalformedRecord) as raised:
-        announced(None, malformed)
+        publish(None, malformed)
     assert "inference-1" not in str(raised.value)
 
 
@@ -335,8 +335,8 @@ OVERWRITTEN = without(MALFORMED, "larger than an event")
 
 
 @pytest.mark.parametrize("malformed", OVERWRITTEN.values(), ids=OVERWRITTEN)
-def test_a_malformed_record_that_is_overwritten_is_announced(malformed):
-    assert announced(malformed, result("Failed")).detail_type is DetailType.FAILED
+def test_a_result_that_overwrites_a_malformed_record_is_published(malformed):
+    assert publish(malformed, result("Failed")).detail_type is DetailType.FAILED
 
 
 ANYTHING = st.recursive(
@@ -350,13 +350,13 @@ NAMES = st.sampled_from(
 
 
 @given(st.sampled_from([result(), submitted(), found("Lost")]), NAMES, ANYTHING)
-def test_whatever_is_announced_is_as_the_schema_says(record, name, value):
+def test_every_published_event_matches_the_schema(record, name, value):
     try:
-        announcement = announced(None, {**record, name: value})
+        event = publish(None, {**record, name: value})
     except MalformedRecord:
         return
-    if announcement:
-        check_event(event(announcement))
+    if event:
+        check_event(envelope(event))
 
 
 STATES = st.sampled_from(
@@ -366,13 +366,13 @@ STATES = st.sampled_from(
 
 
 @given(st.lists(STATES, max_size=12))
-def test_a_status_is_announced_when_it_comes_and_not_while_it_stays(states):
+def test_each_change_of_a_status_is_published_once(states):
     before = None
     for after in states:
-        announcement = announced(before, after)
-        assert announced(after, after) is None
-        if announcement:
-            assert json.loads(announcement.detail)["status"] == after["status"]
+        event = publish(before, after)
+        assert publish(after, after) is None
+        if event:
+            assert json.loads(event.detail)["status"] == after["status"]
         elif after not in (None, attempt()):
             assert before["status"] == after["status"]
         before = after
@@ -388,12 +388,12 @@ def test_a_status_is_announced_when_it_comes_and_not_while_it_stays(states):
         {"detail": {**detail(None, result()), "more": 1}},
     ],
 )
-def test_the_schema_refuses_what_is_no_such_event(changes):
+def test_the_schema_rejects_other_events(changes):
     with pytest.raises(ValidationError):
-        check_event({**event(announced(None, result())), **changes})
+        check_event({**envelope(publish(None, result())), **changes})
 
 
-def test_an_announcement_does_not_show_its_detail_in_texts():
-    announcement = announced(None, result(caller_metadata={"job": "secret"}))
-    assert "secret" in announcement.detail
-    assert "secret" not in repr(replace(announcement, time=LATER))
+def test_the_repr_of_an_event_hides_its_detail():
+    event = publish(None, result(caller_metadata={"job": "secret"}))
+    assert "secret" in event.detail
+    assert "secret" not in repr(replace(event, time=LATER))

@@ -11,28 +11,30 @@ from inference_results.domain.record.change import Change
 from tests.domain.changes.test_events import LATER, result
 from tests.fakes import NOW
 
-TAKEN, NOT_NOW, NEVER = PutResult
+ACCEPTED, RETRY, REJECTED = PutResult
 
 
 @dataclass
 class FakeBus:
-    """Answers each event with the next of its replies, and takes it when there is none left."""
+    """Returns the next result of each inference id; accepts an id without results."""
 
-    replies: dict[str, list[PutResult]] = field(default_factory=dict)
-    offers: list[list[str]] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
+    results: dict[str, list[PutResult]] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
 
-    def put(self, announcements, may_begin):
-        ids = [json.loads(each.detail)["inference_id"] for each in announcements]
-        self.offers.append(ids)
-        answers = []
+    def put(self, events, has_time):
+        ids = [json.loads(each.detail)["inference_id"] for each in events]
+        self.calls.append(ids)
+        results = []
         for each in ids:
-            waiting = self.replies.get(each)
-            answers.append(waiting.pop(0) if waiting and may_begin() else TAKEN)
-            if not may_begin():
-                answers[-1] = NOT_NOW
-        self.taken += [each for each, answer in zip(ids, answers, strict=True) if answer is TAKEN]
-        return answers
+            remaining = self.results.get(each)
+            results.append(remaining.pop(0) if remaining and has_time() else ACCEPTED)
+            if not has_time():
+                results[-1] = RETRY
+        self.accepted += [
+            each for each, result in zip(ids, results, strict=True) if result is ACCEPTED
+        ]
+        return results
 
 
 def changes(*ids):
@@ -43,108 +45,110 @@ def changes(*ids):
 
 
 @pytest.fixture
-def pauses():
+def delays():
     return []
 
 
 @pytest.fixture
-def announce(pauses):
-    def announce(bus, told, may_begin=lambda: True):
-        use_case = PublishEvents(
-            bus=bus, custom_attributes=False, offer=Deliver(sleep=pauses.append), now=lambda: NOW
+def publish(delays):
+    def publish(bus, changes, has_time=lambda: True):
+        publish_events = PublishEvents(
+            bus=bus, custom_attributes=False, deliver=Deliver(sleep=delays.append), now=lambda: NOW
         )
-        return use_case(told, may_begin)
+        return publish_events(changes, has_time)
 
-    return announce
+    return publish
 
 
-def test_changes_are_offered_in_their_order(announce):
+def test_events_are_published_in_the_order_of_their_changes(publish):
     bus = FakeBus()
-    told = announce(bus, changes("a", "b", "c"))
-    assert bus.offers == [["a", "b", "c"]]
-    assert (told.announced, told.retried, told.left) == (3, 0, [])
+    report = publish(bus, changes("a", "b", "c"))
+    assert bus.calls == [["a", "b", "c"]]
+    assert (report.published, report.retried, report.returned) == (3, 0, [])
 
 
-def test_what_is_not_taken_is_offered_again_alone(announce, pauses):
-    bus = FakeBus({"b": [NOT_NOW, NOT_NOW]})
-    told = announce(bus, changes("a", "b", "c"))
-    assert bus.offers == [["a", "b", "c"], ["b"], ["b"]]
-    assert (told.announced, told.retried, told.left) == (3, 2, [])
-    assert pauses == sorted(pauses)
-    assert len(pauses) == 2
+def test_only_unaccepted_events_are_retried(publish, delays):
+    bus = FakeBus({"b": [RETRY, RETRY]})
+    report = publish(bus, changes("a", "b", "c"))
+    assert bus.calls == [["a", "b", "c"], ["b"], ["b"]]
+    assert (report.published, report.retried, report.returned) == (3, 2, [])
+    assert delays == sorted(delays)
+    assert len(delays) == 2
 
 
-def test_what_is_never_taken_now_is_left_in_its_order(announce):
-    bus = FakeBus({"b": [NOT_NOW] * 99, "d": [NOT_NOW] * 99})
-    told = announce(bus, changes("a", "b", "c", "d"))
-    assert told.left == ["s-b", "s-d"]
-    assert bus.taken == ["a", "c"]
+def test_events_that_stay_unaccepted_are_returned_in_order(publish):
+    bus = FakeBus({"b": [RETRY] * 99, "d": [RETRY] * 99})
+    report = publish(bus, changes("a", "b", "c", "d"))
+    assert report.returned == ["s-b", "s-d"]
+    assert bus.accepted == ["a", "c"]
 
 
-def test_pauses_end_in_time_for_the_function(announce, pauses):
-    announce(FakeBus({"a": [NOT_NOW] * 99}), changes("a"))
-    assert sum(pauses) < 10
+def test_all_delays_add_up_to_less_than_ten_seconds(publish, delays):
+    publish(FakeBus({"a": [RETRY] * 99}), changes("a"))
+    assert sum(delays) < 10
 
 
-def test_no_pause_is_begun_when_the_time_is_up(announce, pauses):
-    left = iter([True, True, False])
-    bus = FakeBus({"a": [NOT_NOW] * 99})
-    told = announce(bus, changes("a"), lambda: next(left, False))
-    assert (told.left, pauses) == (["s-a"], [])
+def test_no_retry_starts_when_the_time_is_over(publish, delays):
+    has_time = iter([True, True, False])
+    bus = FakeBus({"a": [RETRY] * 99})
+    report = publish(bus, changes("a"), lambda: next(has_time, False))
+    assert (report.returned, delays) == (["s-a"], [])
 
 
-def test_what_the_bus_refuses_is_named_and_not_offered_again(announce):
-    bus = FakeBus({"b": [NEVER]})
-    told = announce(bus, changes("a", "b"))
-    assert bus.offers == [["a", "b"]]
-    assert [json.loads(each.detail)["inference_id"] for each in told.refused] == ["b"]
-    assert (told.announced, told.left) == (1, [])
+def test_rejected_events_are_reported_and_not_retried(publish):
+    bus = FakeBus({"b": [REJECTED]})
+    report = publish(bus, changes("a", "b"))
+    assert bus.calls == [["a", "b"]]
+    assert [json.loads(each.detail)["inference_id"] for each in report.rejected] == ["b"]
+    assert (report.published, report.returned) == (1, [])
 
 
-def test_a_malformed_record_leaves_its_neighbours_announced(announce):
-    odd = Change(sequence="odd", made_at=0, before=None, after={"status": ["no", "text"]})
+def test_a_malformed_record_does_not_affect_other_events(publish):
+    malformed = Change(
+        sequence="malformed", made_at=0, before=None, after={"status": ["no", "text"]}
+    )
     bus = FakeBus()
-    told = announce(bus, [*changes("a"), odd, *changes("b")])
-    assert bus.taken == ["a", "b"]
-    ((sequence, why),) = told.malformed
-    assert (sequence, str(why)) == (
-        "odd",
+    report = publish(bus, [*changes("a"), malformed, *changes("b")])
+    assert bus.accepted == ["a", "b"]
+    ((sequence, error),) = report.malformed
+    assert (sequence, str(error)) == (
+        "malformed",
         "inference_id: missing or not in the form that this service writes",
     )
 
 
-def test_changes_that_are_none_of_a_status_offer_nothing(announce):
+def test_an_unchanged_status_publishes_nothing(publish):
     same = Change(sequence="1", made_at=0, before=result(), after=result())
     bus = FakeBus()
-    assert announce(bus, [same]).announced == 0
-    assert bus.taken == []
+    assert publish(bus, [same]).published == 0
+    assert bus.accepted == []
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(PutResult), max_size=9)))
-def test_every_change_is_announced_once_or_said_not_to_be(replies):
-    bus = FakeBus(replies)
-    use_case = PublishEvents(
+def test_every_change_is_published_once_or_reported(results):
+    bus = FakeBus(results)
+    publish_events = PublishEvents(
         bus=bus,
         custom_attributes=False,
-        offer=Deliver(sleep=lambda seconds: None),
+        deliver=Deliver(sleep=lambda seconds: None),
         now=lambda: NOW,
     )
-    told = use_case(changes(*"abcdef"), lambda: True)
-    refused = [json.loads(each.detail)["inference_id"] for each in told.refused]
-    left = [each.removeprefix("s-") for each in told.left]
-    assert sorted(bus.taken + refused + left) == list("abcdef")
-    assert told.announced == len(bus.taken)
-    assert left == sorted(left)
+    report = publish_events(changes(*"abcdef"), lambda: True)
+    rejected = [json.loads(each.detail)["inference_id"] for each in report.rejected]
+    returned = [each.removeprefix("s-") for each in report.returned]
+    assert sorted(bus.accepted + rejected + returned) == list("abcdef")
+    assert report.published == len(bus.accepted)
+    assert returned == sorted(returned)
 
 
-def test_a_lag_is_from_the_record_to_what_the_bus_took(announce):
-    early, unknown = result(recorded_at="2026-01-25T11:59:58.500Z"), result()
-    del unknown["recorded_at"]
-    told = announce(
+def test_the_lag_is_from_the_records_write_to_the_bus(publish):
+    early, without_time = result(recorded_at="2026-01-25T11:59:58.500Z"), result()
+    del without_time["recorded_at"]
+    report = publish(
         FakeBus(),
         [
             Change(sequence=str(number), made_at=0, before=None, after=each)
-            for number, each in enumerate([early, result(recorded_at=LATER), unknown])
+            for number, each in enumerate([early, result(recorded_at=LATER), without_time])
         ],
     )
-    assert (told.announced, told.lags_ms) == (3, [1500, 0])
+    assert (report.published, report.lags_ms) == (3, [1500, 0])

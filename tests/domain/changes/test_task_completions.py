@@ -18,8 +18,8 @@ def waiting(record, *tokens):
     return record | {"task_tokens": set(tokens)}
 
 
-def answers(before, after, *, custom_attributes=False):
-    """The outcomes by their tokens."""
+def outcomes(before, after, *, custom_attributes=False):
+    """The outcomes of completed tasks, by token."""
     change = Change(sequence="1", made_at=0, before=before, after=after)
     return {
         each.token: each.outcome
@@ -27,68 +27,68 @@ def answers(before, after, *, custom_attributes=False):
     }
 
 
-def test_every_token_is_answered_when_the_inference_ends():
-    told = answers(waiting(submitted(), "one", "two"), waiting(result(), "one", "two"))
-    assert set(told) == {"one", "two"}
-    assert told["one"] == told["two"]
+def test_all_tasks_complete_when_the_inference_ends():
+    ended = outcomes(waiting(submitted(), "one", "two"), waiting(result(), "one", "two"))
+    assert set(ended) == {"one", "two"}
+    assert ended["one"] == ended["two"]
 
 
 @pytest.mark.parametrize("before", [None, submitted()])
-def test_nothing_is_answered_before_the_end(before):
-    assert answers(before, waiting(submitted(), "one")) == {}
+def test_no_task_completes_before_the_end(before):
+    assert outcomes(before, waiting(submitted(), "one")) == {}
     stage = {"order": "-\nx", "stage": "Invoking"}
-    assert answers(before, waiting(submitted() | {"submission": stage}, "one")) == {}
+    assert outcomes(before, waiting(submitted() | {"submission": stage}, "one")) == {}
 
 
-def test_a_token_that_comes_after_the_end_is_answered_alone():
-    assert set(answers(waiting(result(), "one"), waiting(result(), "one", "two"))) == {"two"}
-    assert set(answers(result(), waiting(result(), "one"))) == {"one"}
+def test_a_token_added_after_the_end_completes_alone():
+    assert set(outcomes(waiting(result(), "one"), waiting(result(), "one", "two"))) == {"two"}
+    assert set(outcomes(result(), waiting(result(), "one"))) == {"one"}
 
 
-def test_a_result_without_a_token_answers_nobody():
-    assert answers(submitted(), result()) == {}
+def test_a_result_without_a_token_completes_nothing():
+    assert outcomes(submitted(), result()) == {}
 
 
 @pytest.mark.parametrize(
     "after", [result(output_error={"code": "x", "message": "x"}), result(event_time=LATER)]
 )
-def test_what_was_answered_is_not_answered_again_by_another_result(after):
+def test_a_completed_task_is_not_completed_again_by_another_result(after):
     before = waiting(found("Lost"), "one")
-    assert answers(before, waiting(after, "one")) == {}
+    assert outcomes(before, waiting(after, "one")) == {}
 
 
-def test_a_record_that_goes_answers_nobody():
-    assert answers(waiting(result(), "one"), None) == {}
+def test_a_deleted_record_completes_nothing():
+    assert outcomes(waiting(result(), "one"), None) == {}
 
 
-def test_a_completion_is_told_as_it_is_announced():
+def test_the_task_output_is_the_event_detail():
     after = waiting(result(custom_attributes="mine", caller_metadata={"job": "7"}), "one")
-    for shown in (False, True):
-        (success,) = answers(None, after, custom_attributes=shown).values()
-        announced = event_for_change(
-            Change(sequence="1", made_at=0, before=None, after=after), custom_attributes=shown
+    for included in (False, True):
+        (success,) = outcomes(None, after, custom_attributes=included).values()
+        event = event_for_change(
+            Change(sequence="1", made_at=0, before=None, after=after), custom_attributes=included
         )
-        assert success == TaskSuccess(announced.detail)
+        assert success == TaskSuccess(event.detail)
         check_detail(json.loads(success.output))
 
 
-def test_a_late_token_is_told_the_same_as_an_early_one():
-    early = answers(waiting(submitted(), "one"), waiting(result(), "one"))
-    late = answers(result(), waiting(result(), "two"))
+def test_early_and_late_tokens_complete_with_the_same_output():
+    early = outcomes(waiting(submitted(), "one"), waiting(result(), "one"))
+    late = outcomes(result(), waiting(result(), "two"))
     assert early["one"] == late["two"]
 
 
-def test_a_completion_whose_output_could_not_be_read_is_a_success_that_says_so():
+def test_a_completion_with_an_unread_output_succeeds_with_the_output_error():
     unread = {"code": "AccessDenied", "message": "Access Denied"}
-    (success,) = answers(None, waiting(result(output_error=unread), "one")).values()
+    (success,) = outcomes(None, waiting(result(output_error=unread), "one")).values()
     assert json.loads(success.output)["output_error"] == unread
 
 
-def test_an_inline_output_that_does_not_fit_is_told_by_its_location():
+def test_an_inline_output_that_does_not_fit_is_omitted():
     large = {"location": OTHER, "size": 65_536, "inline": b"\x01" * 65_536}
-    (success,) = answers(None, waiting(result(output=large), "one")).values()
-    told = json.loads(success.output)
-    assert (told["omitted"], told["output"]["location"]) == (["output.inline"], OTHER)
+    (success,) = outcomes(None, waiting(result(output=large), "one")).values()
+    output = json.loads(success.output)
+    assert (output["omitted"], output["output"]["location"]) == (["output.inline"], OTHER)
     assert len(success.output.encode()) <= 262_144
 
 
@@ -101,50 +101,50 @@ def test_an_inline_output_that_does_not_fit_is_told_by_its_location():
         ("Moved", {}, "Moved", "Moved"),
     ],
 )
-def test_an_end_without_output_is_a_failure_by_its_code(status, more, error, reason):
-    told = answers(None, waiting(result(status, **more), "one"))
-    assert told == {"one": TaskFailure(error, f"inference-1 on here: {reason}")}
+def test_an_end_without_output_fails_the_task_with_its_code(status, more, error, reason):
+    failed = outcomes(None, waiting(result(status, **more), "one"))
+    assert failed == {"one": TaskFailure(error, f"inference-1 on here: {reason}")}
 
 
-def test_error_and_cause_are_cut_to_what_step_functions_takes():
+def test_error_and_cause_are_cut_to_step_functions_limits():
     long = {"code": "C" * 300, "reason": "r" * 40_000, "retryable": False}
-    (told,) = answers(None, waiting(result("Failed", failure=long), "one")).values()
-    assert (len(told.error), len(told.cause)) == (256, 32_768)
+    (failed,) = outcomes(None, waiting(result("Failed", failure=long), "one")).values()
+    assert (len(failed.error), len(failed.cause)) == (256, 32_768)
 
 
-def test_tokens_that_go_with_an_invocation_that_is_replaced_are_told_so():
+def test_tokens_of_a_replaced_invocation_fail_as_replaced():
     before = waiting(submitted(), "old")
     again = waiting(submitted(LATER, OTHER), "new")
-    assert [each.error for each in answers(before, again).values()] == ["REPLACED"]
-    assert set(answers(before, again)) == {"old"}
-    assert answers(waiting(result(), "old"), again) == {}
+    assert [each.error for each in outcomes(before, again).values()] == ["REPLACED"]
+    assert set(outcomes(before, again)) == {"old"}
+    assert outcomes(waiting(result(), "old"), again) == {}
 
 
-def test_a_task_is_not_told_the_output_of_another_invocation_with_its_id():
+def test_a_task_never_gets_the_output_of_another_invocation_with_its_id():
     before = waiting(submitted(), "one")
     others = before | waiting(result(event_time=LATER, location=OTHER), "one")
-    assert [each.error for each in answers(before, others).values()] == ["REPLACED"]
+    assert [each.error for each in outcomes(before, others).values()] == ["REPLACED"]
     own = before | waiting(result(event_time=LATER), "one")
-    assert isinstance(answers(before, own)["one"], TaskSuccess)
+    assert isinstance(outcomes(before, own)["one"], TaskSuccess)
 
 
 @pytest.mark.parametrize("tokens", [["one"], "one", {1}, {b"one"}, {"one": "two"}])
-def test_tokens_that_this_service_did_not_write_are_malformed(tokens):
-    with pytest.raises(MalformedRecord, match="^task_tokens: not as this service writes it$"):
-        answers(None, result() | {"task_tokens": tokens})
+def test_tokens_that_are_not_a_string_set_are_malformed(tokens):
+    with pytest.raises(MalformedRecord, match="^task_tokens: expected a string set$"):
+        outcomes(None, result() | {"task_tokens": tokens})
 
 
-def test_a_malformed_record_is_answered_to_nobody():
+def test_a_malformed_record_completes_nothing():
     with pytest.raises(MalformedRecord):
-        answers(None, waiting({"status": "Completed"}, "one"))
+        outcomes(None, waiting({"status": "Completed"}, "one"))
     with pytest.raises(MalformedRecord):
-        answers(None, waiting(BASE | {"status": "Completed"}, "one"))
+        outcomes(None, waiting(BASE | {"status": "Completed"}, "one"))
 
 
-def test_what_is_answered_shows_no_token_and_no_payload():
+def test_the_repr_of_a_completion_hides_token_and_payload():
     secret = failure() | {"reason": "SECRET"}
     for record in (result(caller_metadata={"a": "SECRET"}), result("Failed", failure=secret)):
         change = Change(sequence="1", made_at=0, before=None, after=waiting(record, "SECRET"))
-        told = completions_for_change(change, custom_attributes=False)
-        assert told
-        assert "SECRET" not in repr([told, change])
+        completions = completions_for_change(change, custom_attributes=False)
+        assert completions
+        assert "SECRET" not in repr([completions, change])

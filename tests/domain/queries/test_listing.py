@@ -24,17 +24,16 @@ def key(index, item):
 
 
 class FakeListing:
-    """The items below one key of an index, newest first; remembers what was asked."""
+    """An index. Counts the items that are read."""
 
     def __init__(self, *items):
         self.items = items
         self.examined = 0
 
-    def newest(self, index, of, *, since, before, page_size):
-        self.asked = (index, of, since, before)
+    def newest(self, index, index_key, *, since, before, page_size):
         sort = "endpoint_sort" if index is Index.BY_ENDPOINT else "status_sort"
-        below = [each for each in self.items if key(index, each) == of]
-        for each in sorted(below, key=lambda item: item[sort], reverse=True):
+        found = [each for each in self.items if key(index, each) == index_key]
+        for each in sorted(found, key=lambda item: item[sort], reverse=True):
             if (since is None or each[sort] >= since) and (before is None or each[sort] < before):
                 self.examined += 1
                 yield each
@@ -69,7 +68,7 @@ def test_an_endpoint_is_listed_newest_first():
     assert "next_cursor" not in page
 
 
-def test_a_listed_record_shows_no_keys_of_indexes():
+def test_a_listed_record_has_no_index_keys():
     (listed,) = lister(item(failure={"code": "UNKNOWN"}))(endpoint_name="here")["inferences"]
     assert listed == {
         "inference_id": "one",
@@ -93,11 +92,11 @@ def test_a_status_on_an_endpoint_is_listed():
 
 
 @pytest.mark.parametrize("status", ["failed", "FAILED", "Failed"])
-def test_a_status_is_compared_without_regard_to_case(status):
+def test_a_status_is_case_insensitive(status):
     assert ids(lister(item(status="Failed"))(status=status)) == ["one"]
 
 
-def test_the_time_range_includes_its_beginning_and_not_its_end():
+def test_since_is_inclusive_and_until_is_exclusive():
     items = [item(str(n), n) for n in range(5)]
     page = lister(*items)(
         endpoint_name="here", since="2026-01-25T12:00:01Z", until="2026-01-25T13:00:03+01:00"
@@ -105,7 +104,7 @@ def test_the_time_range_includes_its_beginning_and_not_its_end():
     assert ids(page) == ["2", "1"]
 
 
-def test_what_is_past_its_retention_is_not_listed():
+def test_an_expired_record_is_not_listed():
     items = [item("old", 0, expires_at=SECONDS), item("new", 1)]
     assert ids(lister(*items)(endpoint_name="here")) == ["new"]
 
@@ -114,7 +113,7 @@ def test_what_is_past_its_retention_is_not_listed():
     seconds=st.lists(st.integers(0, 5), max_size=30),
     limit=st.integers(1, 7),
 )
-def test_pages_hold_every_record_once_and_in_order_even_of_one_moment(seconds, limit):
+def test_pages_hold_every_record_once_and_in_order_even_with_equal_times(seconds, limit):
     items = [item(f"{number:02}", second) for number, second in enumerate(seconds)]
     list_inferences = lister(*items)
     listed, cursor = [], None
@@ -129,26 +128,26 @@ def test_pages_hold_every_record_once_and_in_order_even_of_one_moment(seconds, l
     assert ids({"inferences": listed}) == [each["inference_id"] for each in expected]
 
 
-def test_a_page_that_holds_the_last_record_has_no_cursor():
+def test_the_last_page_has_no_cursor():
     items = [item(str(n), n) for n in range(3)]
     assert "next_cursor" not in lister(*items)(endpoint_name="here", limit=3)
 
 
-def test_a_rare_status_is_looked_for_within_bounds_page_by_page():
+def test_a_page_of_a_rare_status_reads_a_bounded_number_of_items():
     items = [item(f"{n:04}", n, "Failed") for n in range(500)] + [item("rare", -1)]
     list_inferences = lister(*items)
-    question = {"endpoint_name": "here", "status": "Completed", "limit": 10}
-    page = list_inferences(**question)
+    parameters = {"endpoint_name": "here", "status": "Completed", "limit": 10}
+    page = list_inferences(**parameters)
     assert ids(page) == []
     assert list_inferences.inferences.examined <= 201
     while "next_cursor" in page:
-        page = list_inferences(**question, cursor=page["next_cursor"])
+        page = list_inferences(**parameters, cursor=page["next_cursor"])
     assert ids(page) == ["rare"]
 
 
-def a_cursor(key=b"key", **question):
+def a_cursor(key=b"key", **parameters):
     items = [item(str(n), n, "Failed") for n in range(3)]
-    return lister(*items, key=key)(**question, limit=1)["next_cursor"]
+    return lister(*items, key=key)(**parameters, limit=1)["next_cursor"]
 
 
 @pytest.mark.parametrize(
@@ -161,16 +160,16 @@ def a_cursor(key=b"key", **question):
         {"status": "Failed"},
     ],
 )
-def test_a_cursor_of_another_question_is_refused(other):
-    with pytest.raises(InvalidParameter, match=r"cursor: expected .* this same question"):
+def test_a_cursor_for_other_parameters_is_rejected(other):
+    with pytest.raises(InvalidParameter, match=r"cursor: expected .* same other parameters"):
         lister()(**other, cursor=a_cursor(endpoint_name="here"))
 
 
 @given(position=st.integers(0, 200), replacement=st.characters(codec="ascii"))
-def test_a_tampered_cursor_is_refused(position, replacement):
+def test_a_tampered_cursor_is_rejected(position, replacement):
     cursor = a_cursor(endpoint_name="here")
     position %= len(cursor)
-    # The last of a base64 text has bits that decode to nothing; + and / are read as - and _.
+    # The last base64 character has unused bits; + and / are decoded like - and _.
     same = replacement.translate(str.maketrans("+/", "-_")) == cursor[position]
     if same or position == len(cursor) - 1:
         return
@@ -180,12 +179,12 @@ def test_a_tampered_cursor_is_refused(position, replacement):
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "a.b.c", "é", "x" * 1025, "W10.aaaaaa.bbbb"])
-def test_a_cursor_that_is_none_is_refused(cursor):
+def test_a_malformed_cursor_is_rejected(cursor):
     with pytest.raises(InvalidParameter, match="cursor: expected"):
         lister()(endpoint_name="here", cursor=cursor)
 
 
-def test_a_cursor_of_another_deployment_is_refused():
+def test_a_cursor_of_another_deployment_is_rejected():
     cursor = a_cursor(key=b"another key", endpoint_name="here")
     with pytest.raises(InvalidParameter, match="cursor"):
         lister()(endpoint_name="here", cursor=cursor)
@@ -197,12 +196,12 @@ def test_a_cursor_expires_after_a_day(monkeypatch):
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: issued + 86_390)
     lister()(endpoint_name="here", cursor=cursor)
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: issued + 86_410)
-    with pytest.raises(InvalidParameter, match="cursor: expected one at most a day old"):
+    with pytest.raises(InvalidParameter, match="cursor: expected a cursor of the last 24 hours"):
         lister()(endpoint_name="here", cursor=cursor)
 
 
 @pytest.mark.parametrize(
-    ("question", "parameter"),
+    ("parameters", "parameter"),
     [
         ({}, "endpoint"),
         ({"status": "Completed"}, "endpoint"),
@@ -226,6 +225,6 @@ def test_a_cursor_expires_after_a_day(monkeypatch):
         ({"endpoint_name": "here", "since": NOON, "until": NOON}, "since"),
     ],
 )
-def test_a_malformed_question_names_the_parameter(question, parameter):
+def test_an_invalid_parameter_is_named(parameters, parameter):
     with pytest.raises(InvalidParameter, match=f"^{parameter}: expected"):
-        lister()(**question)
+        lister()(**parameters)

@@ -5,7 +5,7 @@ from inference_results.domain.record.errors import InvalidParameter, Unavailable
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that only advances during sleep."""
 
     def __init__(self):
         self.seconds = 100.0
@@ -18,7 +18,7 @@ class Clock:
         self.seconds += seconds
 
     @property
-    def passed(self):
+    def elapsed(self):
         return self.seconds - 100.0
 
 
@@ -27,21 +27,21 @@ def record(inference_id, status):
 
 
 class History:
-    """What is recorded of each id: (second, status), or an error to raise."""
+    """The status of each id over time, as (second, status or error)."""
 
     def __init__(self, clock, **history):
         self.clock = clock
         self.history = history
-        self.asked = []
+        self.reads = []
 
     def status(self, inference_id):
         found = [
-            each for each in self.history.get(inference_id, ()) if each[0] <= self.clock.passed
+            each for each in self.history.get(inference_id, ()) if each[0] <= self.clock.elapsed
         ]
         return found[-1][1] if found else None
 
     def one(self, inference_id, endpoint_name):
-        self.asked.append(inference_id)
+        self.reads.append(inference_id)
         status = self.status(inference_id)
         if status is None:
             raise UnknownInference
@@ -50,7 +50,7 @@ class History:
         return record(inference_id, status)
 
     def many(self, inference_ids, endpoint_name):
-        self.asked.append(list(inference_ids))
+        self.reads.append(list(inference_ids))
         found = {each: self.status(each) for each in inference_ids}
         for each in found.values():
             if isinstance(each, Exception):
@@ -81,114 +81,114 @@ def wait_for_many(clock, history, ids, seconds):
 
 
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Expired", "Lost", "Preempted"])
-def test_what_has_ended_is_answered_at_once(clock, status):
+def test_an_ended_inference_is_returned_at_once(clock, status):
     history = History(clock, a=[(0, status)])
     assert wait_for_one(clock, history, 20)["status"] == status
-    assert (clock.passed, len(history.asked)) == (0, 1)
+    assert (clock.elapsed, len(history.reads)) == (0, 1)
 
 
-def test_the_end_is_answered_soon_after_it_came(clock):
+def test_a_wait_returns_soon_after_the_end(clock):
     history = History(clock, a=[(0, "InProgress"), (7, "Completed")])
     assert wait_for_one(clock, history, 20)["status"] == "Completed"
-    assert 7 <= clock.passed <= 9
+    assert 7 <= clock.elapsed <= 9
 
 
-def test_what_goes_on_is_answered_as_it_stands_when_the_time_is_over(clock):
+def test_an_inference_in_progress_is_returned_when_the_time_is_over(clock):
     history = History(clock, a=[(0, "InProgress")])
     assert wait_for_one(clock, history, 20)["status"] == "InProgress"
-    assert clock.passed == 20
+    assert clock.elapsed == 20
 
 
 def test_an_unknown_id_is_waited_for(clock):
     history = History(clock, a=[(3, "Completed")])
     assert wait_for_one(clock, history, 20)["status"] == "Completed"
-    assert clock.passed < 6
+    assert clock.elapsed < 6
 
 
-def test_an_id_that_stays_unknown_is_unknown_when_the_time_is_over(clock):
+def test_an_id_that_stays_unknown_raises_when_the_time_is_over(clock):
     with pytest.raises(UnknownInference):
         wait_for_one(clock, History(clock), 20)
-    assert clock.passed == 20
+    assert clock.elapsed == 20
 
 
-def test_without_a_wait_it_is_asked_once(clock):
+def test_without_a_wait_the_table_is_read_once(clock):
     history = History(clock, a=[(0, "InProgress")])
     assert wait_for_one(clock, history, 0)["status"] == "InProgress"
-    assert (clock.passed, len(history.asked)) == (0, 1)
+    assert (clock.elapsed, len(history.reads)) == (0, 1)
 
 
-def test_a_long_wait_asks_a_bounded_number_of_times(clock):
+def test_a_long_wait_polls_a_bounded_number_of_times(clock):
     history = History(clock, a=[(0, "InProgress")])
     wait_for_one(clock, history, 20)
-    assert len(history.asked) <= 16
+    assert len(history.reads) <= 16
 
 
 THROTTLED = Unavailable("dynamodb", "Throttled")
 
 
-def test_throttling_is_waited_through(clock):
+def test_a_wait_continues_after_throttling(clock):
     history = History(clock, a=[(0, "InProgress"), (1, THROTTLED), (5, "Completed")])
     assert wait_for_one(clock, history, 20)["status"] == "Completed"
-    answer = wait_for_many(clock, history, ["a"], 0)
-    assert answer["inferences"][0]["status"] == "Completed"
+    batch = wait_for_many(clock, history, ["a"], 0)
+    assert batch["inferences"][0]["status"] == "Completed"
 
 
-def test_throttling_that_lasts_is_told_when_the_time_is_over(clock):
+def test_lasting_throttling_raises_when_the_time_is_over(clock):
     history = History(clock, a=[(0, THROTTLED)])
     with pytest.raises(Unavailable):
         wait_for_one(clock, history, 20)
-    assert clock.passed == 20
+    assert clock.elapsed == 20
     with pytest.raises(Unavailable):
         wait_for_many(clock, history, ["a"], 20)
-    assert clock.passed == 40
+    assert clock.elapsed == 40
 
 
 @pytest.mark.parametrize("slowness", [1, 5, 6.9])
-def test_slow_answers_prolong_a_wait_by_one_of_them_at_most(clock, slowness):
+def test_slow_reads_extend_a_wait_by_one_read_at_most(clock, slowness):
     history = History(clock, a=[(0, "InProgress")])
 
-    def slow(*asked):
+    def slow(*arguments):
         clock.seconds += slowness
-        return history.one(*asked)
+        return history.one(*arguments)
 
     wait = WaitForInference(find=slow, clock=clock, sleep=clock.sleep)
     assert wait("a", None, 20)["status"] == "InProgress"
-    assert clock.passed <= 20 + slowness
+    assert clock.elapsed <= 20 + slowness
 
 
 @pytest.mark.parametrize("seconds", [-1, 20.1, float("nan"), float("inf"), True, "5"])
-def test_a_wait_out_of_bounds_is_refused(clock, seconds):
+def test_a_wait_out_of_range_is_rejected(clock, seconds):
     with pytest.raises(InvalidParameter, match="wait: expected a number from 0 to 20"):
         wait_for_one(clock, History(clock), seconds)
     with pytest.raises(InvalidParameter, match="wait: expected a number from 0 to 20"):
         wait_for_many(clock, History(clock), ["a"], seconds)
 
 
-def test_a_batch_is_answered_when_all_have_ended(clock):
+def test_a_batch_returns_when_all_have_ended(clock):
     history = History(clock, a=[(0, "Completed")], b=[(5, "Failed")])
-    answer = wait_for_many(clock, history, ["a", "b"], 20)
-    assert {each["inference_id"]: each["status"] for each in answer["inferences"]} == {
+    batch = wait_for_many(clock, history, ["a", "b"], 20)
+    assert {each["inference_id"]: each["status"] for each in batch["inferences"]} == {
         "a": "Completed",
         "b": "Failed",
     }
-    assert answer["missing"] == []
-    assert 5 <= clock.passed <= 7
+    assert batch["missing"] == []
+    assert 5 <= clock.elapsed <= 7
 
 
-def test_only_what_has_not_ended_is_asked_for_again(clock):
+def test_only_inferences_in_progress_are_read_again(clock):
     history = History(clock, a=[(0, "Completed")], b=[(1, "Failed")])
     wait_for_many(clock, history, ["a", "b"], 20)
-    assert history.asked[0] == ["a", "b"]
-    assert {tuple(each) for each in history.asked[1:]} == {("b",)}
+    assert history.reads[0] == ["a", "b"]
+    assert {tuple(each) for each in history.reads[1:]} == {("b",)}
 
 
-def test_a_batch_in_part_is_answered_when_the_time_is_over(clock):
+def test_an_incomplete_batch_is_returned_when_the_time_is_over(clock):
     history = History(clock, a=[(0, "Completed")], b=[(0, "InProgress")])
-    answer = wait_for_many(clock, history, ["a", "b", "c"], 10)
-    statuses = {each["inference_id"]: each["status"] for each in answer["inferences"]}
+    batch = wait_for_many(clock, history, ["a", "b", "c"], 10)
+    statuses = {each["inference_id"]: each["status"] for each in batch["inferences"]}
     assert statuses == {"a": "Completed", "b": "InProgress"}
-    assert answer["missing"] == [{"inference_id": "c", "reason": "unknown"}]
-    assert clock.passed == 10
+    assert batch["missing"] == [{"inference_id": "c", "reason": "unknown"}]
+    assert clock.elapsed == 10
 
 
 def test_an_ambiguous_id_is_not_waited_for(clock):
@@ -197,4 +197,4 @@ def test_an_ambiguous_id_is_not_waited_for(clock):
 
     wait = WaitForInferences(find=find, clock=clock, sleep=clock.sleep)
     assert wait(["a"], None, 20)["missing"] == [{"inference_id": "a", "reason": "ambiguous"}]
-    assert clock.passed == 0
+    assert clock.elapsed == 0

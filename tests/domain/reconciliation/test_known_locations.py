@@ -12,7 +12,7 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40
 
 
 @given(known=st.sets(KEYS), others=st.sets(KEYS))
-def test_exactly_the_told_keys_are_known_whatever_they_hold(known, others):
+def test_exactly_the_given_keys_are_known(known, others):
     locations = KnownLocations(PREFIX, (f"s3://bucket/async/{key}" for key in known))
     assert all(Location("bucket", f"async/{key}") in locations for key in known)
     assert not any(Location("bucket", f"async/{key}") in locations for key in others - known)
@@ -29,22 +29,22 @@ def test_every_style_of_location_is_known(text):
     assert Location("bucket", "async/a b.out") in KnownLocations(PREFIX, [text])
 
 
-def test_what_is_elsewhere_or_no_location_is_left_out():
+def test_other_prefixes_and_invalid_locations_are_ignored():
     elsewhere = ["s3://bucket/other/x", "s3://bucket-2/async/x", "", "async/x", "s3://bucket/async"]
     locations = KnownLocations(PREFIX, [*elsewhere, "s3://bucket/async/x"])
     assert len(locations) == 1
     assert Location("bucket", "other/x") not in locations
 
 
-def test_a_location_takes_some_ten_bytes():
+def test_a_location_takes_at_most_ten_bytes():
     number = 100_000
     texts = (f"s3://bucket/async/{i}.out" for i in range(number))
     tracemalloc.start()
     try:
         locations = KnownLocations(PREFIX, texts)
-        held, highest = tracemalloc.get_traced_memory()
+        held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert len(locations) == number
     assert held < 10 * number
-    assert highest < 11 * number
+    assert peak < 11 * number

@@ -1,4 +1,4 @@
-"""A sweep of many records: its memory, and the end of its time."""
+"""Reconcile many records: within memory, and within the function's time."""
 
 import tracemalloc
 from collections import Counter
@@ -17,10 +17,10 @@ PAGE = 100
 
 
 class FakeTable:
-    """Overdue records by number, made when their page is read."""
+    """Overdue records. Each page is created when it is read."""
 
     def __init__(self, records: int) -> None:
-        self.settled: set[str] = set()
+        self.finished: set[str] = set()
         self.pages_read = 0
         self.unavailable = False
         self._records = records
@@ -28,7 +28,7 @@ class FakeTable:
     def in_progress(self, before: str) -> Iterator[list[dict[str, Any]]]:
         page = []
         for number in range(self._records):
-            if str(number) not in self.settled:
+            if str(number) not in self.finished:
                 page.append(_overdue(str(number)))
             if len(page) == PAGE:
                 self.pages_read += 1
@@ -39,16 +39,16 @@ class FakeTable:
     def unread(self, before: str) -> Iterator[list[dict[str, Any]]]:
         yield []
 
-    def settle(self, outcome: Any, submission_order: str) -> bool:
+    def finish(self, result: Any, submission_order: str) -> bool:
         if self.unavailable:
             raise Unavailable("dynamodb", "ThrottlingException")
-        assert outcome.inference_id not in self.settled
-        self.settled.add(outcome.inference_id)
+        assert result.inference_id not in self.finished
+        self.finished.add(result.inference_id)
         return True
 
 
 def _overdue(inference_id: str) -> dict[str, Any]:
-    """Of the size of a record with metadata and custom attributes."""
+    """A record with large metadata and custom attributes."""
     return {
         "inference_id": inference_id,
         "endpoint_name": "speech",
@@ -64,16 +64,16 @@ def _overdue(inference_id: str) -> dict[str, Any]:
     }
 
 
-def sweep(table: FakeTable, pool: Any, in_time: Any) -> Counter[ReconcileOutcome]:
+def run(table: FakeTable, pool: Any, has_time: Any) -> Counter[ReconcileOutcome]:
     reconcile = ReconcileRecords(
         overdue=table,
-        records=table,  # type: ignore[arg-type] # nothing is unread
+        records=table,  # type: ignore[arg-type] # no unread outputs
         read=World().read,
         retention=timedelta(days=90),
         slack=timedelta(),
         now=lambda: NOW,
     )
-    return Counter(each.swept for each in reconcile(pool, in_time))
+    return Counter(each.outcome for each in reconcile(pool, has_time))
 
 
 @pytest.fixture
@@ -86,34 +86,34 @@ def test_ten_thousand_overdue_records_take_the_memory_of_a_few_pages(pool):
     table = FakeTable(10_000)
     tracemalloc.start()
     try:
-        assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LOST: 10_000}
+        assert run(table, pool, lambda: True) == {ReconcileOutcome.LOST: 10_000}
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(table.settled) == 10_000
-    # All of them at once would be 60 MB.
+    assert len(table.finished) == 10_000
+    # All records at once would take 60 MB.
     assert peak < 6_000_000
 
 
-def test_a_sweep_ends_in_time_and_the_next_one_goes_on(pool):
+def test_a_run_ends_in_time_and_the_next_one_continues(pool):
     table = FakeTable(10_000)
     total = Counter[ReconcileOutcome]()
     for _ in range(4):
-        left = iter(range(3_000))
-        total += sweep(table, pool, lambda left=left: next(left, None) is not None)
+        calls = iter(range(3_000))
+        total += run(table, pool, lambda calls=calls: next(calls, None) is not None)
     assert total == {ReconcileOutcome.LOST: 10_000}
-    assert len(table.settled) == 10_000
+    assert len(table.finished) == 10_000
 
 
-def test_no_page_is_read_once_the_time_is_over(pool):
+def test_no_page_is_read_when_the_time_is_over(pool):
     table = FakeTable(1_000)
-    assert sweep(table, pool, lambda: False) == {}
-    assert (table.pages_read, table.settled) == (1, set())
+    assert run(table, pool, lambda: False) == {}
+    assert (table.pages_read, table.finished) == (1, set())
 
 
-def test_a_table_that_throttles_leaves_the_records_for_the_next_sweep(pool):
+def test_records_are_left_for_the_next_run_if_the_table_throttles(pool):
     table = FakeTable(150)
     table.unavailable = True
-    assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LEFT: 150}
+    assert run(table, pool, lambda: True) == {ReconcileOutcome.LEFT: 150}
     table.unavailable = False
-    assert sweep(table, pool, lambda: True) == {ReconcileOutcome.LOST: 150}
+    assert run(table, pool, lambda: True) == {ReconcileOutcome.LOST: 150}

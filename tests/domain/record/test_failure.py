@@ -1,6 +1,6 @@
 import pytest
 
-from inference_results.domain.record.failure import MAX_REASON, classify
+from inference_results.domain.record.failure import MAX_REASON_CHARACTERS, classify
 
 REASON = "ClientError: Received {} error ({}) from model. See the SageMaker Endpoint logs."
 
@@ -31,11 +31,11 @@ def test_a_failure_is_classified(status, reason, code, model_status, retryable):
     assert failure.reason == reason
 
 
-def test_a_long_reason_is_cut_and_that_is_said():
+def test_a_long_reason_is_truncated_and_marked():
     failure = classify("Failed", "<html>" * 40_000)
-    assert len(failure.reason) == MAX_REASON
+    assert len(failure.reason) == MAX_REASON_CHARACTERS
     assert failure.reason_truncated is True
 
 
-def test_a_reason_that_fits_is_not_said_to_be_cut():
-    assert classify("Failed", "x" * MAX_REASON).reason_truncated is None
+def test_a_reason_within_the_limit_is_not_marked_as_truncated():
+    assert classify("Failed", "x" * MAX_REASON_CHARACTERS).reason_truncated is None

@@ -34,7 +34,7 @@ def test_every_style_of_location_names_the_same_object(text):
     "key", ["a b+c%20d#e?f=g&h.out", "2024-03-29 03:48:03.out", "//double", "ü/日本", "line\nbreak"]
 )
 @pytest.mark.parametrize("root", ["s3://bucket/", "https://bucket.s3.us-east-1.amazonaws.com/"])
-def test_a_key_is_taken_as_it_stands(root, key):
+def test_a_key_is_kept_as_it_is(root, key):
     assert parse_location(root + key).key == key
 
 
@@ -56,10 +56,10 @@ def test_a_key_is_taken_as_it_stands(root, key):
         "s3://bucket/" + "k" * 1025,
     ],
 )
-def test_what_is_no_location_is_refused(text):
-    with pytest.raises(LocationRejected) as refused:
+def test_an_invalid_location_is_rejected(text):
+    with pytest.raises(LocationRejected) as raised:
         parse_location(text)
-    assert refused.value.code == "LocationInvalid"
+    assert raised.value.code == "LocationInvalid"
 
 
 def test_a_location_below_an_allowed_prefix_is_allowed():
@@ -79,26 +79,26 @@ def test_a_location_below_an_allowed_prefix_is_allowed():
         "https://s3.eu-west-1.amazonaws.com/other/async/x",
     ],
 )
-def test_a_location_outside_the_prefixes_is_refused(text):
-    with pytest.raises(LocationRejected) as refused:
+def test_a_location_outside_the_prefixes_is_rejected(text):
+    with pytest.raises(LocationRejected) as raised:
         allowed_location(text, PREFIXES)
-    assert refused.value.code == "LocationNotAllowed"
+    assert raised.value.code == "LocationNotAllowed"
 
 
-def test_dots_within_a_name_lead_nowhere_and_are_allowed():
+def test_dots_within_a_segment_are_allowed():
     assert allowed_location("s3://bucket/async/a..b", PREFIXES).key == "async/a..b"
 
 
 @pytest.mark.parametrize("parse", [parse_location, parse_prefix])
-def test_half_a_character_is_refused(parse):
-    """JSON and command lines may hold one, and S3 has no key with it."""
-    with pytest.raises(LocationRejected) as refused:
+def test_a_lone_surrogate_is_rejected(parse):
+    """JSON and command lines can contain one; S3 keys cannot."""
+    with pytest.raises(LocationRejected) as raised:
         parse("s3://bucket/\ud800")
-    assert refused.value.code == "LocationInvalid"
+    assert raised.value.code == "LocationInvalid"
 
 
 @given(st.text())
-def test_any_text_is_a_location_or_refused(text):
+def test_any_text_is_a_location_or_rejected(text):
     try:
         location = allowed_location(text, PREFIXES)
     except LocationRejected:
@@ -107,7 +107,7 @@ def test_any_text_is_a_location_or_refused(text):
 
 
 @pytest.mark.parametrize("key", ["", "async/", "async/2026-", "a b+c%20d#e?f/", "/", "ü\n/"])
-def test_a_prefix_is_taken_as_it_stands(key):
+def test_a_prefix_is_kept_as_it_is(key):
     prefix = parse_prefix(f"s3://my.bucket-1/{key}")
     assert prefix == Location("my.bucket-1", key)
     assert prefix.uri == f"s3://my.bucket-1/{key}"
@@ -118,6 +118,6 @@ def test_a_prefix_is_taken_as_it_stands(key):
     ["", "bucket", "s3://bucket", "s3:///key", "s3://b/", "https://s3.amazonaws.com/bucket/", "/a"]
     + ["s3://bucket/" + "ü" * 513],
 )
-def test_what_is_no_prefix_is_refused(text):
+def test_an_invalid_prefix_is_rejected(text):
     with pytest.raises(LocationRejected, match="LocationInvalid"):
         parse_prefix(text)

@@ -20,19 +20,19 @@ def parsed(event: dict[str, Any]) -> ResultNotification:
     return result
 
 
-def refusal(text: str) -> str:
-    with pytest.raises(Unprocessable) as refused:
+def error_message(text: str) -> str:
+    with pytest.raises(Unprocessable) as raised:
         parse_notification(text)
-    return str(refused.value)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("file", sorted(EVENTS.glob("*.json")), ids=lambda file: file.stem)
-def test_every_sample_seen_in_the_wild_is_understood(file):
+def test_every_sample_is_parsed(file):
     result = parse_notification(file.read_text())
     assert isinstance(result, (ResultNotification, notification.TestNotification))
 
 
-def test_a_completed_event_is_read_field_by_field():
+def test_a_completed_notification_is_parsed():
     result = parsed(sample("completed-key-with-space-and-colons"))
     assert replace(result, digest="") == ResultNotification(
         inference_id="03a98604-cf1f-44d1-b9c4-801dcbbe792b",
@@ -55,50 +55,50 @@ def test_a_completed_event_is_read_field_by_field():
     )
 
 
-def test_the_event_inside_an_sns_envelope_reads_like_the_raw_one():
+def test_an_sns_envelope_is_unwrapped():
     assert parsed(sample("sns-envelope-in-sqs-body")) == parsed(sample("completed"))
 
 
-def test_a_failed_event_without_response_parameters_is_a_result():
+def test_a_failure_without_response_parameters_is_parsed():
     result = parsed(sample("failed"))
     assert result.status == "Failed"
     assert result.failure_location is None
 
 
-def test_the_failure_location_is_found_in_the_response_parameters():
+def test_the_failure_location_can_be_in_the_response_parameters():
     location = "s3://ocr-bucket/failure/5c5a6f0e-0b6e-4f7a-9a52-2f5c0f9f7d11-error.out"
     assert parsed(sample("failed-with-failure-location")).failure_location == location
 
 
-def test_the_failure_location_is_found_at_the_top_level():
+def test_the_failure_location_can_be_at_the_top_level():
     assert parsed(failed(failureLocation="s3://bucket/error")).failure_location == (
         "s3://bucket/error"
     )
 
 
-def test_a_test_notification_is_told_apart():
+def test_a_test_notification_is_recognized():
     assert isinstance(
         parse_notification(body(sample("test-notification"))), notification.TestNotification
     )
 
 
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Expired", "Lost"])
-def test_known_statuses_are_read_without_regard_to_case(status):
+def test_known_statuses_are_case_insensitive(status):
     for spelling in (status, status.upper(), status.lower()):
         assert parsed(completed(invocationStatus=spelling)).status == status
 
 
 @pytest.mark.parametrize("status", ["InProgress", "INPROGRESS"])
-def test_an_event_of_what_has_not_ended_is_no_result(status):
-    """It would be waited for until its record expires, with no deadline for the sweep."""
-    said = "InvalidField: invocationStatus: expected the status of an inference that has ended"
-    assert refusal(body(completed(invocationStatus=status))) == said
+def test_the_status_in_progress_is_unprocessable(status):
+    """Clients would wait for it until its record expires: it has no deadline to reconcile."""
+    expected = "InvalidField: invocationStatus: expected the status of an ended inference"
+    assert error_message(body(completed(invocationStatus=status))) == expected
 
 
-def test_an_endpoint_name_that_no_index_can_hold_is_refused():
-    said = "InvalidField: requestParameters.endpointName: expected printable ASCII characters"
+def test_an_endpoint_name_must_be_printable_ascii():
+    expected = "InvalidField: requestParameters.endpointName: expected printable ASCII characters"
     name = "\N{GRINNING FACE}" * 256
-    assert refusal(with_field(("requestParameters", "endpointName"), name)) == said
+    assert error_message(with_field(("requestParameters", "endpointName"), name)) == expected
 
 
 def test_an_unknown_status_is_kept_as_received():
@@ -111,7 +111,7 @@ def test_a_response_body_in_base64_is_decoded():
 
 
 @pytest.mark.parametrize("encoding", ["base64", "Base64", "BASE64"])
-def test_the_name_of_the_encoding_is_read_without_regard_to_case(encoding):
+def test_the_encoding_is_case_insensitive(encoding):
     content = base64.b64encode(b"\xff\x00").decode()
     result = parsed(completed(responseBody={"content": content, "encoding": encoding}))
     assert result.response_body == b"\xff\x00"
@@ -123,7 +123,7 @@ def test_a_response_body_without_an_encoding_is_plain_text():
 
 
 @pytest.mark.parametrize(
-    "unusable",
+    "invalid",
     [
         {"message": "see S3"},
         {"content": None, "encoding": "BASE64"},
@@ -137,17 +137,17 @@ def test_a_response_body_without_an_encoding_is_plain_text():
         [],
     ],
 )
-def test_a_response_body_that_cannot_be_used_is_as_if_there_were_none(unusable):
-    assert parsed(completed(responseBody=unusable)).response_body is None
+def test_an_invalid_response_body_counts_as_missing(invalid):
+    assert parsed(completed(responseBody=invalid)).response_body is None
 
 
-def test_an_event_without_an_endpoint_is_put_under_a_dash():
+def test_a_missing_endpoint_name_becomes_a_dash():
     event = completed()
     del event["requestParameters"]
     assert parsed(event).endpoint_name == "-"
 
 
-def test_a_newer_event_version_with_new_fields_is_read():
+def test_a_newer_version_with_new_fields_is_parsed():
     event = completed(eventVersion="1.1", variant={"name": "blue"}, cost=[1, 2])
     event["requestParameters"]["priority"] = "high"
     assert parsed(event).inference_id == "inference-1"
@@ -166,16 +166,16 @@ def test_the_event_time_is_stored_in_utc_with_milliseconds(given_time, stored):
     assert parsed(completed(eventTime=given_time)).event_time == stored
 
 
-ODD_ID = "#/ %?&+:;<=>@[]^`{|}~!\"$'()*,-.\\_ " + "Ab" * 15
+UNUSUAL_ID = "#/ %?&+:;<=>@[]^`{|}~!\"$'()*,-.\\_ " + "Ab" * 15
 
 
-def test_an_id_of_64_odd_characters_is_kept_exactly():
-    assert len(ODD_ID) == 64
-    assert parsed(completed(ODD_ID)).inference_id == ODD_ID
+def test_an_id_with_any_printable_characters_is_kept_exactly():
+    assert len(UNUSUAL_ID) == 64
+    assert parsed(completed(UNUSUAL_ID)).inference_id == UNUSUAL_ID
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "NotJson: body: expected JSON"),
         (" ", "NotJson: body: expected JSON"),
@@ -193,27 +193,27 @@ def test_an_id_of_64_odd_characters_is_kept_exactly():
         ('{"Records": [{"eventSource": "aws:s3"}]}', "UnknownEvent: eventName: "),
     ],
 )
-def test_what_is_no_notification_is_refused_with_the_reason(text, said):
-    assert refusal(text).startswith(said)
+def test_a_malformed_message_is_unprocessable_with_a_reason(text, expected):
+    assert error_message(text).startswith(expected)
 
 
 @pytest.mark.parametrize(
     "field", ["inferenceId", "invocationStatus", "eventTime"], ids=lambda field: field
 )
 @pytest.mark.parametrize("missing", [None, ""])
-def test_a_missing_field_is_named(field, missing):
+def test_a_missing_required_field_is_named(field, missing):
     event = completed()
     event[field] = missing
-    assert refusal(body(event)) == f"MissingField: {field}: expected a value"
+    assert error_message(body(event)) == f"MissingField: {field}: expected a value"
 
 
-NEEDED = [
+REQUIRED = [
     ("inferenceId",),
     ("invocationStatus",),
     ("eventTime",),
     ("requestParameters", "endpointName"),
 ]
-DISPENSABLE = [
+OPTIONAL = [
     ("receivedTime",),
     ("failureReason",),
     ("failureLocation",),
@@ -239,75 +239,75 @@ WRONG_TYPES = [7, True, [], {}, ["text"], {"a": "b"}]
 
 
 @pytest.mark.parametrize("wrong", [*WRONG_TYPES, "lone \ud800 surrogate"], ids=repr)
-@pytest.mark.parametrize("path", DISPENSABLE, ids=".".join)
-def test_a_field_that_a_record_can_do_without_is_ignored_if_odd_and_named(path, wrong):
+@pytest.mark.parametrize("path", OPTIONAL, ids=".".join)
+def test_an_invalid_optional_field_is_ignored_and_listed(path, wrong):
     result = parse_notification(with_field(path, wrong))
     assert result.ignored_fields == (".".join(path),)
     assert result.inference_id == "inference-1"
 
 
-def test_what_is_as_expected_is_not_named_as_ignored():
+def test_valid_fields_are_not_listed_as_ignored():
     assert parsed(completed()).ignored_fields == ()
 
 
 @pytest.mark.parametrize("wrong", [7, "text", []], ids=repr)
-def test_response_parameters_that_are_no_object_are_ignored_and_named(wrong):
+def test_invalid_response_parameters_are_ignored_and_listed(wrong):
     result = parse_notification(with_field(("responseParameters",), wrong))
     assert result.ignored_fields == ("responseParameters",)
     assert result.output_location is None
 
 
 @pytest.mark.parametrize("wrong", WRONG_TYPES, ids=repr)
-@pytest.mark.parametrize("path", NEEDED, ids=".".join)
-def test_a_wrong_type_in_a_field_that_a_record_needs_is_refused_and_named(path, wrong):
-    said = f"InvalidField: {'.'.join(path)}: expected a string"
-    assert refusal(with_field(path, wrong)) == said
+@pytest.mark.parametrize("path", REQUIRED, ids=".".join)
+def test_a_wrong_type_in_a_required_field_is_unprocessable(path, wrong):
+    expected = f"InvalidField: {'.'.join(path)}: expected a string"
+    assert error_message(with_field(path, wrong)) == expected
 
 
-@pytest.mark.parametrize("path", NEEDED, ids=".".join)
-def test_text_that_is_no_unicode_is_refused_and_the_field_named(path):
-    said = f"InvalidField: {'.'.join(path)}: expected valid Unicode"
-    assert refusal(with_field(path, "\ud800")) == said
+@pytest.mark.parametrize("path", REQUIRED, ids=".".join)
+def test_invalid_unicode_in_a_required_field_is_unprocessable(path):
+    expected = f"InvalidField: {'.'.join(path)}: expected valid Unicode"
+    assert error_message(with_field(path, "\ud800")) == expected
 
 
 @pytest.mark.parametrize("wrong", [7, "text", []], ids=repr)
-def test_request_parameters_that_are_no_object_are_refused(wrong):
-    said = "InvalidField: requestParameters: expected an object"
-    assert refusal(with_field(("requestParameters",), wrong)) == said
+def test_request_parameters_must_be_an_object(wrong):
+    expected = "InvalidField: requestParameters: expected an object"
+    assert error_message(with_field(("requestParameters",), wrong)) == expected
 
 
 @pytest.mark.parametrize("wrong", ["x" * 65, "tab\there", "caf\u00e9", "nul\0"], ids=repr)
-def test_an_id_that_sagemaker_would_not_take_is_refused(wrong):
-    said = "InvalidField: inferenceId: expected 1 to 64 printable ASCII characters"
-    assert refusal(body(completed(wrong))) == said
+def test_an_id_that_sagemaker_does_not_accept_is_unprocessable(wrong):
+    expected = "InvalidField: inferenceId: expected 1 to 64 printable ASCII characters"
+    assert error_message(body(completed(wrong))) == expected
 
 
 @pytest.mark.parametrize(
     "wrong",
     ["yesterday", "2022-01-25", "2022-01-25T22:46:00", "0001-01-01T00:00:00+23:59", "1643150760"],
 )
-def test_an_event_time_that_is_none_is_refused(wrong):
-    said = "InvalidField: eventTime: expected an ISO-8601 timestamp with an offset"
-    assert refusal(body(completed(eventTime=wrong))) == said
+def test_an_invalid_event_time_is_unprocessable(wrong):
+    expected = "InvalidField: eventTime: expected an ISO 8601 timestamp with an offset"
+    assert error_message(body(completed(eventTime=wrong))) == expected
 
 
-def test_text_beyond_its_limit_is_refused_or_ignored():
-    said = "InvalidField: requestParameters.endpointName: expected at most 256 characters"
-    assert refusal(with_field(("requestParameters", "endpointName"), "x" * 257)) == said
+def test_text_over_the_limit_is_unprocessable_or_ignored():
+    expected = "InvalidField: requestParameters.endpointName: expected at most 256 characters"
+    assert error_message(with_field(("requestParameters", "endpointName"), "x" * 257)) == expected
     path = ("requestParameters", "customAttributes")
     assert parse_notification(with_field(path, "x" * 2049)).ignored_fields == (".".join(path),)
 
 
-def test_the_digest_is_that_of_the_whole_event_whatever_the_order_of_its_fields():
+def test_the_digest_covers_all_fields_in_any_order():
     event = completed()
     backwards = dict(reversed(event.items()))
     assert parsed(event).digest == parsed(backwards).digest
     assert parsed(event).digest != parsed(event | {"new": 1}).digest
 
 
-def test_a_refusal_never_quotes_what_was_found():
+def test_errors_never_quote_the_value():
     event = completed(eventTime="secret-value")
-    assert "secret" not in refusal(body(event))
+    assert "secret" not in error_message(body(event))
 
 
 JSON = st.recursive(
@@ -318,15 +318,15 @@ JSON = st.recursive(
 
 
 @given(st.text() | JSON.map(json.dumps))
-def test_any_text_is_a_notification_or_refused(text):
+def test_any_text_is_parsed_or_unprocessable(text):
     with suppress(Unprocessable):
         parse_notification(text)
 
 
 @given(
-    st.sampled_from([*NEEDED, *DISPENSABLE, ("responseBody",), ("requestParameters",)]),
+    st.sampled_from([*REQUIRED, *OPTIONAL, ("responseBody",), ("requestParameters",)]),
     JSON,
 )
-def test_any_value_in_any_field_is_read_or_refused(path, value):
+def test_any_value_in_any_field_is_parsed_or_unprocessable(path, value):
     with suppress(Unprocessable):
         assert isinstance(parse_notification(with_field(path, value)), ResultNotification)

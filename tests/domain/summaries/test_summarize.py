@@ -13,10 +13,10 @@ SECONDS = int(NOW.timestamp())
 class FakeSummaries:
     def __init__(self, *items):
         self.items = items
-        self.asked = []
+        self.ranges = []
 
     def read(self, endpoint_name, since, until):
-        self.asked.append((endpoint_name, since, until))
+        self.ranges.append((endpoint_name, since, until))
         return [item for item in self.items if since <= item["day_writer"][:10] <= until]
 
 
@@ -30,18 +30,18 @@ def item(day, writer="shard", expires_at=SECONDS + 60, **counters):
     }
 
 
-def summary(*items, now=NOW, **asked):
-    return SummarizeEndpoint(summaries=FakeSummaries(*items), now=lambda: now)("here", **asked)
+def summary(*items, now=NOW, **days):
+    return SummarizeEndpoint(summaries=FakeSummaries(*items), now=lambda: now)("here", **days)
 
 
-def days_asked(now=NOW, **asked):
+def days_read(now=NOW, **days):
     summaries = FakeSummaries()
-    SummarizeEndpoint(summaries=summaries, now=lambda: now)("here", **asked)
-    ((_, since, until),) = summaries.asked
+    SummarizeEndpoint(summaries=summaries, now=lambda: now)("here", **days)
+    ((_, since, until),) = summaries.ranges
     return since, until
 
 
-def test_counts_and_latencies_of_a_day_are_told():
+def test_a_day_has_counts_and_latencies():
     assert summary(item(TODAY, status_Completed=2, status_Failed=1, latency_67=2)) == {
         "endpoint_name": "here",
         "days": [
@@ -60,7 +60,7 @@ def test_counts_and_latencies_of_a_day_are_told():
     }
 
 
-def test_what_several_writers_counted_is_added_up():
+def test_the_counters_of_all_writers_are_added():
     (day,) = summary(
         item(TODAY, "one", status_Completed=2, status_Failed=1, latency_60=2),
         item(TODAY, "two", status_Completed=1, status_Failed=-1, latency_60=-1, latency_70=1),
@@ -69,7 +69,7 @@ def test_what_several_writers_counted_is_added_up():
     assert [each["count"] for each in day["latency"]["histogram"]] == [1, 1]
 
 
-def test_days_come_newest_first_and_only_those_with_results():
+def test_days_with_results_are_returned_newest_first():
     days = summary(
         item("2026-01-20", status_Completed=1),
         item("2026-01-21", status_Completed=0),
@@ -79,44 +79,44 @@ def test_days_come_newest_first_and_only_those_with_results():
     assert [day["day"] for day in days] == [TODAY, "2026-01-20"]
 
 
-def test_without_latencies_there_is_no_latency():
+def test_a_day_without_latencies_has_no_latency():
     assert summary(item(TODAY, status_Completed=1, latency_3=0))["days"] == [
         {"day": TODAY, "counts": {"Completed": 1}}
     ]
 
 
-def test_a_day_past_its_retention_is_not_told():
+def test_an_expired_day_is_not_returned():
     assert summary(item(TODAY, expires_at=SECONDS, status_Completed=1))["days"] == []
 
 
-def test_a_status_that_holds_separators_is_told_as_it_is():
+def test_a_status_can_contain_separators():
     (day,) = summary(item(TODAY) | {"status#Pre#empted: 50 %": 1})["days"]
     assert day["counts"] == {"Pre#empted: 50 %": 1}
 
 
-def test_the_last_seven_days_are_told_unless_others_are_asked_for():
-    assert days_asked() == ("2026-01-19", TODAY)
-    assert days_asked(since="2026-01-01") == ("2026-01-01", TODAY)
-    assert days_asked(until="2025-12-31") == ("2025-12-25", "2025-12-31")
-    assert days_asked(since=TODAY, until=TODAY) == (TODAY, TODAY)
-    assert days_asked(until="0001-01-03") == ("0001-01-01", "0001-01-03")
+def test_the_default_is_the_last_seven_days():
+    assert days_read() == ("2026-01-19", TODAY)
+    assert days_read(since="2026-01-01") == ("2026-01-01", TODAY)
+    assert days_read(until="2025-12-31") == ("2025-12-25", "2025-12-31")
+    assert days_read(since=TODAY, until=TODAY) == (TODAY, TODAY)
+    assert days_read(until="0001-01-03") == ("0001-01-01", "0001-01-03")
 
 
-def test_today_is_that_of_utc():
+def test_today_is_in_utc():
     late = datetime(2026, 1, 25, 23, 0, tzinfo=timezone(timedelta(hours=-5)))
-    assert days_asked(now=late)[1] == "2026-01-26"
+    assert days_read(now=late)[1] == "2026-01-26"
     assert late.astimezone(UTC).day == 26
 
 
-def test_thirty_one_days_are_told_and_no_more():
-    assert days_asked(since="2025-12-26") == ("2025-12-26", TODAY)
-    with pytest.raises(InvalidParameter) as refused:
-        days_asked(since="2025-12-25")
-    assert refused.value.parameter == "since"
+def test_a_summary_has_at_most_thirty_one_days():
+    assert days_read(since="2025-12-26") == ("2025-12-26", TODAY)
+    with pytest.raises(InvalidParameter) as raised:
+        days_read(since="2025-12-25")
+    assert raised.value.parameter == "since"
 
 
 @pytest.mark.parametrize(
-    ("asked", "parameter"),
+    ("days", "parameter"),
     [
         ({"since": "2026-01-26"}, "since"),
         ({"since": "2026-01-02", "until": "2026-01-01"}, "since"),
@@ -129,14 +129,14 @@ def test_thirty_one_days_are_told_and_no_more():
         ({"until": "2026-1-1"}, "until"),
     ],
 )
-def test_a_malformed_day_names_its_parameter(asked, parameter):
-    with pytest.raises(InvalidParameter) as refused:
-        days_asked(**asked)
-    assert refused.value.parameter == parameter
+def test_an_invalid_day_names_its_parameter(days, parameter):
+    with pytest.raises(InvalidParameter) as raised:
+        days_read(**days)
+    assert raised.value.parameter == parameter
 
 
 @pytest.mark.parametrize("endpoint_name", ["", "x" * 257])
-def test_a_malformed_endpoint_name_is_refused(endpoint_name):
-    with pytest.raises(InvalidParameter) as refused:
+def test_an_invalid_endpoint_name_is_rejected(endpoint_name):
+    with pytest.raises(InvalidParameter) as raised:
         SummarizeEndpoint(summaries=FakeSummaries(), now=lambda: NOW)(endpoint_name)
-    assert refused.value.parameter == "endpoint_name"
+    assert raised.value.parameter == "endpoint_name"

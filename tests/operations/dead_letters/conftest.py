@@ -5,6 +5,7 @@ from typer.testing import CliRunner, Result
 
 from inference_results.cli.app import app
 from inference_results.cli.connection import Connection
+from tests.cli.terminal import use_terminal
 from tests.operations.dead_letters.fake_aws import FakeAws
 
 
@@ -28,6 +29,4 @@ def run_command(*words: str, **options) -> Result:
 
 @pytest.fixture
 def terminal(monkeypatch) -> None:
-    """All streams are terminals to the commands."""
-    for module in ("terminal", "tables", "dead_letter_tables", "commands.dead_letters"):
-        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
+    use_terminal(monkeypatch)

@@ -1,6 +1,6 @@
-"""AWS for the dead letters, in process: queues that hide what is read, topics, a stream, functions.
+"""A fake AWS with queues, topics, a stream and functions, all in memory.
 
-Every call can be made to fail, before it has done its work or after.
+A test can make any call fail, before or after it takes effect.
 """
 
 import json
@@ -62,7 +62,7 @@ def outputs() -> dict[str, str]:
     }
 
 
-def refusal(operation: str, code: str, status: int = 400) -> ClientError:
+def client_error(operation: str, code: str, status: int = 400) -> ClientError:
     response: Any = {
         "Error": {"Code": code, "Message": "no"},
         "ResponseMetadata": {"HTTPStatusCode": status},
@@ -80,13 +80,17 @@ class Message:
     hidden: bool = False
 
     @property
-    def handle(self) -> str:
+    def receipt_handle(self) -> str:
         return f"{self.message_id}/{self.receives}"
 
 
 @dataclass
 class FakeAws:
-    """`trouble` is called with the number of a call and its operation, before it and after it."""
+    """The state of all services.
+
+    `inject_fault` is called before and after each call, with the call's number, its operation and
+    "before" or "after". `respond` is the function that is invoked.
+    """
 
     outputs: dict[str, str] = field(default_factory=outputs)
     queues: dict[str, list[Message]] = field(
@@ -94,16 +98,15 @@ class FakeAws:
     )
     published: list[tuple[str, str]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
-    page: int = 3
-    """Records of one page of the stream."""
+    page_size: int = 3
+    """Records in one page of the stream."""
     trimmed: bool = False
     invoked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    answer: Callable[[dict[str, Any]], Any] = lambda event: {"batchItemFailures": []}
+    respond: Callable[[dict[str, Any]], Any] = lambda event: {"batchItemFailures": []}
     function_error: bool = False
     calls: list[str] = field(default_factory=list)
-    holds: set[int] = field(default_factory=set)
-    """For how many seconds messages were hidden."""
-    trouble: Callable[[int, str, str], None] = lambda number, operation, when: None
+    visibility_timeouts: set[int] = field(default_factory=set)
+    inject_fault: Callable[[int, str, str], None] = lambda number, operation, when: None
 
     def put(self, queue: str, body: str, **attributes: str) -> str:
         message_id = f"{queue}-{len(self.queues[URLS[queue]])}"
@@ -121,7 +124,7 @@ class FakeAws:
 
 
 class FakeClient:
-    """The operations of all services, as boto3 names them."""
+    """The operations of all services, named as in boto3."""
 
     def __init__(self, aws: FakeAws) -> None:
         self._aws = aws
@@ -130,10 +133,10 @@ class FakeClient:
         def call(**parameters: Any) -> Any:
             number = len(self._aws.calls)
             self._aws.calls.append(operation)
-            self._aws.trouble(number, operation, "before")
-            answer = getattr(self, f"_{operation}")(**parameters)
-            self._aws.trouble(number, operation, "after")
-            return answer
+            self._aws.inject_fault(number, operation, "before")
+            response = getattr(self, f"_{operation}")(**parameters)
+            self._aws.inject_fault(number, operation, "after")
+            return response
 
         if operation.startswith("_"):
             raise AttributeError(operation)
@@ -158,31 +161,31 @@ class FakeClient:
         self, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any
     ) -> Any:
         assert 0 < VisibilityTimeout <= 43_200
-        self._aws.holds.add(VisibilityTimeout)
+        self._aws.visibility_timeouts.add(VisibilityTimeout)
         messages = self._aws.queues[QueueUrl]
-        found = [each for each in messages if not each.hidden][:MaxNumberOfMessages]
-        for each in found:
+        received = [each for each in messages if not each.hidden][:MaxNumberOfMessages]
+        for each in received:
             each.hidden = True
             each.receives += 1
-        return {"Messages": [_received(each) for each in found]} if found else {}
+        return {"Messages": [_received(each) for each in received]} if received else {}
 
     def _change_message_visibility(
         self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
     ) -> Any:
         assert VisibilityTimeout == 0
         for each in self._aws.queues[QueueUrl]:
-            if each.handle == ReceiptHandle and each.hidden:
+            if each.receipt_handle == ReceiptHandle and each.hidden:
                 each.hidden = False
                 return
-        raise refusal("ChangeMessageVisibility", "AWS.SimpleQueueService.MessageNotInflight")
+        raise client_error("ChangeMessageVisibility", "AWS.SimpleQueueService.MessageNotInflight")
 
     def _delete_message(self, QueueUrl: str, ReceiptHandle: str) -> Any:
         messages = self._aws.queues[QueueUrl]
-        messages[:] = [each for each in messages if each.handle != ReceiptHandle]
+        messages[:] = [each for each in messages if each.receipt_handle != ReceiptHandle]
 
     def _publish(self, TopicArn: str, Message: str) -> Any:
         if len(Message.encode()) > 262_144:
-            raise refusal("Publish", "InvalidParameter")
+            raise client_error("Publish", "InvalidParameter")
         self._aws.published.append((TopicArn, Message))
 
     def _get_shard_iterator(
@@ -190,29 +193,29 @@ class FakeClient:
     ) -> Any:
         assert (StreamArn, ShardId, ShardIteratorType) == (STREAM, SHARD, "AT_SEQUENCE_NUMBER")
         if self._aws.trimmed:
-            raise refusal("GetShardIterator", "TrimmedDataAccessException")
+            raise client_error("GetShardIterator", "TrimmedDataAccessException")
         sequences = [each["dynamodb"]["SequenceNumber"] for each in self._aws.records]
         return {"ShardIterator": str(sequences.index(SequenceNumber))}
 
     def _get_records(self, ShardIterator: str) -> Any:
-        at = int(ShardIterator)
-        found = self._aws.records[at : at + self._aws.page]
-        return {"Records": found, "NextShardIterator": str(at + len(found))}
+        start = int(ShardIterator)
+        page = self._aws.records[start : start + self._aws.page_size]
+        return {"Records": page, "NextShardIterator": str(start + len(page))}
 
     def _invoke(self, FunctionName: str, Payload: bytes) -> Any:
         assert len(Payload) < 6_000_000
         event = json.loads(Payload)
-        answer = self._aws.answer(event)
+        payload = self._aws.respond(event)
         self._aws.invoked.append((FunctionName, event))
-        told = {"Payload": BytesIO(json.dumps(answer).encode())}
-        return told | ({"FunctionError": "Unhandled"} if self._aws.function_error else {})
+        response = {"Payload": BytesIO(json.dumps(payload).encode())}
+        return response | ({"FunctionError": "Unhandled"} if self._aws.function_error else {})
 
 
 def _received(message: Message) -> dict[str, Any]:
     sent = int(message.sent_at.timestamp() * 1000)
     return {
         "MessageId": message.message_id,
-        "ReceiptHandle": message.handle,
+        "ReceiptHandle": message.receipt_handle,
         "Body": message.body,
         "Attributes": {
             "SentTimestamp": str(sent),
@@ -226,7 +229,7 @@ def _received(message: Message) -> dict[str, Any]:
 
 
 def record(sequence: int, event_name: str = "MODIFY", **image: Any) -> dict[str, Any]:
-    """A change as boto3 reads it from the stream: times and binary values are Python's own."""
+    """A change as boto3 reads it from the stream, with Python's types for times and bytes."""
     return {
         "eventID": f"event-{sequence}",
         "eventName": event_name,
@@ -244,8 +247,8 @@ def record(sequence: int, event_name: str = "MODIFY", **image: Any) -> dict[str,
     }
 
 
-def given_up(first: int, last: int, *, hours_ago: float = 13, **info: Any) -> str:
-    """What Lambda writes about a part that it gave up."""
+def stream_batch(first: int, last: int, *, hours_ago: float = 13, **info: Any) -> str:
+    """The message that Lambda sends when it gives up a stream batch."""
     arrived = (datetime.now(UTC) - timedelta(hours=hours_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return json.dumps(
         {

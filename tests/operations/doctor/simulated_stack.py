@@ -1,4 +1,4 @@
-"""CloudFormation's answers on a stack of a synthesised template."""
+"""Simulate CloudFormation's responses for a stack with a synthesised template."""
 
 from functools import cache
 
@@ -6,13 +6,13 @@ from inference_results.operations.doctor.deployment import Deployment
 from tests.synthesis import synthesised
 
 ACCOUNT = "123456789012"
-PLACE = f"eu-west-1:{ACCOUNT}"
+REGION_AND_ACCOUNT = f"eu-west-1:{ACCOUNT}"
 STACK = "InferenceResults"
-STACK_ID = f"arn:aws:cloudformation:{PLACE}:stack/{STACK}/1f2e"
+STACK_ID = f"arn:aws:cloudformation:{REGION_AND_ACCOUNT}:stack/{STACK}/1f2e"
 
 
-class PretendCloudFormation:
-    """`outputs` are given where a test needs them; names of resources follow from logical ids."""
+class SimulatedCloudFormation:
+    """A client for one stack. Physical ids are derived from logical ids."""
 
     def __init__(self, template, outputs=(), status="CREATE_COMPLETE", reason=None):
         self.template = self.body = template
@@ -30,7 +30,6 @@ class PretendCloudFormation:
         return {"Stacks": [self.stack]}
 
     def get_template(self, StackName, TemplateStage):  # noqa: N803
-        """One in YAML would come as a text."""
         return {"TemplateBody": self.body}
 
     def get_paginator(self, operation):
@@ -45,25 +44,25 @@ class PretendCloudFormation:
         half = len(summaries) // 2
         return [
             {"StackResourceSummaries": summaries[:half]},
-            # One that could not be created has no physical id.
+            # A resource that was never created has no physical id.
             {"StackResourceSummaries": [*summaries[half:], {"LogicalResourceId": "Never"}]},
         ]
 
 
-def physical_id(logical_id, kind):
-    match kind:
+def physical_id(logical_id, resource_type):
+    match resource_type:
         case "AWS::SQS::Queue":
             return f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/{STACK}-{logical_id}"
         case "AWS::SNS::Topic":
-            return f"arn:aws:sns:{PLACE}:{STACK}-{logical_id}-1A2B3C"
+            return f"arn:aws:sns:{REGION_AND_ACCOUNT}:{STACK}-{logical_id}-1A2B3C"
     return f"{STACK}-{logical_id}"
 
 
 @cache
-def template_of(variant, **settings):
+def template_for(variant, **settings):
     return synthesised(variant, **settings)[STACK]
 
 
-def deployment_of(variant="default", outputs=(), **settings):
-    cloudformation = PretendCloudFormation(template_of(variant, **settings), outputs)
+def simulate_deployment(variant="default", outputs=(), **settings):
+    cloudformation = SimulatedCloudFormation(template_for(variant, **settings), outputs)
     return Deployment.read(cloudformation, STACK)

@@ -1,4 +1,4 @@
-"""What the doctor finds, with answers of AWS that the embedded one does not give."""
+"""Doctor's findings for AWS responses that the embedded AWS cannot return."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from inference_results.adapters.table.overdue import OverdueQueries
 from inference_results.adapters.table.queries import InferenceQueries
-from inference_results.cli.doctor_output import show_examination
+from inference_results.cli.commands.doctor import print_report
 from inference_results.client.errors import InvalidRequest
 from inference_results.contract import Attribute, Service, StackOutput, Variable
 from inference_results.domain.record.timestamps import timestamp
@@ -30,28 +30,37 @@ from inference_results.operations.doctor.deployment import (
     Deployment,
     Resource,
 )
-from inference_results.operations.doctor.deployment import TOPIC as TOPIC_KIND
-from inference_results.operations.doctor.endpoints import NotifiedEndpoints
-from inference_results.operations.doctor.examination import Examination, once
-from inference_results.operations.doctor.finding import Check, Examiner, Finding, Severity, Symptom
-from inference_results.operations.doctor.functions import Functions
-from inference_results.operations.doctor.policies import PolicyWatch
-from inference_results.operations.doctor.queues import Queues
+from inference_results.operations.doctor.deployment import TOPIC as TOPIC_TYPE
+from inference_results.operations.doctor.endpoints import EndpointChecks
+from inference_results.operations.doctor.event_bus import EventBusChecks
+from inference_results.operations.doctor.finding import (
+    Check,
+    CheckRunner,
+    Finding,
+    Severity,
+    Symptom,
+)
+from inference_results.operations.doctor.functions import FunctionChecks
+from inference_results.operations.doctor.keys import KeyChecks
+from inference_results.operations.doctor.policies import PolicyComparison
+from inference_results.operations.doctor.queues import QueueChecks
 from inference_results.operations.doctor.records import RecordChecks
+from inference_results.operations.doctor.report import DoctorReport, deduplicate
+from inference_results.operations.doctor.schedules import ScheduleChecks
 from inference_results.operations.doctor.stack_state import OPTIONAL_OUTPUTS, stack_findings
-from inference_results.operations.doctor.surroundings import Surroundings
-from inference_results.operations.doctor.tables import Tables
-from inference_results.operations.doctor.topics import Topics
+from inference_results.operations.doctor.tables import TableChecks
+from inference_results.operations.doctor.topics import TopicChecks
 from inference_results.operations.endpoints.permissions import PermissionSimulator
 from inference_results.operations.stack import Stack
+from tests.cli.terminal import use_terminal
 from tests.operations.doctor.simulated_stack import (
     ACCOUNT,
-    PLACE,
+    REGION_AND_ACCOUNT,
     STACK,
     STACK_ID,
-    PretendCloudFormation,
-    deployment_of,
-    template_of,
+    SimulatedCloudFormation,
+    simulate_deployment,
+    template_for,
 )
 from tests.synthesis import ROOT, TOPIC, VARIANTS
 
@@ -61,55 +70,55 @@ NOW = datetime(2026, 1, 25, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def deployment():
-    return deployment_of()
+    return simulate_deployment()
 
 
-def examine(checks, clients=()):
-    examiner = Examiner(tuple(clients))
-    return [finding for check in checks for finding in examiner(check)]
+def run_checks(checks, clients=()):
+    run_check = CheckRunner(tuple(clients))
+    return [finding for check in checks for finding in run_check(check)]
 
 
 def symptoms(findings):
     return {each.symptom for each in findings}
 
 
-def refusal(code, operation="GetQueueAttributes"):
-    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    return ClientError(answer, operation)
+def client_error(code, operation="GetQueueAttributes"):
+    response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return ClientError(response, operation)
 
 
 # The template
 
 
-def test_references_become_the_names_that_aws_gave(deployment):
-    (sweep,) = deployment.functions_of(Service.RECONCILE)
+def test_references_are_resolved_to_actual_names(deployment):
+    (reconcile,) = deployment.functions_of(Service.RECONCILE)
     (recorder, _) = deployment.functions_of(Service.RECORD_RESULT)
-    table = next(each for each in deployment.of(TABLE) if "Inferences" in each.physical_id)
-    assert sweep.environment[Variable.TABLE_NAME] == table.physical_id
-    assert table.arn == f"arn:aws:dynamodb:{PLACE}:table/{table.physical_id}"
-    parked = recorder.environment[Variable.UNPROCESSABLE_QUEUE_URL]
-    assert parked in {each.physical_id for each in deployment.of(QUEUE)}
-    subscription = next(deployment.of(SUBSCRIPTION)).properties
+    table = next(each for each in deployment.of_type(TABLE) if "Inferences" in each.physical_id)
+    assert reconcile.environment[Variable.TABLE_NAME] == table.physical_id
+    assert table.arn == f"arn:aws:dynamodb:{REGION_AND_ACCOUNT}:table/{table.physical_id}"
+    unprocessable = recorder.environment[Variable.UNPROCESSABLE_QUEUE_URL]
+    assert unprocessable in {each.physical_id for each in deployment.of_type(QUEUE)}
+    subscription = next(deployment.of_type(SUBSCRIPTION)).properties
     assert deployment.queue(subscription["Endpoint"])
     assert deployment.setting(Variable.CURSOR_KEY) == STACK_ID
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variable_of_every_function_is_known_from_the_template(variant):
-    for function in deployment_of(variant).functions:
+def test_the_template_determines_all_function_variables(variant):
+    for function in simulate_deployment(variant).functions:
         assert None not in function.environment.values()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_policy_of_every_queue_is_known_from_the_template(variant):
-    for policy in deployment_of(variant).of(QUEUE_POLICY):
+def test_the_template_determines_all_queue_policies(variant):
+    for policy in simulate_deployment(variant).of_type(QUEUE_POLICY):
         assert "null" not in json.dumps(policy.properties)
 
 
-def test_a_stack_whose_template_is_no_json_is_none_of_this_service():
-    cloudformation = PretendCloudFormation({"Resources": {}})
+def test_a_template_in_yaml_is_not_of_this_service():
+    cloudformation = SimulatedCloudFormation({"Resources": {}})
     cloudformation.body = "Resources: {}"
-    with pytest.raises(InvalidRequest, match="no JSON"):
+    with pytest.raises(InvalidRequest, match="a template in JSON"):
         Deployment.read(cloudformation, STACK)
 
 
@@ -135,34 +144,34 @@ def stack(status="UPDATE_COMPLETE", reason=None, without=()):
         ("DELETE_FAILED", Severity.ERROR),
     ],
 )
-def test_how_the_last_deployment_ended_is_told(status, severity):
+def test_an_unfinished_or_failed_deployment_is_reported(status, severity):
     found = list(stack_findings(stack(status, "no capacity")))
     assert [each.severity for each in found] == ([severity] if severity else [])
     assert all("no capacity" in each.problem for each in found if severity is Severity.ERROR)
 
 
-def test_outputs_that_an_older_stack_lacks_are_named():
+def test_missing_outputs_are_named():
     (found,) = stack_findings(stack(without=[StackOutput.SHARDS, StackOutput.API_URL]))
     assert (found.symptom, found.problem) == (
         Symptom.OUTPUTS_MISSING,
-        "It has no outputs Shards.",
+        "The stack lacks the outputs Shards.",
     )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_some_settings_leave_out_of_the_outputs_is_not_missed(variant):
-    outputs = template_of(variant)["Outputs"].keys()
+def test_optional_outputs_are_not_missing(variant):
+    outputs = template_for(variant)["Outputs"].keys()
     assert {each for each in StackOutput if each not in outputs} <= OPTIONAL_OUTPUTS
 
 
-# Checks that cannot be made
+# Failed checks
 
 
 def failing(error):
     def run():
         raise error
 
-    return Check(resource="queue", run=run, if_gone="It is bad.")
+    return Check(resource="queue", run=run, effect_if_missing="Results are lost.")
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +194,12 @@ GROUPS = [
     ("sns",),
     ("sqs",),
     ("lambda", "sqs", "dynamodb"),
-    ("scheduler", "events", "kms"),
+    ("scheduler",),
+    ("kms",),
+    ("events",),
     ("sagemaker", "iam"),
 ]
-"""Services that checks use together."""
+"""The services that one CheckRunner has clients of."""
 
 
 @pytest.mark.parametrize(
@@ -200,112 +211,116 @@ GROUPS = [
         if action.split(":")[0] in services
     ],
 )
-def test_each_right_that_is_missing_is_named(client, services, action):
+def test_each_missing_permission_is_named(client, services, action):
     service, operation = action.split(":")
     code = "AuthorizationError" if service == "sns" else "AccessDeniedException"
-    (found,) = examine([failing(refusal(code, operation))], map(client, services))
+    (found,) = run_checks([failing(client_error(code, operation))], map(client, services))
     assert (found.severity, found.symptom) == (Severity.UNCHECKED, Symptom.COULD_NOT_CHECK)
-    assert found.problem.endswith(f"needs action {action}")
+    assert found.problem.endswith(f"needs permission {action}")
 
 
 @pytest.mark.parametrize(
     "code",
     ["AWS.SimpleQueueService.NonExistentQueue", "NotFound", "ResourceNotFoundException"],
 )
-def test_what_is_gone_is_told_with_what_it_means(clients, code):
-    (found,) = examine([failing(refusal(code))], clients)
-    assert (found.symptom, found.effect) == (Symptom.RESOURCE_GONE, "It is bad.")
+def test_a_missing_resource_is_reported_with_the_effect(clients, code):
+    (found,) = run_checks([failing(client_error(code))], clients)
+    assert (found.symptom, found.effect) == (Symptom.RESOURCE_MISSING, "Results are lost.")
 
 
 @pytest.mark.parametrize(
-    "error", [refusal("ThrottlingException"), ReadTimeoutError(endpoint_url="https://sqs")]
+    "error", [client_error("ThrottlingException"), ReadTimeoutError(endpoint_url="https://sqs")]
 )
-def test_a_check_that_aws_does_not_answer_does_not_end_the_others(clients, error):
+def test_a_failed_check_does_not_stop_the_others(clients, error):
     healthy = Check(resource="other", run=lambda: iter(()))
-    (found,) = examine([failing(error), healthy], clients)
+    (found,) = run_checks([failing(error), healthy], clients)
     assert found.symptom == Symptom.COULD_NOT_CHECK
     with pytest.raises(KeyError):
-        examine([failing(KeyError("a bug"))], clients)
+        run_checks([failing(KeyError("a bug"))], clients)
 
 
-def test_what_several_checks_find_alike_is_told_once():
-    gone = Finding(
+def test_duplicate_findings_are_reported_once():
+    missing = Finding(
         severity=Severity.ERROR,
-        symptom=Symptom.RESOURCE_GONE,
+        symptom=Symptom.RESOURCE_MISSING,
         resource="table",
-        problem="It is gone.",
+        problem="It does not exist.",
         effect="first",
         remedy="create it",
     )
-    again = replace(gone, effect="second")
-    other = replace(gone, resource="queue")
-    assert once([gone, again, other, again]) == (gone, other)
+    duplicate = replace(missing, effect="second")
+    other = replace(missing, resource="queue")
+    assert deduplicate([missing, duplicate, other, duplicate]) == (missing, other)
 
 
 # Policies
 
 
 def policy_findings(expected, actual):
-    watch = PolicyWatch(
-        symptom=Symptom.QUEUE_POLICY, resource="queue", refused="refused", open="open", remedy="do"
+    comparison = PolicyComparison(
+        symptom=Symptom.QUEUE_POLICY,
+        resource="queue",
+        blocked="blocked",
+        exposed="exposed",
+        remedy="restore",
     )
-    return list(watch.findings({"Statement": expected}, actual and json.dumps(actual)))
+    return list(comparison.findings({"Statement": expected}, actual and json.dumps(actual)))
 
 
 ALLOW = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sqs:SendMessage"]}
 DENY = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Sid": "mine"}
 
 
-def test_statements_that_mean_the_same_are_the_same():
+def test_equivalent_statements_are_equal():
     same = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Sid": "of AWS"}
     assert policy_findings([ALLOW, DENY], {"Statement": [DENY, same]}) == []
     assert policy_findings([ALLOW], {"Statement": same}) == []
 
 
-def test_what_a_missing_statement_means_depends_on_its_effect():
+def test_the_effect_of_a_missing_statement_depends_on_allow_or_deny():
     found = policy_findings([ALLOW, DENY], None)
-    assert {each.effect for each in found} == {"refused", "open"}
+    assert {each.effect for each in found} == {"blocked", "exposed"}
     assert {each.severity for each in found} == {Severity.ERROR}
 
 
-def test_a_statement_that_was_added_is_a_warning():
+def test_an_additional_statement_is_a_warning():
     added = {**DENY, "Action": "sqs:SendMessage"}
     (found,) = policy_findings([ALLOW], {"Statement": [ALLOW, added]})
     assert (found.severity, "SendMessage" in found.problem) == (Severity.WARNING, True)
 
 
-def test_a_statement_that_is_not_known_whole_is_not_missed():
+def test_a_statement_with_unknown_parts_is_not_missing():
     assert policy_findings([{**ALLOW, "Resource": None}], {"Statement": []}) == []
 
 
-def test_what_may_be_a_statement_that_is_not_known_whole_is_not_taken_for_added():
-    """As the role of another stack, which the template imports."""
+def test_no_statement_is_additional_if_the_template_has_one_with_unknown_parts():
+    """The template can import a role from another stack."""
     imported = {**ALLOW, "Principal": {"AWS": None}}
-    there = {**ALLOW, "Principal": {"AWS": "arn:aws:iam::123456789012:role/model"}}
-    assert policy_findings([DENY, imported], {"Statement": [DENY, there]}) == []
-    found = policy_findings([DENY, imported], {"Statement": [there]})
-    assert [each.effect for each in found] == ["open"]
+    actual = {**ALLOW, "Principal": {"AWS": "arn:aws:iam::123456789012:role/model"}}
+    assert policy_findings([DENY, imported], {"Statement": [DENY, actual]}) == []
+    found = policy_findings([DENY, imported], {"Statement": [actual]})
+    assert [each.effect for each in found] == ["exposed"]
 
 
 # Topics
 
 
-class PretendSns:
-    """Every topic has every subscription of the deployment, and more."""
+class SimulatedSns:
+    """A client for the deployment's topics, with additional subscriptions."""
 
     def __init__(self, deployment, more=(), attributes=()):
         self.more = list(more)
         self.deployment = deployment
         self.attributes = dict(attributes)
-        self.asked = []
-        self.of_addresses = ""
-        """In place of the ARNs of the subscriptions of addresses."""
+        self.described = []
+        self.email_subscription_arn = ""
+        """Replaces the ARNs of all email subscriptions."""
 
     def get_topic_attributes(self, TopicArn):  # noqa: N803
-        self.asked.append(TopicArn)
+        self.described.append(TopicArn)
         policies = [
             each.properties["PolicyDocument"]
-            for each in self.deployment.of(TOPIC_POLICY)
+            for each in self.deployment.of_type(TOPIC_POLICY)
             if TopicArn in each.properties["Topics"]
         ]
         return {"Attributes": {"Policy": json.dumps(policies[0])} if policies else {}}
@@ -320,19 +335,19 @@ class PretendSns:
                 "Protocol": each.properties["Protocol"],
                 "Endpoint": each.properties["Endpoint"],
                 "SubscriptionArn": (
-                    self.of_addresses
-                    if self.of_addresses and each.properties["Protocol"] == "email"
+                    self.email_subscription_arn
+                    if self.email_subscription_arn and each.properties["Protocol"] == "email"
                     else f"{TopicArn}:{number}"
                 ),
             }
-            for number, each in enumerate(self.deployment.of(SUBSCRIPTION))
+            for number, each in enumerate(self.deployment.of_type(SUBSCRIPTION))
             if each.properties["TopicArn"] == TopicArn
         ]
         return [{"Subscriptions": own}, {"Subscriptions": self.more}]
 
     def get_subscription_attributes(self, SubscriptionArn):  # noqa: N803
         number = int(SubscriptionArn.rpartition(":")[2])
-        expected = list(self.deployment.of(SUBSCRIPTION))[number].properties
+        expected = list(self.deployment.of_type(SUBSCRIPTION))[number].properties
         redrive = json.dumps(expected["RedrivePolicy"])
         return {
             "Attributes": {
@@ -343,6 +358,10 @@ class PretendSns:
         }
 
 
+def topic_findings(deployment, sns):
+    return run_checks(TopicChecks(deployment=deployment, sns=sns).checks())
+
+
 PENDING = {
     "Protocol": "email",
     "Endpoint": "team@example.com",
@@ -350,44 +369,44 @@ PENDING = {
 }
 
 
-def test_topics_that_exist_and_one_topic_for_both_are_looked_at():
+def test_existing_topics_are_checked():
     both, one = ("existing topics", ["done", "broken"]), ("one existing topic", ["all"])
     for variant, topics in (both, one):
-        deployment = deployment_of(variant)
-        sns = PretendSns(deployment)
-        assert examine(Topics(deployment=deployment, sns=sns).checks()) == []
-        ours = [each.physical_id for each in deployment.of(TOPIC_KIND)]
-        assert sns.asked == [*ours, *(TOPIC + each for each in topics)]
+        deployment = simulate_deployment(variant)
+        sns = SimulatedSns(deployment)
+        assert topic_findings(deployment, sns) == []
+        ours = [each.physical_id for each in deployment.of_type(TOPIC_TYPE)]
+        assert sns.described == [*ours, *(TOPIC + each for each in topics)]
 
 
-def test_an_address_that_has_not_confirmed_is_told_also_for_a_topic_that_only_an_output_names():
-    alarms = f"arn:aws:sns:{PLACE}:alarms"
-    deployment = deployment_of("existing topics", outputs={"AlarmTopicArn": alarms})
-    sns = PretendSns(deployment, more=[PENDING])
-    found = examine(Topics(deployment=deployment, sns=sns).checks())
+def test_an_unconfirmed_address_is_reported_for_a_topic_that_only_an_output_names():
+    alarms = f"arn:aws:sns:{REGION_AND_ACCOUNT}:alarms"
+    deployment = simulate_deployment("existing topics", outputs={"AlarmTopicArn": alarms})
+    sns = SimulatedSns(deployment, more=[PENDING])
+    found = topic_findings(deployment, sns)
     assert symptoms(found) == {Symptom.SUBSCRIPTION_UNCONFIRMED}
     assert alarms in {each.resource for each in found}
 
 
-def test_an_address_that_has_unsubscribed_is_told_and_an_unconfirmed_one_is_not_missing():
-    deployment = deployment_of("e-mail, boundary, older runtime")
-    sns = PretendSns(deployment)
-    assert examine(Topics(deployment=deployment, sns=sns).checks()) == []
-    sns.of_addresses = "PendingConfirmation"
-    found = examine(Topics(deployment=deployment, sns=sns).checks())
+def test_an_unsubscribed_address_is_missing_and_an_unconfirmed_one_is_not():
+    deployment = simulate_deployment("email, boundary, older runtime")
+    sns = SimulatedSns(deployment)
+    assert topic_findings(deployment, sns) == []
+    sns.email_subscription_arn = "PendingConfirmation"
+    found = topic_findings(deployment, sns)
     assert [each.symptom for each in found] == [Symptom.SUBSCRIPTION_UNCONFIRMED] * 3
-    sns.of_addresses = "Deleted"
-    found = examine(Topics(deployment=deployment, sns=sns).checks())
+    sns.email_subscription_arn = "Deleted"
+    found = topic_findings(deployment, sns)
     assert [each.symptom for each in found] == [Symptom.SUBSCRIPTION_MISSING] * 3
     assert {each.severity for each in found} == {Severity.WARNING}
 
 
-def test_the_command_that_subscribes_again_has_all_that_the_subscription_had(deployment):
-    sns = PretendSns(deployment)
+def test_the_subscribe_command_restores_all_attributes(deployment):
+    sns = SimulatedSns(deployment)
     sns.paginate = lambda TopicArn: []  # noqa: N803
     found = [
         each
-        for each in examine(Topics(deployment=deployment, sns=sns).checks())
+        for each in topic_findings(deployment, sns)
         if each.symptom == Symptom.SUBSCRIPTION_MISSING
     ]
     assert len(found) == 2
@@ -398,8 +417,8 @@ def test_the_command_that_subscribes_again_has_all_that_the_subscription_had(dep
 # Functions and mappings
 
 
-def functions(deployment, function=(), mapping=(), concurrency=(), table=(), queue=()):
-    """Answers of a healthy deployment, with other members."""
+def function_findings(deployment, function=(), mapping=(), concurrency=(), table=(), queue=()):
+    """Check a healthy deployment with these changes of the responses."""
 
     def get_function_configuration(FunctionName):  # noqa: N803
         (expected,) = [each for each in deployment.functions if each.physical_id == FunctionName]
@@ -412,8 +431,8 @@ def functions(deployment, function=(), mapping=(), concurrency=(), table=(), que
         }
 
     def get_event_source_mapping(UUID):  # noqa: N803
-        (expected,) = [each for each in deployment.of(MAPPING) if each.physical_id == UUID]
-        stream = f"arn:aws:dynamodb:{PLACE}:table/inferences/stream/1"
+        (expected,) = [each for each in deployment.of_type(MAPPING) if each.physical_id == UUID]
+        stream = f"arn:aws:dynamodb:{REGION_AND_ACCOUNT}:table/inferences/stream/1"
         return {
             "State": "Enabled",
             "EventSourceArn": expected.properties["EventSourceArn"] or stream,
@@ -422,14 +441,10 @@ def functions(deployment, function=(), mapping=(), concurrency=(), table=(), que
         }
 
     def describe_table(TableName):  # noqa: N803
-        return {
-            "Table": {
-                "LatestStreamArn": f"arn:aws:dynamodb:{PLACE}:table/{TableName}/stream/1",
-                **dict(table),
-            }
-        }
+        stream = f"arn:aws:dynamodb:{REGION_AND_ACCOUNT}:table/{TableName}/stream/1"
+        return {"Table": {"LatestStreamArn": stream, **dict(table)}}
 
-    checks = Functions(
+    checks = FunctionChecks(
         deployment=deployment,
         lambda_=SimpleNamespace(
             get_function_configuration=get_function_configuration,
@@ -443,19 +458,19 @@ def functions(deployment, function=(), mapping=(), concurrency=(), table=(), que
         ),
         dynamodb=SimpleNamespace(describe_table=describe_table),
     ).checks()
-    return examine(checks)
+    return run_checks(checks)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_functions_that_are_as_the_template_says_are_healthy(variant):
-    assert functions(deployment_of(variant)) == []
+def test_functions_that_match_the_template_are_healthy(variant):
+    assert function_findings(simulate_deployment(variant)) == []
 
 
 @pytest.mark.parametrize(
-    ("answers", "symptom"),
+    ("responses", "symptom"),
     [
-        ({"function": {"State": "Failed", "StateReason": "no"}}, Symptom.FUNCTION_UNFIT),
-        ({"function": {"LastUpdateStatus": "Failed"}}, Symptom.FUNCTION_UNFIT),
+        ({"function": {"State": "Failed", "StateReason": "no"}}, Symptom.FUNCTION_FAILED),
+        ({"function": {"LastUpdateStatus": "Failed"}}, Symptom.FUNCTION_FAILED),
         ({"function": {"Environment": {}}}, Symptom.FUNCTION_SETTINGS),
         ({"function": {"Timeout": 31}}, Symptom.VISIBILITY_TOO_SHORT),
         ({"queue": {"VisibilityTimeout": "179"}}, Symptom.VISIBILITY_TOO_SHORT),
@@ -466,15 +481,15 @@ def test_functions_that_are_as_the_template_says_are_healthy(variant):
             {"mapping": {"LastProcessingResult": "PROBLEM: Function call failed"}},
             Symptom.MAPPING_FAILING,
         ),
-        ({"table": {"LatestStreamArn": "another"}}, Symptom.MAPPING_OF_OLD_STREAM),
+        ({"table": {"LatestStreamArn": "another"}}, Symptom.MAPPING_OLD_STREAM),
     ],
 )
-def test_what_is_wrong_with_functions_is_found(deployment, answers, symptom):
-    assert symptoms(functions(deployment, **answers)) == {symptom}
+def test_faults_of_functions_are_found(deployment, responses, symptom):
+    assert symptoms(function_findings(deployment, **responses)) == {symptom}
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "responses",
     [
         {"function": {"State": "Pending", "LastUpdateStatus": "InProgress"}},
         {"function": {"State": "Inactive"}},
@@ -482,38 +497,38 @@ def test_what_is_wrong_with_functions_is_found(deployment, answers, symptom):
         {"mapping": {"State": "Updating", "LastProcessingResult": "No records processed"}},
     ],
 )
-def test_what_may_be_so_for_a_while_or_on_purpose_is_no_finding(deployment, answers):
-    assert functions(deployment, **answers) == []
+def test_transient_and_intended_states_are_not_findings(deployment, responses):
+    assert function_findings(deployment, **responses) == []
 
 
-def test_a_concurrency_that_the_template_reserves_is_what_is_put_back():
-    limited = deployment_of(api_concurrency="50")
-    found = functions(limited, concurrency={"ReservedConcurrentExecutions": 0})
+def test_the_remedy_restores_the_reserved_concurrency_of_the_template():
+    limited = simulate_deployment(api_concurrency="50")
+    found = function_findings(limited, concurrency={"ReservedConcurrentExecutions": 0})
     own = [each for each in found if "--reserved-concurrent-executions 50" in each.remedy]
     assert len(own) == 2
     assert all("delete-function-concurrency" in each.remedy for each in found if each not in own)
 
 
-def test_a_stale_setting_is_told_with_both_values_but_for_the_key_of_cursors(deployment):
+def test_a_stale_setting_is_shown_with_both_values_unless_it_is_secret(deployment):
     (api,) = deployment.functions_of(Service.STATUS_API)
     stale = {**api.environment, "SHARDS": "8", "CURSOR_KEY": "other"}
-    found = functions(deployment, function={"Environment": {"Variables": stale}})
-    (of_api,) = [each for each in found if each.resource == api.physical_id]
-    assert "SHARDS is 8, the stack has 4; CURSOR_KEY differs" in of_api.problem
-    assert STACK_ID not in of_api.problem
+    found = function_findings(deployment, function={"Environment": {"Variables": stale}})
+    (finding,) = [each for each in found if each.resource == api.physical_id]
+    assert "SHARDS is 8, the stack has 4; CURSOR_KEY differs" in finding.problem
+    assert STACK_ID not in finding.problem
 
 
 # Queues
 
 
-def queues(deployment, **changed):
+def queue_findings(deployment, **changed):
     def get_queue_attributes(QueueUrl, AttributeNames):  # noqa: N803
         policies = [
             each.properties["PolicyDocument"]
-            for each in deployment.of(QUEUE_POLICY)
+            for each in deployment.of_type(QUEUE_POLICY)
             if QueueUrl in each.properties["Queues"]
         ]
-        (queue,) = [each for each in deployment.of(QUEUE) if each.physical_id == QueueUrl]
+        (queue,) = [each for each in deployment.of_type(QUEUE) if each.physical_id == QueueUrl]
         redrive = queue.properties.get("RedrivePolicy")
         attributes = {
             "ApproximateNumberOfMessages": "0",
@@ -524,35 +539,35 @@ def queues(deployment, **changed):
         return {"Attributes": attributes | changed}
 
     sqs = SimpleNamespace(get_queue_attributes=get_queue_attributes)
-    return examine(Queues(deployment=deployment, sqs=sqs).checks())
+    return run_checks(QueueChecks(deployment=deployment, sqs=sqs).checks())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_queues_that_are_as_the_template_says_are_healthy(variant):
-    assert queues(deployment_of(variant)) == []
+def test_queues_that_match_the_template_are_healthy(variant):
+    assert queue_findings(simulate_deployment(variant)) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_messages_are_told_of_every_queue_but_those_that_a_function_drains(variant):
-    deployment = deployment_of(variant)
-    found = queues(deployment, ApproximateNumberOfMessagesNotVisible="2")
-    drained = {each.properties["EventSourceArn"] for each in deployment.of(MAPPING)}
-    left = {each.physical_id for each in deployment.of(QUEUE) if each.arn not in drained}
-    assert {each.resource for each in found} == left
+def test_messages_are_reported_for_all_queues_that_no_function_drains(variant):
+    deployment = simulate_deployment(variant)
+    found = queue_findings(deployment, ApproximateNumberOfMessagesNotVisible="2")
+    drained = {each.properties["EventSourceArn"] for each in deployment.of_type(MAPPING)}
+    undrained = {each.physical_id for each in deployment.of_type(QUEUE) if each.arn not in drained}
+    assert {each.resource for each in found} == undrained
     assert symptoms(found) == {Symptom.DEAD_LETTERS}
 
 
 def test_a_redrive_to_another_queue_is_found(deployment):
     elsewhere = json.dumps({"deadLetterTargetArn": "arn:of:another", "maxReceiveCount": 5})
-    assert symptoms(queues(deployment, RedrivePolicy=elsewhere)) == {Symptom.QUEUE_REDRIVE}
+    assert symptoms(queue_findings(deployment, RedrivePolicy=elsewhere)) == {Symptom.QUEUE_REDRIVE}
 
 
-# Tables, keys, schedule
+# Tables, keys, event bus
 
 
-def tables(deployment, table=(), expiry=(), backups="ENABLED"):
+def table_findings(deployment, table=(), ttl=(), backups="ENABLED"):
     def describe_table(TableName):  # noqa: N803
-        (expected,) = [each for each in deployment.of(TABLE) if each.physical_id == TableName]
+        (expected,) = [each for each in deployment.of_type(TABLE) if each.physical_id == TableName]
         indexes = expected.properties.get("GlobalSecondaryIndexes", [])
         healthy = {
             "TableStatus": "ACTIVE",
@@ -564,34 +579,36 @@ def tables(deployment, table=(), expiry=(), backups="ENABLED"):
         }
         return {"Table": healthy | dict(table)}
 
-    description = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at", **dict(expiry)}
+    description = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at", **dict(ttl)}
     recovery = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": backups}}
     dynamodb = SimpleNamespace(
         describe_table=describe_table,
         describe_time_to_live=lambda **_: {"TimeToLiveDescription": description},
         describe_continuous_backups=lambda **_: {"ContinuousBackupsDescription": recovery},
     )
-    return examine(Tables(deployment=deployment, dynamodb=dynamodb).checks())
+    return run_checks(TableChecks(deployment=deployment, dynamodb=dynamodb).checks())
 
 
-def test_what_others_have_in_the_same_stack_needs_none_of_our_properties(deployment):
-    """An app may put the construct beside a table without expiry, and a mapping of a cluster."""
+def test_other_resources_in_the_stack_can_lack_optional_properties(deployment):
+    """An app can have a table without TTL, and an event source mapping without a queue."""
     others = (
-        Resource(kind=TABLE, physical_id="theirs", arn=None, properties={}),
-        Resource(kind=MAPPING, physical_id="theirs", arn=None, properties={"FunctionName": "f"}),
+        Resource(resource_type=TABLE, physical_id="theirs", arn=None, properties={}),
+        Resource(
+            resource_type=MAPPING, physical_id="theirs", arn=None, properties={"FunctionName": "f"}
+        ),
     )
-    beside = replace(deployment, resources=(*deployment.resources, *others))
-    assert tables(beside) == []
-    list(Functions(deployment=beside, lambda_=None, sqs=None, dynamodb=None).checks())
+    shared = replace(deployment, resources=(*deployment.resources, *others))
+    assert table_findings(shared) == []
+    list(FunctionChecks(deployment=shared, lambda_=None, sqs=None, dynamodb=None).checks())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_tables_that_are_as_the_template_says_are_healthy(variant):
-    assert tables(deployment_of(variant)) == []
+def test_tables_that_match_the_template_are_healthy(variant):
+    assert table_findings(simulate_deployment(variant)) == []
 
 
 @pytest.mark.parametrize(
-    ("answers", "symptom"),
+    ("responses", "symptom"),
     [
         (
             {"table": {"TableStatus": "INACCESSIBLE_ENCRYPTION_CREDENTIALS"}},
@@ -600,57 +617,64 @@ def test_tables_that_are_as_the_template_says_are_healthy(variant):
         ({"table": {"GlobalSecondaryIndexes": []}}, Symptom.TABLE_INDEX),
         ({"table": {"StreamSpecification": {"StreamEnabled": False}}}, Symptom.TABLE_STREAM),
         ({"table": {"DeletionProtectionEnabled": False}}, Symptom.TABLE_UNPROTECTED),
-        ({"expiry": {"TimeToLiveStatus": "DISABLED"}}, Symptom.TABLE_EXPIRY),
-        ({"expiry": {"AttributeName": "other"}}, Symptom.TABLE_EXPIRY),
+        ({"ttl": {"TimeToLiveStatus": "DISABLED"}}, Symptom.TABLE_TTL),
+        ({"ttl": {"AttributeName": "other"}}, Symptom.TABLE_TTL),
         ({"backups": "DISABLED"}, Symptom.TABLE_BACKUPS),
     ],
 )
-def test_what_is_wrong_with_tables_is_found(deployment, answers, symptom):
-    assert symptoms(tables(deployment, **answers)) == {symptom}
+def test_faults_of_tables_are_found(deployment, responses, symptom):
+    assert symptoms(table_findings(deployment, **responses)) == {symptom}
 
 
-def test_a_table_that_is_not_retained_need_not_be_protected():
-    passing = deployment_of(retain="false")
-    assert tables(passing, table={"DeletionProtectionEnabled": False}) == []
+def test_a_table_that_is_not_retained_needs_no_deletion_protection():
+    temporary = simulate_deployment(retain="false")
+    assert table_findings(temporary, table={"DeletionProtectionEnabled": False}) == []
 
 
-def surroundings(deployment, key="Enabled"):
-    described = []
-    checks = Surroundings(
-        deployment=deployment,
-        scheduler=SimpleNamespace(
-            get_schedule=lambda **_: {
-                "State": "ENABLED",
-                "Target": {"Arn": next(deployment.functions_of(Service.RECONCILE)).arn},
-            }
-        ),
-        events=SimpleNamespace(describe_event_bus=lambda Name: described.append(Name)),  # noqa: N803
-        kms=SimpleNamespace(describe_key=lambda **_: {"KeyMetadata": {"KeyState": key}}),
-    ).checks()
-    return examine(checks), described
+def key_findings(deployment, state):
+    kms = SimpleNamespace(describe_key=lambda **_: {"KeyMetadata": {"KeyState": state}})
+    return run_checks(KeyChecks(deployment=deployment, kms=kms).checks())
 
 
 def test_each_customer_key_must_be_enabled():
-    deployment = deployment_of("customer keys")
-    assert surroundings(deployment)[0] == []
-    found, _ = surroundings(deployment, key="PendingDeletion")
-    assert {each.resource for each in found} == {each.physical_id for each in deployment.of(KEY)}
+    deployment = simulate_deployment("customer keys")
+    assert key_findings(deployment, "Enabled") == []
+    found = key_findings(deployment, "PendingDeletion")
+    keys = {each.physical_id for each in deployment.of_type(KEY)}
+    assert {each.resource for each in found} == keys
 
 
-def test_the_bus_is_asked_for_by_its_name_and_a_foreign_one_by_its_arn():
-    assert surroundings(deployment_of("existing bus"))[1] == ["shared"]
+def described_buses(deployment):
+    names = []
+    events = SimpleNamespace(describe_event_bus=lambda Name: names.append(Name))  # noqa: N803
+    assert run_checks(EventBusChecks(deployment=deployment, events=events).checks()) == []
+    return names
+
+
+def test_a_bus_is_described_by_name_and_one_of_another_account_by_arn():
+    assert described_buses(simulate_deployment("existing bus")) == ["shared"]
     foreign = "arn:aws:events:eu-west-1:210987654321:event-bus/shared"
-    assert surroundings(deployment_of("existing bus", event_bus_arn=foreign))[1] == [foreign]
-    assert surroundings(deployment_of("no events"))[1] == []
+    deployment = simulate_deployment("existing bus", event_bus_arn=foreign)
+    assert described_buses(deployment) == [foreign]
+    assert described_buses(simulate_deployment("no events")) == []
+
+
+def test_a_schedule_that_matches_the_template_is_healthy(deployment):
+    (reconcile,) = deployment.functions_of(Service.RECONCILE)
+    schedule = {"State": "ENABLED", "Target": {"Arn": reconcile.arn}}
+    scheduler = SimpleNamespace(get_schedule=lambda **_: schedule)
+    assert run_checks(ScheduleChecks(deployment=deployment, scheduler=scheduler).checks()) == []
 
 
 # Endpoints
 
 
-def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None, config=None):
-    """What is found of endpoints that all have the same topics, of a role with all rights."""
+def endpoint_findings(
+    deployment, *, listed=(), topics=(), required=(), missing_context=None, config=None
+):
+    """Check endpoints with these topics, whose role has all permissions."""
     described = {
-        "EndpointArn": f"arn:aws:sagemaker:{PLACE}:endpoint/speech",
+        "EndpointArn": f"arn:aws:sagemaker:{REGION_AND_ACCOUNT}:endpoint/speech",
         "EndpointStatus": "InService",
         "EndpointConfigName": "speech-1",
         "LastModifiedTime": NOW,
@@ -671,28 +695,28 @@ def endpoints(deployment, *, listed=(), topics=(), asked=(), missing=None, confi
         describe_model=lambda **_: {"ExecutionRoleArn": "role"},
         get_paginator=lambda _: SimpleNamespace(paginate=lambda: pages),
     )
-    decision = {"EvalDecision": "allowed", "MissingContextValues": [missing] if missing else []}
-    if missing:
-        decision["EvalDecision"] = "implicitDeny"
+    decision = {
+        "EvalDecision": "implicitDeny" if missing_context else "allowed",
+        "MissingContextValues": [missing_context] if missing_context else [],
+    }
     iam = SimpleNamespace(simulate_principal_policy=lambda **_: {"EvaluationResults": [decision]})
-    checks = NotifiedEndpoints(
+    checks = EndpointChecks(
         deployment=deployment,
         sagemaker=sagemaker,
-        rights=PermissionSimulator(sagemaker, iam),
-        examine=Examiner(()),
-        asked=asked,
+        permissions=PermissionSimulator(sagemaker, iam),
+        run_check=CheckRunner(()),
+        required=required,
     ).checks()
-    return examine(checks)
+    return run_checks(checks)
 
 
 @pytest.fixture(scope="module")
-def wired_deployment(deployment):
-    """With the outputs of its topics."""
-    topics = [each.physical_id for each in deployment.of(TOPIC_KIND)]
+def deployment_with_topics(deployment):
+    topics = [each.physical_id for each in deployment.of_type(TOPIC_TYPE)]
     (completed,), (failed,) = (
         [each for each in topics if name in each] for name in ("Completed", "Failed")
     )
-    return deployment_of(outputs={"SuccessTopicArn": completed, "ErrorTopicArn": failed})
+    return simulate_deployment(outputs={"SuccessTopicArn": completed, "ErrorTopicArn": failed})
 
 
 def topics_of(deployment):
@@ -700,51 +724,47 @@ def topics_of(deployment):
     return {"SuccessTopic": success, "ErrorTopic": error}
 
 
-def test_a_stack_without_the_outputs_of_topics_leaves_endpoints_unchecked():
-    found = endpoints(deployment_of("submission"))
+def test_endpoints_cannot_be_checked_without_the_topic_outputs():
+    found = endpoint_findings(simulate_deployment("submission"))
     assert {each.resource for each in found} == {"endpoint speech", "endpoint OCR-2"}
     assert "has no output SuccessTopicArn" in found[0].problem
 
 
-def test_an_endpoint_that_was_wired_is_healthy_and_one_of_others_is_ignored(wired_deployment):
-    topics = topics_of(wired_deployment)
-    assert endpoints(wired_deployment, listed=["speech"], topics=topics) == []
+def test_an_attached_endpoint_is_healthy_and_other_endpoints_are_ignored(deployment_with_topics):
+    topics = topics_of(deployment_with_topics)
+    assert endpoint_findings(deployment_with_topics, listed=["speech"], topics=topics) == []
     foreign = {"SuccessTopic": TOPIC + "other", "ErrorTopic": TOPIC + "other"}
-    assert endpoints(wired_deployment, listed=["speech"], topics=foreign) == []
-    (found,) = endpoints(wired_deployment, asked=("speech",), topics=foreign)
-    assert found.symptom == Symptom.ENDPOINT_UNWIRED
+    assert endpoint_findings(deployment_with_topics, listed=["speech"], topics=foreign) == []
+    (found,) = endpoint_findings(deployment_with_topics, required=("speech",), topics=foreign)
+    assert found.symptom == Symptom.ENDPOINT_NOT_ATTACHED
 
 
-def test_an_endpoint_whose_config_is_gone_is_told_only_if_it_is_to_be_ours(wired_deployment):
+def test_an_endpoint_with_a_deleted_config_is_reported_only_if_required(deployment_with_topics):
     def config(**_):
-        answer = {
-            "Error": {"Code": "ValidationException", "Message": "Could not find it."},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-        }
-        raise ClientError(answer, "DescribeEndpointConfig")
+        raise client_error("ValidationException", "DescribeEndpointConfig")
 
-    assert endpoints(wired_deployment, listed=["speech"], config=config) == []
-    (found,) = endpoints(wired_deployment, asked=("speech",), config=config)
+    assert endpoint_findings(deployment_with_topics, listed=["speech"], config=config) == []
+    (found,) = endpoint_findings(deployment_with_topics, required=("speech",), config=config)
     assert found.symptom == Symptom.COULD_NOT_CHECK
 
 
-def test_topics_of_a_former_deployment_are_found_and_those_of_a_stack_with_a_longer_name_are_not(
-    wired_deployment,
+def test_topics_of_a_former_deployment_are_found_but_not_those_of_another_stack(
+    deployment_with_topics,
 ):
-    topics = topics_of(wired_deployment)
+    topics = topics_of(deployment_with_topics)
     former = {name: arn.rpartition("-")[0] + "-FORMER" for name, arn in topics.items()}
-    found = endpoints(wired_deployment, listed=["speech"], topics=former)
-    assert [each.symptom for each in found] == [Symptom.TOPIC_FOREIGN] * 2
+    found = endpoint_findings(deployment_with_topics, listed=["speech"], topics=former)
+    assert [each.symptom for each in found] == [Symptom.TOPIC_MISMATCH] * 2
     other = {name: arn.replace(STACK, f"{STACK}-staging") for name, arn in topics.items()}
-    assert endpoints(wired_deployment, listed=["speech"], topics=other) == []
+    assert endpoint_findings(deployment_with_topics, listed=["speech"], topics=other) == []
 
 
-def test_a_right_that_depends_on_a_condition_is_not_known(wired_deployment):
-    found = endpoints(
-        wired_deployment,
+def test_a_permission_with_a_condition_is_unknown(deployment_with_topics):
+    found = endpoint_findings(
+        deployment_with_topics,
         listed=["speech"],
-        topics=topics_of(wired_deployment),
-        missing="aws:SourceVpc",
+        topics=topics_of(deployment_with_topics),
+        missing_context="aws:SourceVpc",
     )
     assert symptoms(found) == {Symptom.COULD_NOT_CHECK}
     assert "aws:SourceVpc" in found[0].problem
@@ -754,12 +774,15 @@ def test_a_right_that_depends_on_a_condition_is_not_known(wired_deployment):
 
 
 @pytest.fixture
-def losses(table_name, deployment):
-    """What is told of items with a status and a time, of a sweep every 5 minutes, 10 late."""
+def record_findings(table_name, deployment):
+    """Check items with these statuses and times.
+
+    Reconcile runs every 5 minutes, and ends records 10 minutes after their deadlines.
+    """
     dynamodb = boto3.client("dynamodb")
 
-    def losses(*items, since=NOW - timedelta(days=1), recorded_at=NOW - timedelta(days=1)):
-        for number, (status, moment) in enumerate(items):
+    def record_findings(*items, since=NOW - timedelta(days=1), recorded_at=NOW - timedelta(days=1)):
+        for number, (status, time) in enumerate(items):
             inference_id = f"id-{number}"
             dynamodb.put_item(
                 TableName=table_name,
@@ -768,7 +791,7 @@ def losses(table_name, deployment):
                     Attribute.ENDPOINT_NAME: {"S": "speech"},
                     Attribute.RECORDED_AT: {"S": timestamp(recorded_at)},
                     Attribute.STATUS_SHARD: {"S": f"{number % 4}#{status}"},
-                    Attribute.STATUS_SORT: {"S": f"{timestamp(moment)}#{inference_id}#speech"},
+                    Attribute.STATUS_SORT: {"S": f"{timestamp(time)}#{inference_id}#speech"},
                 },
             )
         with ThreadPoolExecutor(4) as pool:
@@ -780,14 +803,14 @@ def losses(table_name, deployment):
                 since=since,
                 now=NOW,
             ).checks()
-            return examine(checks)
+            return run_checks(checks)
 
-    return losses
+    return record_findings
 
 
-def test_records_that_were_lost_in_a_day_are_counted_and_some_are_named(losses):
+def test_lost_records_of_a_day_are_counted_and_some_are_named(record_findings):
     hours = timedelta(hours=1)
-    (found,) = losses(
+    (found,) = record_findings(
         *[("Lost", NOW - number * hours) for number in (1, 2, 3, 4, 5, 6, 25)],
         ("Failed", NOW - hours),
     )
@@ -796,24 +819,24 @@ def test_records_that_were_lost_in_a_day_are_counted_and_some_are_named(losses):
     assert found.problem.endswith("id-4, ...")
 
 
-def test_records_that_were_lost_before_a_time_are_not_told(losses):
-    assert losses(("Lost", NOW - timedelta(hours=3)), since=NOW - timedelta(hours=2)) == []
+def test_records_lost_before_since_are_not_reported(record_findings):
+    assert record_findings(("Lost", NOW - timedelta(hours=3)), since=NOW - timedelta(hours=2)) == []
 
 
-def test_what_the_sweep_may_still_end_is_no_symptom(losses):
-    assert losses(("InProgress", NOW - timedelta(minutes=24))) == []
+def test_a_record_that_reconcile_can_still_end_is_not_a_finding(record_findings):
+    assert record_findings(("InProgress", NOW - timedelta(minutes=24))) == []
 
 
-def test_what_the_sweep_should_have_ended_is_one(losses):
-    (found,) = losses(("InProgress", NOW - timedelta(minutes=26)))
+def test_a_record_that_reconcile_should_have_ended_is_an_error(record_findings):
+    (found,) = record_findings(("InProgress", NOW - timedelta(minutes=26)))
     assert (found.symptom, found.severity) == (Symptom.OVERDUE_RECORDS, Severity.ERROR)
     assert "id-0" in found.problem
     assert "Reconcile" in found.remedy
 
 
-def test_what_was_registered_long_after_its_deadline_is_left_to_the_next_sweeps(losses):
+def test_a_record_registered_long_after_its_deadline_is_not_a_finding(record_findings):
     registered = NOW - timedelta(minutes=5)
-    assert losses(("InProgress", NOW - timedelta(days=300)), recorded_at=registered) == []
+    assert record_findings(("InProgress", NOW - timedelta(days=300)), recorded_at=registered) == []
 
 
 # The document
@@ -821,8 +844,8 @@ def test_what_was_registered_long_after_its_deadline_is_left_to_the_next_sweeps(
 
 def test_every_symptom_is_documented():
     document = DOCUMENT.read_text()
-    section = document.partition("## What it looks at")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`.*?) \|", section, re.M)
+    table = document.partition("| symptom | meaning |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.M)
     assert sorted(re.findall(r"`([a-z-]+)`", " ".join(cells))) == sorted(Symptom)
 
 
@@ -831,10 +854,10 @@ def test_accounts_in_the_document_are_examples():
     assert set(re.findall(r"\d{12}", document)) <= {ACCOUNT}
 
 
-# What is shown
+# Output
 
 
-def test_a_finding_is_a_block_on_a_terminal_and_steers_nothing(monkeypatch, capsys):
+def test_a_finding_is_an_escaped_block_on_a_terminal(monkeypatch, capsys):
     finding = Finding(
         severity=Severity.ERROR,
         symptom=Symptom.QUEUE_POLICY,
@@ -843,11 +866,10 @@ def test_a_finding_is_a_block_on_a_terminal_and_steers_nothing(monkeypatch, caps
         effect="Bad.",
         remedy="Run: it",
     )
-    for module in ("doctor_output", "terminal"):
-        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
+    use_terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")
     with pytest.raises(typer.Exit) as end:
-        show_examination("Results", Examination(findings=(finding,), checks=7), json=False)
+        print_report("Results", DoctorReport(findings=(finding,), check_count=7), json=False)
     assert end.value.exit_code == 1
     shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
     assert shown.splitlines() == [

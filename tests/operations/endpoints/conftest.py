@@ -7,7 +7,7 @@ from tests.operations.endpoints.simulated_sagemaker import SimulatedSageMaker
 
 @pytest.fixture(scope="session")
 def session():
-    """One for all tests: botocore takes a while to read SageMaker's model."""
+    """One session for all tests, because botocore loads SageMaker's model slowly."""
     return boto3.Session("key", "secret", region_name="us-east-1")
 
 

@@ -1,4 +1,4 @@
-"""AWS for the wiring: the pretend control plane of SageMaker in process, and IAM's simulation."""
+"""Run the simulated SageMaker and a simulated IAM policy simulator in process, behind boto3."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ class _Raw(BytesIO):
 
 @dataclass
 class SimulatedSageMaker:
-    """`denied` are (role, resource) pairs; `errors` are answers to operations, by their name.
-
-    `unpublishable` are topics that refuse whoever publishes; `requests` are what was asked of
-    SageMaker: (operation, parameters).
-    """
+    """The state of both services, and the requests to SageMaker."""
 
     denied: set[tuple[str, str]] = field(default_factory=set)
+    """Role ARN and resource ARN."""
     missing_context: str = ""
-    unpublishable: set[str] = field(default_factory=set)
+    denied_topics: set[str] = field(default_factory=set)
+    """Topics that nobody can publish to."""
     errors: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Members of DescribeEndpointConfig's answer that no botocore knows."""
+    """Error codes by operation."""
+    new_members: dict[str, Any] = field(default_factory=dict)
+    """Members of DescribeEndpointConfig's response that botocore does not know."""
     published: list[str] = field(default_factory=list)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Operations and their parameters."""
 
     def __post_init__(self) -> None:
         self.plane = ControlPlane(
@@ -64,7 +64,7 @@ class SimulatedSageMaker:
 
     @contextmanager
     def behind(self, session: boto3.Session) -> Iterator[None]:
-        """Answer the clients that are made of the session meanwhile."""
+        """Respond to clients that are created from the session in this block."""
         handlers = {"before-send.sagemaker": self._sagemaker, "before-send.iam": self._iam}
         for event, handler in handlers.items():
             session.events.register(event, handler)
@@ -73,13 +73,13 @@ class SimulatedSageMaker:
             session.events.unregister(event, handler)
 
     def changes(self) -> list[str]:
-        """Operations that change something, in their order."""
+        """The operations that change something, in order."""
         return [name for name, _ in self.requests if not name.startswith(("Describe", "List"))]
 
     def request(self, operation: str) -> dict[str, Any]:
-        """The parameters of the only one."""
-        (found,) = [parameters for name, parameters in self.requests if name == operation]
-        return found
+        """The parameters of the only request of this operation."""
+        (request,) = [parameters for name, parameters in self.requests if name == operation]
+        return request
 
     def _sagemaker(self, request: AWSRequest, **_: Any) -> AWSResponse:
         target = request.headers["X-Amz-Target"].decode()
@@ -87,39 +87,39 @@ class SimulatedSageMaker:
         self.requests.append((operation, json.loads(request.body)))
         if operation in self.errors:
             document = {"__type": self.errors[operation], "message": "not\ntoday"}
-            return _answer(request, 400, json.dumps(document))
-        status, document = self.plane.answer(target, request.body)
+            return _response(request, 400, json.dumps(document))
+        status, document = self.plane.handle(target, request.body)
         if operation == "DescribeEndpointConfig":
-            document = document | self.extra
-        return _answer(request, status, json.dumps(document))
+            document = document | self.new_members
+        return _response(request, status, json.dumps(document))
 
     def _iam(self, request: AWSRequest, **_: Any) -> AWSResponse:
-        asked = {name: values[0] for name, values in parse_qs(request.body).items()}
-        if code := self.errors.get(asked["Action"]):
-            return _answer(request, 403, _IAM_ERROR.format(code=code))
-        resource = asked["ResourceArns.member.1"]
-        is_denied = (asked["PolicySourceArn"], resource) in self.denied
+        parameters = {name: values[0] for name, values in parse_qs(request.body).items()}
+        if code := self.errors.get(parameters["Action"]):
+            return _response(request, 403, _IAM_ERROR.format(code=code))
+        resource = parameters["ResourceArns.member.1"]
+        is_denied = (parameters["PolicySourceArn"], resource) in self.denied
         missing = f"<member>{self.missing_context}</member>" if self.missing_context else ""
-        answer = _SIMULATED.format(
-            action=asked["ActionNames.member.1"],
+        body = _SIMULATED.format(
+            action=parameters["ActionNames.member.1"],
             resource=resource,
             decision="implicitDeny" if is_denied else "allowed",
             missing=missing,
         )
-        return _answer(request, 200, answer)
+        return _response(request, 200, body)
 
     def _publish(self, role_arn: str, topic_arn: str, message: str) -> None:
-        if topic_arn in self.unpublishable:
+        if topic_arn in self.denied_topics:
             raise ClientError({"Error": {"Code": "AuthorizationError"}}, "Publish")
         self.published.append(topic_arn)
 
 
-def _answer(request: AWSRequest, status: int, body: str) -> AWSResponse:
+def _response(request: AWSRequest, status: int, body: str) -> AWSResponse:
     return AWSResponse(request.url, status, {}, _Raw(body.encode()))
 
 
-class Generator:
-    """Values for every member of a shape, each text another."""
+class ValueGenerator:
+    """Generate a value for every member of a shape. All texts are different."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -139,14 +139,14 @@ class Generator:
                 return self._count / 8
             case "boolean":
                 return True
-        raise AssertionError(f"no value is known for {shape.type_name}")
+        raise AssertionError(f"cannot generate a value of type {shape.type_name}")
 
     def _text(self, shape: Shape) -> str:
         return f"v{self._count}".ljust(shape.metadata.get("min", 0), "x")
 
 
 def paths(value: Any, path: str = "") -> set[str]:
-    """Of all members of a value, elements of lists without their index."""
+    """The paths of all members of a value. List elements have no index."""
     if isinstance(value, dict):
         inner = (paths(member, f"{path}.{name}") for name, member in value.items())
         return {path}.union(*inner)
@@ -155,10 +155,10 @@ def paths(value: Any, path: str = "") -> set[str]:
     return {path}
 
 
-def paths_of_shape(shape: Shape, path: str = "") -> set[str]:
+def shape_paths(shape: Shape, path: str = "") -> set[str]:
     if isinstance(shape, StructureShape):
-        inner = (paths_of_shape(each, f"{path}.{name}") for name, each in shape.members.items())
+        inner = (shape_paths(each, f"{path}.{name}") for name, each in shape.members.items())
         return {path}.union(*inner)
     if isinstance(shape, ListShape):
-        return paths_of_shape(shape.member, path)
+        return shape_paths(shape.member, path)
     return {path}

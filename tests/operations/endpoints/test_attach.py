@@ -1,4 +1,4 @@
-"""What the wiring does to an endpoint, on the pretend control plane."""
+"""Attach and detach endpoints of the simulated SageMaker."""
 
 import json
 import re
@@ -13,8 +13,16 @@ from inference_results.client.errors import (
     ServiceUnavailable,
     UnexpectedResponse,
 )
-from inference_results.operations.endpoints.attach import FORMER_TAG, Attachment, EndpointAttacher
-from inference_results.operations.endpoints.configs import EndpointConfigs, changes, copy_name
+from inference_results.operations.endpoints.attach import (
+    ATTACHED_FROM_TAG,
+    Attachment,
+    EndpointAttacher,
+)
+from inference_results.operations.endpoints.configs import (
+    EndpointConfigs,
+    copy_name,
+    diff_configs,
+)
 from inference_results.operations.endpoints.permissions import PermissionSimulator
 from inference_results.operations.endpoints.updates import Endpoint, Endpoints
 from inference_results.operations.errors import (
@@ -30,30 +38,30 @@ from tests.operations.endpoints.simulated_sagemaker import (
     ROLE,
     SERVICE,
     SUCCESS,
-    Generator,
+    ValueGenerator,
     paths,
-    paths_of_shape,
+    shape_paths,
 )
 
-WIRES = Attachment(success_topic=SUCCESS, error_topic=ERROR)
-FOREIGN = "arn:aws:sns:us-east-1:123456789012:of-another-service"
+ATTACHMENT = Attachment(success_topic=SUCCESS, error_topic=ERROR)
+OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:of-another-service"
 CREATE = SERVICE.operation_model("CreateEndpointConfig").input_shape
 DESCRIBE = SERVICE.operation_model("DescribeEndpointConfig").output_shape
 
 
 @pytest.fixture
-def wiring(cloud, session, sagemaker, clock):
+def attacher(cloud, session, sagemaker, clock):
     cloud.plane.clock = clock
     return EndpointAttacher(
         endpoints=Endpoints(sagemaker=sagemaker, clock=clock, sleep=clock.sleep),
         configs=EndpointConfigs(sagemaker),
-        rights=PermissionSimulator(sagemaker, session.client("iam")),
+        permissions=PermissionSimulator(sagemaker, session.client("iam")),
     )
 
 
 @pytest.fixture
 def endpoint(cloud, sagemaker):
-    """Creates one, named speech, with the config speech-1, and forgets what was asked so far."""
+    """Create the endpoint speech with the config speech-1, and forget the requests so far."""
 
     def create(*, output=None, tags=(), models=("speech",), **fields):
         for model in models:
@@ -88,60 +96,60 @@ def notification(config):
     return config["AsyncInferenceConfig"]["OutputConfig"].get("NotificationConfig")
 
 
-def wire(wiring, wires=WIRES, timeout=60):
-    plan = wiring.plan("speech", wires)
-    wiring.apply(plan, timeout)
+def attach(attacher, attachment=ATTACHMENT, timeout=60):
+    plan = attacher.plan_attach("speech", attachment)
+    attacher.apply(plan, timeout)
     return plan
 
 
-def unwire(wiring):
-    wiring.apply(wiring.plan_back("speech"), 60)
+def detach(attacher):
+    attacher.apply(attacher.plan_detach("speech"), 60)
 
 
 # The copy
 
 
 @pytest.fixture
-def whole(endpoint):
-    """An endpoint whose config has every member that botocore knows; the members."""
-    config = Generator().value(CREATE)
+def full_config(endpoint):
+    """An endpoint whose config has every member that botocore knows. Returns the members."""
+    config = ValueGenerator().value(CREATE)
     models = []
     for variants in (config["ProductionVariants"], config["ShadowProductionVariants"]):
         for variant in variants:
             pools = [each["ModelNameOverride"] for each in variant["InstancePools"]]
             models += [variant["ModelName"], *pools]
-    assert paths(config) == paths_of_shape(CREATE)
+    assert paths(config) == shape_paths(CREATE)
     tags = [(each["Key"], each["Value"]) for each in config.pop("Tags")]
     del config["EndpointConfigName"]
     endpoint(models=models, tags=tags, **config)
     return {**config, "Tags": [{"Key": key, "Value": value} for key, value in tags]}
 
 
-def test_every_member_that_botocore_knows_is_in_the_copy(cloud, wiring, whole):
-    wire(wiring)
+def test_the_copy_has_every_member_that_botocore_knows(cloud, attacher, full_config):
+    attach(attacher)
     created = cloud.request("CreateEndpointConfig")
-    assert paths(created) == paths_of_shape(CREATE)
-    expected = json.loads(json.dumps(whole))
+    assert paths(created) == shape_paths(CREATE)
+    expected = json.loads(json.dumps(full_config))
     topics = expected["AsyncInferenceConfig"]["OutputConfig"]["NotificationConfig"]
     topics |= {"SuccessTopic": SUCCESS, "ErrorTopic": ERROR}
-    expected["Tags"].append({"Key": FORMER_TAG, "Value": "speech-1"})
-    created["Tags"].sort(key=lambda tag: [tag["Key"] == FORMER_TAG, tag["Key"]])
+    expected["Tags"].append({"Key": ATTACHED_FROM_TAG, "Value": "speech-1"})
+    created["Tags"].sort(key=lambda tag: [tag["Key"] == ATTACHED_FROM_TAG, tag["Key"]])
     assert {**expected, "EndpointConfigName": created["EndpointConfigName"]} == created
 
 
-def test_what_can_be_created_can_be_described():
-    """A member that is told in one direction only could not be copied."""
-    described = paths_of_shape(DESCRIBE)
-    own = paths_of_shape(CREATE.members["Tags"], ".Tags")
-    assert paths_of_shape(CREATE) - described == own
+def test_every_member_that_can_be_created_can_be_described():
+    """Otherwise it could not be copied."""
+    described = shape_paths(DESCRIBE)
+    own = shape_paths(CREATE.members["Tags"], ".Tags")
+    assert shape_paths(CREATE) - described == own
 
 
-@pytest.mark.usefixtures("whole")
-def test_the_way_back_ends_where_it_began(sagemaker, wiring):
+@pytest.mark.usefixtures("full_config")
+def test_detach_restores_the_original_config(sagemaker, attacher):
     before = config_of(sagemaker)
-    wire(wiring)
+    attach(attacher)
     assert notification(config_of(sagemaker))["SuccessTopic"] == SUCCESS
-    unwire(wiring)
+    detach(attacher)
     after = config_of(sagemaker)
     for each in (before, after):
         del each["ResponseMetadata"]
@@ -149,7 +157,7 @@ def test_the_way_back_ends_where_it_began(sagemaker, wiring):
 
 
 @pytest.mark.parametrize(
-    ("extra", "named"),
+    ("new_members", "message"),
     [
         ({"NewConfig": {"Level": 1}}, "NewConfig"),
         ({"VpcConfig": {"Subnets": [], "SecurityGroupIds": [], "NewPart": 1}}, "VpcConfig.NewPart"),
@@ -159,28 +167,28 @@ def test_the_way_back_ends_where_it_began(sagemaker, wiring):
         ),
     ],
 )
-def test_a_member_that_this_botocore_does_not_know_is_not_dropped(
-    cloud, endpoint, wiring, extra, named
+def test_a_config_with_members_that_botocore_does_not_know_cannot_be_attached(
+    cloud, endpoint, attacher, new_members, message
 ):
     endpoint()
-    cloud.extra = extra
-    with pytest.raises(EndpointNotAttachable, match=named):
-        wiring.plan("speech", WIRES)
+    cloud.new_members = new_members
+    with pytest.raises(EndpointNotAttachable, match=message):
+        attacher.plan_attach("speech", ATTACHMENT)
 
 
-def test_null_in_an_answer_is_no_member(cloud, endpoint, wiring):
+def test_null_in_a_response_is_not_a_member(cloud, endpoint, attacher):
     endpoint()
-    cloud.extra = {"VpcConfig": None}
-    assert "VpcConfig" not in wiring.plan("speech", WIRES).target.fields
+    cloud.new_members = {"VpcConfig": None}
+    assert "VpcConfig" not in attacher.plan_attach("speech", ATTACHMENT).target.fields
 
 
-def test_what_the_config_says_of_outputs_is_kept_unless_it_is_given(cloud, endpoint, wiring):
-    kept = {
+def test_the_output_config_is_kept_unless_the_attachment_replaces_it(cloud, endpoint, attacher):
+    output = {
         "KmsKeyId": "key",
         "NotificationConfig": {"IncludeInferenceResponseIn": ["ERROR_NOTIFICATION_TOPIC"]},
     }
-    endpoint(output=kept)
-    wire(wiring)
+    endpoint(output=output)
+    attach(attacher)
     output = cloud.request("CreateEndpointConfig")["AsyncInferenceConfig"]["OutputConfig"]
     assert output == {
         "S3OutputPath": "s3://bucket/out/",
@@ -194,19 +202,19 @@ def test_what_the_config_says_of_outputs_is_kept_unless_it_is_given(cloud, endpo
     }
 
 
-def test_what_is_given_replaces_what_the_config_says(cloud, endpoint, wiring):
-    endpoint(output={"NotificationConfig": {"SuccessTopic": FOREIGN}})
-    wires = Attachment(
+def test_the_attachment_replaces_values_of_the_config(cloud, endpoint, attacher):
+    endpoint(output={"NotificationConfig": {"SuccessTopic": OTHER_TOPIC}})
+    attachment = Attachment(
         success_topic=SUCCESS,
         error_topic=ERROR,
         failure_path="s3://bucket/other/",
         include_response_in=("SUCCESS_NOTIFICATION_TOPIC",),
     )
-    plan = wire(wiring, wires)
+    plan = attach(attacher, attachment)
     inner = "AsyncInferenceConfig.OutputConfig."
     assert {(each.path, each.before, each.after) for each in plan.changes} == {
         (f"{inner}S3FailurePath", "s3://bucket/failures/", "s3://bucket/other/"),
-        (f"{inner}NotificationConfig.SuccessTopic", FOREIGN, SUCCESS),
+        (f"{inner}NotificationConfig.SuccessTopic", OTHER_TOPIC, SUCCESS),
         (f"{inner}NotificationConfig.ErrorTopic", None, ERROR),
         (
             f"{inner}NotificationConfig.IncludeInferenceResponseIn",
@@ -217,35 +225,35 @@ def test_what_is_given_replaces_what_the_config_says(cloud, endpoint, wiring):
     assert cloud.published == [SUCCESS, ERROR]
 
 
-def test_tags_of_aws_are_not_copied_and_a_stack_is_named(endpoint, wiring):
+def test_reserved_tags_are_not_copied_and_the_stack_is_named(endpoint, attacher):
     endpoint(tags=[("team", "speech"), ("aws:cloudformation:stack-name", "endpoints")])
-    plan = wiring.plan("speech", WIRES)
-    assert plan.target.tags == {"team": "speech", FORMER_TAG: "speech-1"}
-    assert ["endpoints" in each for each in plan.remarks] == [True, False]
-    assert "aws:cloudformation:stack-name" in plan.remarks[1]
+    plan = attacher.plan_attach("speech", ATTACHMENT)
+    assert plan.target.tags == {"team": "speech", ATTACHED_FROM_TAG: "speech-1"}
+    assert ["endpoints" in each for each in plan.warnings] == [True, False]
+    assert "aws:cloudformation:stack-name" in plan.warnings[1]
 
 
-def test_the_stack_of_an_endpoint_is_named_too(sagemaker, endpoint, wiring):
+def test_the_stack_of_an_endpoint_is_named(sagemaker, endpoint, attacher):
     endpoint()
     arn = sagemaker.describe_endpoint(EndpointName="speech")["EndpointArn"]
     tag = {"Key": "aws:cloudformation:stack-name", "Value": "endpoints"}
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
-    (remark,) = wiring.plan("speech", WIRES).remarks
-    assert "endpoints" in remark
+    (warning,) = attacher.plan_attach("speech", ATTACHMENT).warnings
+    assert "endpoints" in warning
 
 
-def test_a_config_without_a_failure_path_is_remarked_upon(endpoint, wiring):
+def test_a_config_without_a_failure_path_causes_a_warning(endpoint, attacher):
     endpoint(AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://bucket/out/"}})
-    (remark,) = wiring.plan("speech", WIRES).remarks
-    assert "S3FailurePath" in remark
+    (warning,) = attacher.plan_attach("speech", ATTACHMENT).warnings
+    assert "S3FailurePath" in warning
     with_path = Attachment(success_topic=SUCCESS, error_topic=ERROR, failure_path="s3://bucket")
-    assert wiring.plan("speech", with_path).remarks == ()
+    assert attacher.plan_attach("speech", with_path).warnings == ()
 
 
-# Its name
+# The name of the copy
 
 
-def test_a_copy_is_named_by_its_content():
+def test_the_name_of_a_copy_depends_on_its_content():
     names = {
         copy_name("speech-1", {"a": 1}, {}),
         copy_name("speech-1", {"a": 2}, {}),
@@ -255,25 +263,27 @@ def test_a_copy_is_named_by_its_content():
     assert copy_name("speech-1", {"a": 1}, {}) in names
 
 
-@pytest.mark.parametrize("former", ["x" * 63, "x" * 45 + "-" * 3 + "y" * 15, "a"])
-def test_a_name_is_cut_to_what_sagemaker_takes(former):
-    name = copy_name(former, {}, {})
-    assert len(name) <= 63
+@pytest.mark.parametrize("original", ["x" * 63, "x" * 42 + "-" * 3 + "y" * 18, "a"])
+def test_a_long_name_is_shortened_to_63_characters(original):
+    name = copy_name(original, {}, {})
+    assert len(name) == min(63, len(original) + len("-attached-0123456789"))
     assert re.fullmatch("[a-zA-Z0-9](-*[a-zA-Z0-9])*", name)
-    assert name.startswith(former[:45])
+    assert name.startswith(original[:43])
 
 
-def test_a_copy_of_a_copy_does_not_grow():
-    once = copy_name("speech-1", {}, {})
-    assert len(copy_name(once, {"a": 1}, {})) == len(once)
+def test_the_name_of_a_copy_of_a_copy_has_one_suffix():
+    name = copy_name("speech-1", {}, {})
+    assert len(copy_name(name, {"a": 1}, {})) == len(name)
 
 
 # The update
 
 
-def test_instance_counts_weights_and_the_way_of_deployment_are_retained(cloud, endpoint, wiring):
+def test_the_update_retains_instance_counts_weights_and_deployment_config(
+    cloud, endpoint, attacher
+):
     endpoint()
-    plan = wire(wiring)
+    plan = attach(attacher)
     assert cloud.request("UpdateEndpoint") == {
         "EndpointName": "speech",
         "EndpointConfigName": plan.target.name,
@@ -282,151 +292,157 @@ def test_instance_counts_weights_and_the_way_of_deployment_are_retained(cloud, e
     }
 
 
-def test_a_plan_changes_nothing(cloud, endpoint, wiring):
+def test_a_plan_changes_nothing(cloud, endpoint, attacher):
     endpoint()
-    wiring.plan("speech", WIRES)
+    attacher.plan_attach("speech", ATTACHMENT)
     with pytest.raises(EndpointNotAttachable):
-        wiring.plan_back("speech")
+        attacher.plan_detach("speech")
     assert cloud.changes() == []
 
 
-def test_a_wired_endpoint_has_nothing_to_change(cloud, endpoint, wiring):
+def test_attaching_an_attached_endpoint_changes_nothing(cloud, endpoint, attacher):
     endpoint()
-    wire(wiring)
-    plan = wiring.plan("speech", WIRES)
+    attach(attacher)
+    plan = attacher.plan_attach("speech", ATTACHMENT)
     assert (plan.is_done, plan.changes) == (True, ())
 
 
-def test_a_run_that_was_killed_before_the_update_can_be_repeated(cloud, endpoint, wiring):
+def test_attach_can_be_repeated_after_an_interruption_before_the_update(cloud, endpoint, attacher):
     endpoint()
     cloud.errors["UpdateEndpoint"] = "AccessDeniedException"
     with pytest.raises(NotAuthorized):
-        wire(wiring)
+        attach(attacher)
     cloud.errors.clear()
-    wire(wiring)
+    attach(attacher)
     assert cloud.changes() == ["CreateEndpointConfig", "UpdateEndpoint", "UpdateEndpoint"]
-    assert wiring.plan("speech", WIRES).is_done
+    assert attacher.plan_attach("speech", ATTACHMENT).is_done
 
 
-def test_a_run_that_was_killed_during_the_update_can_be_repeated(cloud, endpoint, wiring):
+def test_attach_can_be_repeated_after_an_interruption_during_the_update(cloud, endpoint, attacher):
     endpoint()
     cloud.plane.updating_seconds = 30
     with pytest.raises(UpdateTimeout):
-        wire(wiring, timeout=10)
+        attach(attacher, timeout=10)
     with pytest.raises(EndpointNotAttachable, match="it is Updating"):
-        wiring.plan("speech", WIRES)
-    wiring.endpoints.sleep(30)
-    assert wiring.plan("speech", WIRES).is_done
+        attacher.plan_attach("speech", ATTACHMENT)
+    attacher.endpoints.sleep(30)
+    assert attacher.plan_attach("speech", ATTACHMENT).is_done
 
 
-def test_after_the_way_back_the_copy_is_used_again(cloud, endpoint, wiring):
+def test_attach_after_detach_uses_the_copy_again(cloud, endpoint, attacher):
     endpoint()
     for _ in range(2):
-        wire(wiring)
-        unwire(wiring)
+        attach(attacher)
+        detach(attacher)
     assert cloud.changes().count("CreateEndpointConfig") == 1
 
 
-def test_tags_that_others_put_on_the_copy_do_not_matter(sagemaker, endpoint, wiring):
+def test_additional_tags_of_the_copy_are_ignored(sagemaker, endpoint, attacher):
     endpoint()
-    wire(wiring)
-    unwire(wiring)
-    copied = wiring.plan("speech", WIRES).target.name
+    attach(attacher)
+    detach(attacher)
+    copied = attacher.plan_attach("speech", ATTACHMENT).target.name
     arn = sagemaker.describe_endpoint_config(EndpointConfigName=copied)["EndpointConfigArn"]
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "owner", "Value": "governance"}])
-    wire(wiring)
+    attach(attacher)
 
 
-def test_another_config_under_the_name_of_the_copy_is_not_used(cloud, sagemaker, endpoint, wiring):
+def test_a_different_config_with_the_name_of_the_copy_is_not_used(
+    cloud, sagemaker, endpoint, attacher
+):
     endpoint()
-    plan = wiring.plan("speech", WIRES)
+    plan = attacher.plan_attach("speech", ATTACHMENT)
     other = {**plan.target.request, "EnableNetworkIsolation": True}
     sagemaker.create_endpoint_config(**other)
     with pytest.raises(EndpointNotAttachable, match="differs"):
-        wiring.apply(plan, 60)
+        attacher.apply(plan, 60)
     assert "UpdateEndpoint" not in cloud.changes()
 
 
-def test_the_way_back_from_two_wirings_leads_to_the_beginning(sagemaker, endpoint, wiring):
+def test_detach_after_two_attaches_restores_the_original_config(sagemaker, endpoint, attacher):
     endpoint()
-    wire(wiring)
-    wire(wiring, Attachment(success_topic=FOREIGN, error_topic=ERROR))
-    unwire(wiring)
+    attach(attacher)
+    attach(attacher, Attachment(success_topic=OTHER_TOPIC, error_topic=ERROR))
+    detach(attacher)
     assert config_of(sagemaker)["EndpointConfigName"] == "speech-1"
 
 
-def test_the_way_back_needs_the_former_config(sagemaker, endpoint, wiring):
+def test_detach_requires_the_former_config(sagemaker, endpoint, attacher):
     endpoint()
-    wire(wiring)
+    attach(attacher)
     sagemaker.delete_endpoint_config(EndpointConfigName="speech-1")
-    with pytest.raises(EndpointNotAttachable, match="speech-1 is gone"):
-        wiring.plan_back("speech")
+    with pytest.raises(EndpointNotAttachable, match="former config speech-1 was deleted"):
+        attacher.plan_detach("speech")
 
 
-def test_the_way_back_tells_what_others_have_changed_since(sagemaker, endpoint, wiring):
+def test_detach_warns_about_later_changes_of_the_config(sagemaker, endpoint, attacher):
     endpoint(models=["speech", "speech-new"])
-    plan = wire(wiring)
-    assert wiring.plan_back("speech").remarks == ()
+    plan = attach(attacher)
+    assert attacher.plan_detach("speech").warnings == ()
     newer = {**plan.target.request, "EndpointConfigName": "speech-2"}
     newer["ProductionVariants"] = [{"VariantName": "all", "ModelName": "speech-new"}]
     sagemaker.create_endpoint_config(**newer)
     sagemaker.update_endpoint(EndpointName="speech", EndpointConfigName="speech-2")
-    back = wiring.plan_back("speech")
-    assert len(back.remarks) == 1
-    found = {each.path: (each.before, each.after) for each in back.changes}
-    assert found["ProductionVariants[0].ModelName"] == ("speech-new", "speech")
+    plan = attacher.plan_detach("speech")
+    assert len(plan.warnings) == 1
+    changes = {each.path: (each.before, each.after) for each in plan.changes}
+    assert changes["ProductionVariants[0].ModelName"] == ("speech-new", "speech")
 
 
-def test_a_rollback_is_a_failure_with_its_reason(cloud, sagemaker, endpoint, wiring):
+def test_a_rollback_raises_update_failed_with_the_reason(cloud, sagemaker, endpoint, attacher):
     endpoint()
     cloud.plane.updating_seconds = 30
-    cloud.unpublishable = {ERROR}
+    cloud.denied_topics = {ERROR}
     seen = []
     with pytest.raises(UpdateFailed, match="InService with speech-1: The provided role") as failed:
-        wiring.apply(wiring.plan("speech", WIRES), 600, seen.append)
+        attacher.apply(attacher.plan_attach("speech", ATTACHMENT), 600, seen.append)
     assert failed.value.config_name == "speech-1"
     assert set(seen) == {"Updating", "InService"}
     assert notification(config_of(sagemaker)) is None
 
 
 @pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed", "OutOfService", "Deleting"])
-def test_an_update_that_ends_otherwise_is_a_failure(session, clock, status):
+def test_any_other_final_status_raises_update_failed(session, clock, status):
     with pytest.raises(UpdateFailed, match=f"the endpoint is {status} with new: no capacity"):
-        update_seeing(session, clock, [described("Updating"), described(status, config="new")])
+        update_with_statuses(
+            session, clock, [endpoint_state("Updating"), endpoint_state(status, config="new")]
+        )
 
 
-def test_a_state_from_before_the_update_does_not_end_it(session, clock):
-    update_seeing(
+def test_a_stale_status_from_before_the_update_is_ignored(session, clock):
+    update_with_statuses(
         session,
         clock,
         [
-            described("InService", minute=0),
-            described("Updating"),
-            described("SystemUpdating", config="new"),
-            described("InService", config="new"),
+            endpoint_state("InService", minute=0),
+            endpoint_state("Updating"),
+            endpoint_state("SystemUpdating", config="new"),
+            endpoint_state("InService", config="new"),
         ],
     )
 
 
-def test_throttling_does_not_end_the_watching(session, clock):
-    update_seeing(
-        session, clock, [None, described("Updating"), None, described("InService", config="new")]
+def test_throttling_does_not_end_the_wait(session, clock):
+    update_with_statuses(
+        session,
+        clock,
+        [None, endpoint_state("Updating"), None, endpoint_state("InService", config="new")],
     )
 
 
-def test_the_watching_ends_in_time(session, clock):
+def test_the_wait_ends_at_the_timeout(session, clock):
     with pytest.raises(UpdateTimeout, match="still Updating after 100 s"):
-        update_seeing(session, clock, [described("Updating")] * 99, timeout=100)
+        update_with_statuses(session, clock, [endpoint_state("Updating")] * 99, timeout=100)
     assert clock.now == 100
 
 
-def test_the_watching_ends_in_time_without_an_answer(session, clock):
+def test_the_wait_ends_at_the_timeout_when_every_call_is_throttled(session, clock):
     with pytest.raises(UpdateTimeout) as timeout:
-        update_seeing(session, clock, [None] * 99, timeout=100)
+        update_with_statuses(session, clock, [None] * 99, timeout=100)
     assert isinstance(timeout.value.__cause__, ServiceUnavailable)
 
 
-def described(status, config="old", minute=1):
+def endpoint_state(status, config="old", minute=1):
     return {
         "EndpointName": "speech",
         "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/speech",
@@ -438,16 +454,16 @@ def described(status, config="old", minute=1):
     }
 
 
-def update_seeing(session, clock, states, timeout=600.0):
-    """An update during which DescribeEndpoint answers so; with None it is throttled."""
+def update_with_statuses(session, clock, states, timeout=600.0):
+    """Update an endpoint while DescribeEndpoint returns these states. None is a throttled call."""
     sagemaker = session.client("sagemaker")
     before = Endpoint(
         name="speech",
-        arn=described("")["EndpointArn"],
+        arn=endpoint_state("")["EndpointArn"],
         status="InService",
         config_name="old",
         failure_reason=None,
-        modified=described("", minute=0)["LastModifiedTime"],
+        modified=endpoint_state("", minute=0)["LastModifiedTime"],
     )
     with Stubber(sagemaker) as stub:
         stub.add_response("update_endpoint", {"EndpointArn": before.arn})
@@ -463,48 +479,48 @@ def update_seeing(session, clock, states, timeout=600.0):
         stub.assert_no_pending_responses()
 
 
-# Endpoints that are not fit for it
+# Endpoints that cannot be attached
 
 
-def test_an_unknown_endpoint_is_told_from_a_malformed_name(wiring):
+def test_an_unknown_endpoint_and_an_invalid_name_raise_different_errors(attacher):
     with pytest.raises(EndpointNotFound):
-        wiring.plan("speech", WIRES)
+        attacher.plan_attach("speech", ATTACHMENT)
     for name in ("", "-", "a b", "x" * 64, "über"):
         with pytest.raises(InvalidRequest, match="endpoint"):
-            wiring.plan(name, WIRES)
+            attacher.plan_attach(name, ATTACHMENT)
 
 
-def test_an_endpoint_that_is_not_asynchronous_is_refused(sagemaker, wiring):
+def test_an_endpoint_that_is_not_asynchronous_cannot_be_attached(sagemaker, attacher):
     sagemaker.create_model(ModelName="speech", ExecutionRoleArn=ROLE)
     variants = [{"VariantName": "all", "ModelName": "speech"}]
     sagemaker.create_endpoint_config(EndpointConfigName="speech-1", ProductionVariants=variants)
     sagemaker.create_endpoint(EndpointName="speech", EndpointConfigName="speech-1")
     with pytest.raises(EndpointNotAttachable, match="not asynchronous"):
-        wiring.plan("speech", WIRES)
+        attacher.plan_attach("speech", ATTACHMENT)
 
 
-def test_an_endpoint_that_was_not_wired_has_no_way_back(endpoint, wiring):
+def test_an_endpoint_that_was_not_attached_cannot_be_detached(endpoint, attacher):
     endpoint()
-    with pytest.raises(EndpointNotAttachable, match=FORMER_TAG):
-        wiring.plan_back("speech")
+    with pytest.raises(EndpointNotAttachable, match=ATTACHED_FROM_TAG):
+        attacher.plan_detach("speech")
 
 
-def test_an_endpoint_whose_config_was_deleted_is_refused(sagemaker, endpoint, wiring):
+def test_an_endpoint_whose_config_was_deleted_cannot_be_attached(sagemaker, endpoint, attacher):
     endpoint()
     sagemaker.delete_endpoint_config(EndpointConfigName="speech-1")
     with pytest.raises(EndpointNotAttachable, match="speech-1 was deleted"):
-        wiring.plan("speech", WIRES)
+        attacher.plan_attach("speech", ATTACHMENT)
 
 
-def test_an_endpoint_whose_model_was_deleted_is_refused(cloud, endpoint, wiring):
+def test_an_endpoint_whose_model_was_deleted_cannot_be_attached(cloud, endpoint, attacher):
     endpoint()
     cloud.errors["DescribeModel"] = "ValidationException"
     with pytest.raises(EndpointNotAttachable, match="model speech was deleted"):
-        wiring.plan("speech", WIRES)
+        attacher.plan_attach("speech", ATTACHMENT)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"success_topic": "completed"},
         {"error_topic": "arn:aws:sqs:us-east-1:123456789012:failed"},
@@ -512,30 +528,32 @@ def test_an_endpoint_whose_model_was_deleted_is_refused(cloud, endpoint, wiring)
         {"failure_path": "s3:///prefix"},
     ],
 )
-def test_wires_that_lead_nowhere_are_refused(wrong):
-    (name,) = wrong
+def test_invalid_attachments_are_rejected(invalid):
+    (name,) = invalid
     with pytest.raises(InvalidRequest, match=name):
-        Attachment(**{"success_topic": SUCCESS, "error_topic": ERROR, **wrong})
+        Attachment(**{"success_topic": SUCCESS, "error_topic": ERROR, **invalid})
 
 
-# Rights
+# Permissions
 
 
-def test_a_role_that_may_not_publish_is_refused_with_the_statement_to_add(cloud, endpoint, wiring):
+def test_a_role_that_cannot_publish_is_reported_with_the_missing_statement(
+    cloud, endpoint, attacher
+):
     endpoint()
     role = f"{ROLE}-speech"
     cloud.denied = {(role, ERROR)}
-    plan = wiring.plan("speech", WIRES)
-    (rights,) = plan.rights
-    assert json.loads(rights.statements) == [
+    plan = attacher.plan_attach("speech", ATTACHMENT)
+    (permissions,) = plan.permissions
+    assert json.loads(permissions.statements) == [
         {"Effect": "Allow", "Action": "sns:Publish", "Resource": [ERROR]}
     ]
     with pytest.raises(PermissionsMissing, match=role):
-        wiring.apply(plan, 60)
+        attacher.apply(plan, 60)
     assert cloud.changes() == []
 
 
-def test_every_role_is_asked_for(cloud, endpoint, wiring):
+def test_every_role_is_checked(cloud, endpoint, attacher):
     variants = {
         "ProductionVariants": [
             {
@@ -550,13 +568,15 @@ def test_every_role_is_asked_for(cloud, endpoint, wiring):
         "ExecutionRoleArn": ROLE,
     }
     endpoint(models=["a", "b", "c"], **variants)
-    asked = [each.role_arn for each in wiring.plan("speech", WIRES).rights]
-    assert asked == [ROLE, f"{ROLE}-a", f"{ROLE}-b", f"{ROLE}-c"]
+    role_arns = [each.role_arn for each in attacher.plan_attach("speech", ATTACHMENT).permissions]
+    assert role_arns == [ROLE, f"{ROLE}-a", f"{ROLE}-b", f"{ROLE}-c"]
 
 
-def test_variants_without_a_model_need_the_configs_role_only(endpoint, wiring):
+def test_without_models_only_the_role_of_the_config_is_checked(endpoint, attacher):
     endpoint(ProductionVariants=[{"VariantName": "all"}], ExecutionRoleArn=ROLE)
-    assert [each.role_arn for each in wiring.plan("speech", WIRES).rights] == [ROLE]
+    assert [each.role_arn for each in attacher.plan_attach("speech", ATTACHMENT).permissions] == [
+        ROLE
+    ]
 
 
 @pytest.mark.parametrize(
@@ -567,40 +587,41 @@ def test_variants_without_a_model_need_the_configs_role_only(endpoint, wiring):
         ("s3://bucket", "arn:aws:s3:::bucket/*"),
     ],
 )
-def test_a_new_failure_path_must_be_writable(cloud, endpoint, wiring, path, resource):
+def test_a_new_failure_path_must_be_writable(cloud, endpoint, attacher, path, resource):
     endpoint()
     cloud.denied = {(f"{ROLE}-speech", resource)}
-    wires = Attachment(success_topic=SUCCESS, error_topic=ERROR, failure_path=path)
-    (rights,) = wiring.plan("speech", wires).rights
-    assert [(each.action, each.resource) for each in rights.missing] == [("s3:PutObject", resource)]
+    attachment = Attachment(success_topic=SUCCESS, error_topic=ERROR, failure_path=path)
+    (permissions,) = attacher.plan_attach("speech", attachment).permissions
+    missing = [(each.action, each.resource) for each in permissions.missing]
+    assert missing == [("s3:PutObject", resource)]
 
 
 @pytest.mark.parametrize(
     ("code", "context"), [("AccessDenied", ""), ("NoSuchEntity", ""), ("", "aws:SourceVpc")]
 )
-def test_where_rights_cannot_be_told_it_says_how_to_ask_and_goes_on(
-    cloud, endpoint, wiring, code, context
+def test_attach_continues_when_the_simulator_cannot_decide(
+    cloud, endpoint, attacher, code, context
 ):
     endpoint()
     if code:
         cloud.errors["SimulatePrincipalPolicy"] = code
     cloud.missing_context = context
     cloud.denied = {(f"{ROLE}-speech", SUCCESS)}
-    plan = wire(wiring)
-    (rights,) = plan.rights
-    assert (code or context) in rights.unknown
-    (command,) = rights.commands
+    plan = attach(attacher)
+    (permissions,) = plan.permissions
+    assert (code or context) in permissions.unknown
+    (command,) = permissions.commands
     assert f"--policy-source-arn {ROLE}-speech --action-names sns:Publish" in command
     assert f"--resource-arns {SUCCESS} {ERROR}" in command
 
 
-def test_one_topic_for_both_is_asked_for_once(endpoint, wiring):
+def test_one_topic_for_both_outcomes_is_checked_once(endpoint, attacher):
     endpoint()
-    plan = wiring.plan("speech", Attachment(success_topic=SUCCESS, error_topic=SUCCESS))
-    assert [each.resource for each in plan.rights[0].needs] == [SUCCESS]
+    plan = attacher.plan_attach("speech", Attachment(success_topic=SUCCESS, error_topic=SUCCESS))
+    assert [each.resource for each in plan.permissions[0].required] == [SUCCESS]
 
 
-# What AWS says
+# AWS errors
 
 
 @pytest.mark.parametrize(
@@ -613,27 +634,27 @@ def test_one_topic_for_both_is_asked_for_once(endpoint, wiring):
     ],
 )
 @pytest.mark.parametrize("operation", ["CreateEndpointConfig", "UpdateEndpoint"])
-def test_a_refusal_is_told_with_the_operation_and_the_reason(
-    cloud, endpoint, wiring, operation, code, error
+def test_a_rejected_call_raises_an_error_with_the_operation_and_the_reason(
+    cloud, endpoint, attacher, operation, code, error
 ):
     endpoint()
-    plan = wiring.plan("speech", WIRES)
+    plan = attacher.plan_attach("speech", ATTACHMENT)
     cloud.errors[operation] = code
     with pytest.raises(error, match=rf"{operation}: {code}: not\ntoday"):
-        wiring.apply(plan, 60)
+        attacher.apply(plan, 60)
 
 
 @pytest.mark.parametrize(
     "operation", ["DescribeEndpoint", "DescribeEndpointConfig", "ListTags", "DescribeModel"]
 )
-def test_who_may_not_read_is_told(cloud, endpoint, wiring, operation):
+def test_a_denied_read_raises_not_authorized(cloud, endpoint, attacher, operation):
     endpoint()
     cloud.errors[operation] = "AccessDeniedException"
     with pytest.raises(NotAuthorized, match=operation):
-        wiring.plan("speech", WIRES)
+        attacher.plan_attach("speech", ATTACHMENT)
 
 
-def test_throttling_may_pass(sagemaker):
+def test_throttling_raises_service_unavailable(sagemaker):
     with Stubber(sagemaker) as stub:
         stub.add_client_error("describe_endpoint", "ThrottlingException", http_status_code=400)
         with pytest.raises(ServiceUnavailable):
@@ -666,37 +687,37 @@ def stack_with(**outputs):
     }
 
 
-def test_the_topics_are_outputs_of_the_stack(cloudformation):
+def test_the_topics_are_read_from_the_stack_outputs(cloudformation):
     client, stub = cloudformation
-    answer = stack_with(SuccessTopicArn=SUCCESS, ErrorTopicArn=ERROR, TableName="inferences")
-    stub.add_response("describe_stacks", answer, {"StackName": "results"})
-    assert Stack.described(client, "results").topics == (SUCCESS, ERROR)
+    response = stack_with(SuccessTopicArn=SUCCESS, ErrorTopicArn=ERROR, TableName="inferences")
+    stub.add_response("describe_stacks", response, {"StackName": "results"})
+    assert Stack.read(client, "results").topics == (SUCCESS, ERROR)
 
 
-def test_a_stack_without_these_outputs_is_another(cloudformation):
+def test_a_stack_without_these_outputs_is_rejected(cloudformation):
     client, stub = cloudformation
     stub.add_response("describe_stacks", stack_with(SuccessTopicArn=SUCCESS))
     with pytest.raises(InvalidRequest, match="no output ErrorTopicArn"):
-        _ = Stack.described(client, "results").topics
+        _ = Stack.read(client, "results").topics
 
 
-def test_a_stack_that_is_not_there_is_told_from_one_that_may_not_be_read(cloudformation):
+def test_a_missing_stack_and_a_denied_stack_raise_different_errors(cloudformation):
     client, stub = cloudformation
     stub.add_client_error("describe_stacks", "ValidationError", http_status_code=400)
-    with pytest.raises(InvalidRequest, match="there is no stack results"):
-        Stack.described(client, "results")
+    with pytest.raises(InvalidRequest, match="no stack named results"):
+        Stack.read(client, "results")
     stub.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)
     with pytest.raises(NotAuthorized):
-        Stack.described(client, "results")
+        Stack.read(client, "results")
 
 
-# Differences
+# Changes
 
 
 def test_changes_name_members_by_their_paths():
     before = {"A": [{"B": 1}], "C": ["x", "y"], "D": True, "E": {}}
     after = {"A": [{"B": 2}, {"B": 3}], "C": ["x"], "D": True, "F": "new"}
-    assert [(each.path, each.before, each.after) for each in changes(before, after)] == [
+    assert [(each.path, each.before, each.after) for each in diff_configs(before, after)] == [
         ("A[0].B", "1", "2"),
         ("C", '["x", "y"]', '["x"]'),
         ("A[1].B", None, "3"),

@@ -1,4 +1,4 @@
-"""The commands `wire` and `unwire`."""
+"""The commands `attach` and `detach`."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from inference_results.cli.app import app
 from inference_results.cli.connection import Connection
 from local.environment import ROOT
+from tests.cli.terminal import use_terminal
 from tests.operations.endpoints.simulated_sagemaker import ACCOUNT, ERROR, ROLE, SUCCESS
 
 TOPICS = ("--success-topic", SUCCESS, "--error-topic", ERROR)
@@ -17,7 +18,7 @@ FOREIGN = f"arn:aws:sns:us-east-1:{ACCOUNT}:of-another-service"
 
 @pytest.fixture
 def run(cloud, session, monkeypatch):
-    """Without the URL of an API, and without a table."""
+    """Run commands without an API URL and without a table."""
     for name in ("API_URL", "TABLE"):
         monkeypatch.delenv(f"INFERENCE_RESULTS_{name}", raising=False)
     monkeypatch.setattr(Connection, "session", lambda connection: session)
@@ -46,61 +47,60 @@ def endpoint(cloud, sagemaker):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    for module in ("terminal", "tables", "endpoints_output"):
-        monkeypatch.setattr(f"inference_results.cli.{module}.is_terminal", lambda stream: True)
+    use_terminal(monkeypatch)
 
 
-def test_without_apply_the_differences_are_shown_and_nothing_is_changed(run, cloud, endpoint):
+def test_without_apply_the_changes_are_shown_and_not_applied(run, cloud, endpoint):
     for words in ((), ("--dry-run",)):
-        result = run("wire", "speech", *TOPICS, *words)
+        result = run("attach", "speech", *TOPICS, *words)
         assert result.exit_code == 0
         first, *others = result.stdout.splitlines()
-        assert first.startswith("EndpointConfigName\tspeech-1\tspeech-1-wired-")
+        assert first.startswith("EndpointConfigName\tspeech-1\tspeech-1-attached-")
         inner = "AsyncInferenceConfig.OutputConfig.NotificationConfig"
         assert others == [
             f"{inner}.SuccessTopic\t{FOREIGN}\t{SUCCESS}",
             f"{inner}.ErrorTopic\t\t{ERROR}",
         ]
-        assert result.stderr == "nothing was changed: --apply does it\n"
+        assert result.stderr == "nothing was changed: use --apply to apply the changes\n"
     assert cloud.changes() == []
 
 
-def test_with_apply_it_is_done_and_said(run, endpoint):
-    result = run("wire", "speech", *TOPICS, "--apply")
+def test_apply_updates_the_endpoint_and_says_so(run, endpoint):
+    result = run("attach", "speech", *TOPICS, "--apply")
     assert result.exit_code == 0
     assert result.stderr == f"speech: in service with {endpoint()}\n"
-    assert endpoint().startswith("speech-1-wired-")
+    assert endpoint().startswith("speech-1-attached-")
 
 
-def test_a_wired_endpoint_is_nothing_to_change(run, cloud, endpoint):
-    run("wire", "speech", *TOPICS, "--apply")
+def test_attaching_an_attached_endpoint_changes_nothing(run, cloud, endpoint):
+    run("attach", "speech", *TOPICS, "--apply")
     cloud.requests.clear()
-    result = run("wire", "speech", *TOPICS, "--apply")
+    result = run("attach", "speech", *TOPICS, "--apply")
     assert (result.exit_code, result.stdout, cloud.changes()) == (0, "", [])
     assert "nothing to change" in result.stderr
 
 
-def test_unwire_shows_the_way_back_and_goes_it_with_apply(run, endpoint):
-    run("wire", "speech", *TOPICS, "--apply")
-    wired = endpoint()
-    result = run("unwire", "speech")
-    assert f"EndpointConfigName\t{wired}\tspeech-1\n" in result.stdout
-    assert endpoint() == wired
-    assert run("unwire", "speech", "--apply").exit_code == 0
+def test_detach_shows_the_changes_and_applies_them_with_apply(run, endpoint):
+    run("attach", "speech", *TOPICS, "--apply")
+    attached = endpoint()
+    result = run("detach", "speech")
+    assert f"EndpointConfigName\t{attached}\tspeech-1\n" in result.stdout
+    assert endpoint() == attached
+    assert run("detach", "speech", "--apply").exit_code == 0
     assert endpoint() == "speech-1"
 
 
-def test_what_one_may_not_expect_is_said(run, cloud, sagemaker, endpoint):
+def test_attach_warns_about_an_endpoint_managed_by_cloudformation(run, cloud, sagemaker, endpoint):
     arn = sagemaker.describe_endpoint(EndpointName="speech")["EndpointArn"]
     tag = {"Key": "aws:cloudformation:stack-name", "Value": "endpoints"}
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
-    first, _ = run("wire", "speech", *TOPICS).stderr.splitlines()
-    assert first.startswith("speech: CloudFormation manages it, in the stack endpoints,")
+    first, _ = run("attach", "speech", *TOPICS).stderr.splitlines()
+    assert first.startswith("speech: the CloudFormation stack endpoints manages it")
 
 
-def test_the_responses_that_are_to_be_included_are_named_in_short(run, cloud, endpoint):
+def test_include_response_accepts_short_topic_names(run, cloud, endpoint):
     words = ("--include-response", "error", "--include-response", "SUCCESS", "--apply")
-    run("wire", "speech", *TOPICS, *words)
+    run("attach", "speech", *TOPICS, *words)
     output = cloud.request("CreateEndpointConfig")["AsyncInferenceConfig"]["OutputConfig"]
     assert output["NotificationConfig"]["IncludeInferenceResponseIn"] == [
         "ERROR_NOTIFICATION_TOPIC",
@@ -108,70 +108,70 @@ def test_the_responses_that_are_to_be_included_are_named_in_short(run, cloud, en
     ]
 
 
-def test_the_endpoint_may_be_named_before_the_command(run, endpoint):
-    assert run("--endpoint", "speech", "wire", *TOPICS).exit_code == 0
+def test_the_endpoint_can_be_set_before_the_command(run, endpoint):
+    assert run("--endpoint", "speech", "attach", *TOPICS).exit_code == 0
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ("wire", "speech"),
-        ("wire", "speech", "--success-topic", SUCCESS),
-        ("wire", "speech", "--stack", "results", *TOPICS),
-        ("wire", "speech", "--stack", "results", "--error-topic", ERROR),
-        ("wire", *TOPICS),
-        ("unwire",),
-        ("wire", "speech", *TOPICS, "--include-response", "BOTH"),
-        ("wire", "speech", *TOPICS, "--failure-path", "failures"),
-        ("wire", "speech", "--success-topic", "completed", "--error-topic", "failed"),
-        ("wire", "no name", *TOPICS),
-        ("unwire", "\udcff"),
+        ("attach", "speech"),
+        ("attach", "speech", "--success-topic", SUCCESS),
+        ("attach", "speech", "--stack", "results", *TOPICS),
+        ("attach", "speech", "--stack", "results", "--error-topic", ERROR),
+        ("attach", *TOPICS),
+        ("detach",),
+        ("attach", "speech", *TOPICS, "--include-response", "BOTH"),
+        ("attach", "speech", *TOPICS, "--failure-path", "failures"),
+        ("attach", "speech", "--success-topic", "completed", "--error-topic", "failed"),
+        ("attach", "no name", *TOPICS),
+        ("detach", "\udcff"),
     ],
 )
-def test_a_call_that_is_wrong_is_refused_before_anything_is_asked(run, cloud, words):
+def test_invalid_usage_is_rejected_before_aws_is_called(run, cloud, words):
     result = run(*words)
     assert (result.exit_code, result.stdout, cloud.requests) == (2, "", [])
     assert "Traceback" not in result.stderr
 
 
-def test_a_role_that_lacks_a_right_ends_with_5_and_the_statement_to_add(run, cloud, endpoint):
+def test_a_role_without_permissions_exits_with_5_and_the_missing_statements(run, cloud, endpoint):
     cloud.denied = {(ROLE, ERROR)}
     for words in ((), ("--apply",)):
-        result = run("wire", "speech", *TOPICS, *words)
+        result = run("attach", "speech", *TOPICS, *words)
         assert result.exit_code == 5
         assert "EndpointConfigName" in result.stdout
-        statement, refusal = result.stderr.splitlines()
-        start, _, statements = statement.partition(" of it: ")
-        assert start == f"{ROLE}: add to a policy"
+        advice, error = result.stderr.splitlines()
+        start, _, statements = advice.partition(" to its policy: ")
+        assert start == f"{ROLE}: add these statements"
         assert json.loads(statements)[0]["Resource"] == [ERROR]
-        assert refusal == f"speech: these execution roles lack permissions: {ROLE}"
+        assert error == f"speech: these execution roles lack permissions: {ROLE}"
     assert cloud.changes() == []
 
 
-def test_rights_that_cannot_be_checked_are_no_obstacle(run, cloud, endpoint):
+def test_attach_continues_if_permissions_cannot_be_checked(run, cloud, endpoint):
     cloud.errors["SimulatePrincipalPolicy"] = "AccessDenied"
-    result = run("wire", "speech", *TOPICS, "--apply")
+    result = run("attach", "speech", *TOPICS, "--apply")
     assert result.exit_code == 0
-    assert f"{ROLE}: its rights could not be checked (AccessDenied)" in result.stderr
+    assert f"{ROLE}: could not check its permissions (AccessDenied)" in result.stderr
     assert f"aws iam simulate-principal-policy --policy-source-arn {ROLE}" in result.stderr
 
 
-def test_a_rollback_ends_with_1_and_its_reason(run, cloud, endpoint):
-    cloud.unpublishable = {SUCCESS}
-    result = run("wire", "speech", *TOPICS, "--apply")
+def test_a_rollback_exits_with_1_and_the_reason(run, cloud, endpoint):
+    cloud.denied_topics = {SUCCESS}
+    result = run("attach", "speech", *TOPICS, "--apply")
     assert result.exit_code == 1
     assert "InService with speech-1: The provided role" in result.stderr
     assert endpoint() == "speech-1"
 
 
-def test_an_update_that_takes_too_long_ends_with_4(run, cloud, endpoint):
+def test_an_update_beyond_the_timeout_exits_with_4(run, cloud, endpoint):
     cloud.plane.updating_seconds = 100
-    result = run("wire", "speech", *TOPICS, "--apply", "--timeout", "0")
+    result = run("attach", "speech", *TOPICS, "--apply", "--timeout", "0")
     assert result.exit_code == 4
     assert result.stderr == "speech: still Updating after 0 s; the update continues\n"
 
 
-def test_the_documented_rights_are_those_that_are_used(run, cloud, endpoint):
+def test_the_documented_permissions_are_those_that_are_used(run, cloud, endpoint):
     document = (ROOT / "docs" / "operations" / "attaching.md").read_text()
     (policy,) = re.findall(r"^```json\n(.*?)^```", document, re.M | re.S)
     documented = {
@@ -182,16 +182,16 @@ def test_the_documented_rights_are_those_that_are_used(run, cloud, endpoint):
     def used():
         return {f"sagemaker:{operation}" for operation, _ in cloud.requests}
 
-    run("wire", "speech", *TOPICS)
+    run("attach", "speech", *TOPICS)
     assert used() == documented["Show"]
-    run("wire", "speech", *TOPICS, "--apply")
-    run("unwire", "speech", "--apply")
-    # Of CreateEndpointConfig with tags.
+    run("attach", "speech", *TOPICS, "--apply")
+    run("detach", "speech", "--apply")
+    # CreateEndpointConfig with tags requires AddTags.
     assert used() | {"sagemaker:AddTags"} == documented["Show"] | documented["Apply"]
 
 
-@pytest.mark.parametrize("words", [("wire", *TOPICS), ("unwire",)])
-def test_an_unknown_endpoint_ends_with_3(run, words):
+@pytest.mark.parametrize("words", [("attach", *TOPICS), ("detach",)])
+def test_an_unknown_endpoint_exits_with_3(run, words):
     command, *options = words
     result = run(command, "unknown", *options)
     assert (result.exit_code, result.stderr) == (
@@ -200,33 +200,33 @@ def test_an_unknown_endpoint_ends_with_3(run, words):
     )
 
 
-def test_an_endpoint_that_was_not_wired_ends_with_5(run, endpoint):
-    result = run("unwire", "speech")
+def test_detaching_an_endpoint_that_was_not_attached_exits_with_5(run, endpoint):
+    result = run("detach", "speech")
     assert (result.exit_code, result.stderr.count("\n")) == (5, 1)
 
 
-def test_what_aws_refuses_is_one_line(run, cloud, endpoint):
+def test_an_aws_error_is_one_line(run, cloud, endpoint):
     cloud.errors["ListTags"] = "AccessDeniedException"
-    result = run("wire", "speech", *TOPICS)
+    result = run("attach", "speech", *TOPICS)
     assert (result.exit_code, result.stdout) == (5, "")
     assert result.stderr == "ListTags: AccessDeniedException: not\\ntoday\n"
 
 
-def test_without_a_region_it_is_one_line(run, monkeypatch):
+def test_a_missing_region_is_reported_in_one_line(run, monkeypatch):
     monkeypatch.undo()
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    result = run("wire", "speech", *TOPICS)
+    result = run("attach", "speech", *TOPICS)
     assert (result.exit_code, result.stderr) == (5, "You must specify a region.\n")
 
 
-def test_on_a_terminal_the_differences_have_lines_and_the_progress_is_beside_them(
+def test_a_terminal_shows_a_diff_on_stdout_and_progress_on_stderr(
     run, endpoint, terminal, monkeypatch
 ):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    result = run("wire", "speech", *TOPICS, "--apply")
+    result = run("attach", "speech", *TOPICS, "--apply")
     topic, before, after = result.stdout.splitlines()[3:6]
     assert topic == "AsyncInferenceConfig.OutputConfig.NotificationConfig.SuccessTopic"
     assert (before, after) == (f"  - {FOREIGN}", f"  + {SUCCESS}")

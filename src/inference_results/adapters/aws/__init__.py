@@ -1,1 +1,1 @@
-"""AWS clients: configuration, errors, signing."""
+"""AWS clients: configuration, errors and signing."""

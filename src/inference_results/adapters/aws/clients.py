@@ -1,6 +1,6 @@
-"""Clients of AWS's services, made by botocore.
+"""Create AWS clients with botocore.
 
-What boto3 adds to them no function uses, and every start of one would load it.
+No function uses what boto3 adds, and importing boto3 would slow down every cold start.
 """
 
 import threading
@@ -12,41 +12,45 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from botocore.session import Session
 
-_MAKING: Final = threading.Lock()
+_CREATION_LOCK: Final = threading.Lock()
+"""botocore's session is not thread-safe while it creates a client."""
 
 
 def client(service: str, config: Config) -> Any:
-    """As boto3's of that name. All share a session, which reads what they have in common once."""
+    """Create the client that `boto3.client` would create.
+
+    All clients share one session, which loads common data once.
+    """
     return _session().create_client(service, config=config)
 
 
 def lazy_client(service: str, config: Config) -> Any:
-    """Made by its first call: for what most invocations do without."""
+    """Create a client that most invocations do not need, on its first use."""
     return LazyClient(service, config)
 
 
 class LazyClient:
-    """A client that is made when it is first asked."""
+    """A client that is created on its first use. Threads can share it."""
 
     def __init__(self, service: str, config: Config) -> None:
         self._service = service
         self._config = config
-        self._made: Any = None
+        self._created: Any = None
 
     def __getattr__(self, operation: str) -> Any:
         return getattr(self._client, operation)
 
     @property
     def _client(self) -> Any:
-        with _MAKING:  # a session makes no two clients at a time
-            if self._made is None:
-                self._made = client(self._service, self._config)
-        return self._made
+        with _CREATION_LOCK:
+            if self._created is None:
+                self._created = client(self._service, self._config)
+        return self._created
 
 
 @cache
 def _session() -> "Session":
-    # Half of a start, for a function that makes no client.
+    # Imported here: it is half of the cold start of a function that creates no client.
     from botocore.session import get_session
 
     return get_session()

@@ -1,6 +1,6 @@
-"""One endpoint of AWS by plain HTTP, with requests signed by SigV4.
+"""Send HTTP requests to one AWS endpoint, signed with Signature Version 4.
 
-The algorithm is AWS's, "Create a signed AWS API request"; a test holds it against botocore's.
+The algorithm is AWS's "Create a signed AWS API request". A test compares it with botocore's signer.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from botocore.utils import get_environ_proxies
 from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from inference_results.adapters.aws.calls import CONNECT_SECONDS, READ_SECONDS
+from inference_results.adapters.aws.config import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse  # the Lambda runtime may have a urllib3 before 2
+    from urllib3 import BaseHTTPResponse  # urllib3 1.26, in some Lambda runtimes, lacks it
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
 class SignedHttp:
-    """Calls a service of the function's region, as the role of the function.
+    """A service in the function's region, called with the credentials of the function's role.
 
-    Credentials are read once: the runtime hands them to a process for as long as it lives.
+    Credentials are read once: the Lambda runtime sets them once per process.
     """
 
     def __init__(self, service: str, connections: int) -> None:
@@ -46,43 +46,43 @@ class SignedHttp:
         self._host = parts.netloc
         proxies = ProxyConfiguration(get_environ_proxies(self.endpoint))
         proxy = proxies.proxy_url_for(self.endpoint)
-        # A proxy for plain HTTP is told the whole URL.
-        self._before_path = self.endpoint if proxy and parts.scheme == "http" else ""
+        # A proxy for plain HTTP expects the whole URL in the request line.
+        self._path_prefix = self.endpoint if proxy and parts.scheme == "http" else ""
         options: dict[str, Any] = {
             "maxsize": connections,
-            # urllib3's own, but for proxies: a body would wait there for its headers' receipt.
+            # urllib3 omits TCP_NODELAY for proxies: a body would wait for the ACK of its headers.
             "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            "timeout": Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         }
         if parts.scheme == "https":
-            options["ssl_context"] = _trusting(os.environ.get("AWS_CA_BUNDLE"))
+            options["ssl_context"] = _tls_context(os.environ.get("AWS_CA_BUNDLE"))
             options["cert_reqs"] = "CERT_REQUIRED"
         if proxy:
             headers = proxies.proxy_headers_for(proxy)
             manager: PoolManager = ProxyManager(proxy, proxy_headers=headers, **options)
         else:
             manager = PoolManager(**options)
-        # Not the manager's own requests: they take `..` out of paths, and keys may have it.
+        # The manager's own requests would remove `..` from paths. Keys can contain it.
         self._pool = manager.connection_from_url(self.endpoint)
 
     def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> "BaseHTTPResponse | None":
-        """The answer whatever its status, with its whole body; None if none came, or a part of one.
+        """Return the response with its whole body, whatever its status. None if it is incomplete.
 
-        `path` is percent-encoded; the names of `headers` are in lower case.
+        `path` must be percent-encoded, and the names of `headers` in lower case.
         """
         signed = self._signed(method, path, headers, body)
         try:
             return self._pool.urlopen(
                 method,
-                self._before_path + path,
+                self._path_prefix + path,
                 body or None,
                 signed,
                 retries=False,
                 assert_same_host=False,  # a proxy is another host
-                enforce_content_length=True,  # urllib3 before 2 lets bodies break off
-                decode_content=False,  # an object is what is stored, compressed or not
+                enforce_content_length=True,  # by default, urllib3 1.26 accepts a truncated body
+                decode_content=False,  # an object is returned as stored, compressed or not
             )
         except HTTPError:
             return None
@@ -96,30 +96,40 @@ class SignedHttp:
         if self._token:
             signed["x-amz-security-token"] = self._token
         names = sorted(signed)
-        listed = ";".join(names)
-        canonical = (method, path, "", *(f"{name}:{signed[name]}" for name in names), "", listed)
-        hashed = hashlib.sha256("\n".join((*canonical, digest)).encode()).hexdigest()
+        signed_headers = ";".join(names)
+        canonical_request = "\n".join(
+            (
+                method,
+                path,
+                "",  # the query string
+                *(f"{name}:{signed[name]}" for name in names),
+                "",
+                signed_headers,
+                digest,
+            )
+        )
+        request_digest = hashlib.sha256(canonical_request.encode()).hexdigest()
         scope = f"{now[:8]}/{self._region}/{self._service}/aws4_request"
-        to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n{hashed}"
-        signature = hmac.digest(_key(self._secret, scope), to_sign.encode(), "sha256").hex()
+        to_sign = f"{_ALGORITHM}\n{now}\n{scope}\n{request_digest}"
+        signature = hmac.digest(_signing_key(self._secret, scope), to_sign.encode(), "sha256").hex()
         signed["authorization"] = (
             f"{_ALGORITHM} Credential={self._key_id}/{scope}, "
-            f"SignedHeaders={listed}, Signature={signature}"
+            f"SignedHeaders={signed_headers}, Signature={signature}"
         )
         return signed
 
 
 @cache
-def _trusting(ca_bundle: str | None) -> SSLContext:
-    """Made once: to read all authorities takes as long as twenty calls, for each connection."""
+def _tls_context(ca_bundle: str | None) -> SSLContext:
+    """Create the context once: loading the CA certificates takes as long as twenty calls."""
     context: SSLContext = create_urllib3_context()
     context.load_verify_locations(ca_bundle or get_cert_path(True))
     return context
 
 
 @lru_cache(maxsize=4)
-def _key(secret: str, scope: str) -> bytes:
-    """For a day, a region and a service."""
+def _signing_key(secret: str, scope: str) -> bytes:
+    """Derive the key for a scope: a day, a region and a service."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -127,6 +137,6 @@ def _key(secret: str, scope: str) -> bytes:
 
 
 def _endpoint(service: str, region: str) -> str:
-    """In the domain of the region's partition."""
+    """Build the regional URL, with the domain of the region's partition."""
     partitions = RuleSetStandardLibrary(create_loader().load_data("partitions"))
     return f"https://{service}.{region}.{partitions.aws_partition(region)['dnsSuffix']}"

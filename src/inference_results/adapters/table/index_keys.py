@@ -1,11 +1,11 @@
-"""The places of a record in the indexes of the table."""
+"""Index keys: the attributes that place a record in the table's indexes."""
 
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
 from inference_results.contract import Attribute, Status
-from inference_results.domain.queries.listing import endpoint_and_status
+from inference_results.domain.record.index_partitions import endpoint_and_status
 
 INDEX_KEYS: Final = (
     Attribute.ENDPOINT_SHARD,
@@ -18,35 +18,39 @@ INDEX_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexKeys:
-    """Of one record. Sort keys end in the id, so below a key no two are the same."""
+    """Builds the index keys of one record.
+
+    Sort keys end in the id, so they are unique below a partition key. List cursors rely on that.
+    """
 
     inference_id: str
     endpoint_name: str
     shards: int
 
     def by_endpoint(self, time: str) -> dict[str, Any]:
+        """Place the record in `by-endpoint`."""
         return {
             Attribute.ENDPOINT_SHARD: f"{self._shard}#{self.endpoint_name}",
             Attribute.ENDPOINT_SORT: f"{time}#{self.inference_id}",
         }
 
     def by_status(self, status: str, time: str) -> dict[str, Any]:
-        """In both indexes that have a status in their keys; nowhere if it is Completed."""
+        """Place the record in `by-status` and `by-endpoint-and-status`, unless it is Completed."""
         if status == Status.COMPLETED:
             return {}
-        of = endpoint_and_status(self.endpoint_name, status)
+        endpoint_status = endpoint_and_status(self.endpoint_name, status)
         return {
-            **self._under(status_key(self._shard, status), time),
-            Attribute.ENDPOINT_STATUS_SHARD: f"{self._shard}#{of}",
+            **self._in_status_index(status_key(self._shard, status), time),
+            Attribute.ENDPOINT_STATUS_SHARD: f"{self._shard}#{endpoint_status}",
         }
 
-    def unread(self, look_again_at: str) -> dict[str, Any]:
-        """In `by-status`, under a key that no status has."""
-        return self._under(unread_key(self._shard), look_again_at)
+    def unread(self, read_at: str) -> dict[str, Any]:
+        """Place a Completed record in `by-status`, where reconciliation finds unread outputs."""
+        return self._in_status_index(unread_key(self._shard), read_at)
 
-    def _under(self, key: str, time: str) -> dict[str, Any]:
+    def _in_status_index(self, partition_key: str, time: str) -> dict[str, Any]:
         return {
-            Attribute.STATUS_SHARD: key,
+            Attribute.STATUS_SHARD: partition_key,
             Attribute.STATUS_SORT: f"{time}#{self.inference_id}#{self.endpoint_name}",
         }
 
@@ -56,10 +60,10 @@ class IndexKeys:
 
 
 def status_key(shard: int, status: str) -> str:
-    """The key in `by-status` of records with a status, in one shard."""
+    """The partition key in `by-status` of one shard's records with a status."""
     return f"{shard}#{status}"
 
 
 def unread_key(shard: int) -> str:
-    """That of completed records whose output is to be read again."""
+    """The partition key in `by-status` of one shard's unread outputs. No status has this key."""
     return f"unread#{shard}"

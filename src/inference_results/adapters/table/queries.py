@@ -1,4 +1,4 @@
-"""The table of inferences, as it is asked."""
+"""Find records by key, and list them by index."""
 
 import heapq
 import random
@@ -9,7 +9,7 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.adapters.table.items import from_item, to_item
 from inference_results.contract import Attribute, Index
 from inference_results.domain.record.errors import Unavailable
@@ -28,19 +28,18 @@ _KEYS: Final = {
     Index.BY_ENDPOINT_AND_STATUS: (Attribute.ENDPOINT_STATUS_SHARD, Attribute.STATUS_SORT),
 }
 
-_ANSWER_SECONDS: Final = 6
-"""What the calls for one answer may take together, to be begun: one of them may take 7 s more.
+_TIME_LIMIT_SECONDS: Final = 6
+"""No call of a request starts after this time. The last one can take 7 s more.
 
-A function that waited 20 s before ends in time all the same.
+A function that has held a wait for 20 s before still ends in time.
 """
-_PAUSE_SECONDS: Final = 0.05
-"""Before what was throttled is asked for again; doubled each time, with jitter."""
+_FIRST_BACKOFF_SECONDS: Final = 0.05
 
 
 class InferenceQueries:
-    """Finds records by key, and lists them by index; independent calls go side by side on `pool`.
+    """Finds and lists records. Independent calls run concurrently on `pool`.
 
-    By key it reads consistently, so what was recorded is found at once; indexes lag a little.
+    Reads by key are consistent: a record is found as soon as it is written. Indexes lag slightly.
     """
 
     def __init__(
@@ -52,9 +51,9 @@ class InferenceQueries:
         self._pool = pool
 
     def find(self, inference_id: str, endpoint_name: str | None = None) -> list[dict[str, Any]]:
-        """The items of an id, on one endpoint or on all.
+        """Return the items of an id, on one endpoint or on all. Raises Unavailable.
 
-        One page (1 MB) is read: one id on some thousand endpoints is not a case.
+        Reads one page of 1 MB. No id is used on so many endpoints that it needs another.
         """
         names = {"#id": Attribute.INFERENCE_ID}
         values: dict[str, Any] = {":id": inference_id}
@@ -64,56 +63,56 @@ class InferenceQueries:
             values[":endpoint"] = endpoint_name
             condition += " AND #endpoint = :endpoint"
         with translate_unavailable("dynamodb"):
-            answer = self._client.query(
+            response = self._client.query(
                 TableName=self._table_name,
                 KeyConditionExpression=condition,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=to_item(values),
                 ConsistentRead=True,
             )
-        return [from_item(item) for item in answer["Items"]]
+        return [from_item(item) for item in response["Items"]]
 
     def find_many(
         self, inference_ids: Sequence[str], endpoint_name: str | None = None
     ) -> list[dict[str, Any]]:
-        """The items of at most a hundred different ids.
+        """Return the items of up to 100 different ids. Raises Unavailable.
 
-        With an endpoint the keys are known, and one BatchGetItem has them all; else a query each.
-        What is throttled is asked for again: of a hundred some nearly always are.
+        With an endpoint, one BatchGetItem reads them all; without one, each id needs a Query.
+        Throttled reads are retried: among 100, some nearly always are.
         """
         items: list[dict[str, Any]] = []
-        left = list(inference_ids)
-        end = time.monotonic() + _ANSWER_SECONDS
-        pause = _PAUSE_SECONDS
+        remaining = list(inference_ids)
+        end = time.monotonic() + _TIME_LIMIT_SECONDS
+        backoff = _FIRST_BACKOFF_SECONDS
         while True:
             if endpoint_name is None:
-                found, left = self._find_each(left, end)
+                found, remaining = self._find_each(remaining, end)
             else:
-                found, left = self._get(left, endpoint_name)
+                found, remaining = self._batch_get(remaining, endpoint_name)
             items += found
-            if not left:
+            if not remaining:
                 return items
             _check_time(end)
-            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - only a jitter
-            pause *= 2
+            time.sleep(random.uniform(backoff / 2, backoff))  # noqa: S311 - only a jitter
+            backoff *= 2
 
     def newest(
-        self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
+        self, index: Index, key: str, *, since: str | None, before: str | None, page_size: int
     ) -> Iterator[dict[str, Any]]:
-        """Items below a key of an index by falling sort key, from `since` on and below `before`.
+        """Yield the items below an index key, newest first. Raises Unavailable.
 
-        `page_size` is how many are likely to be wanted: the pages of the shards have their share of
-        it, with so much to spare that a second page is hardly ever needed.
+        `since` is inclusive, `before` exclusive. `page_size` is the number of items that the caller
+        probably needs. Each shard reads its share with a margin, and rarely needs a second page.
         """
         share = min(page_size, 2 * page_size // self._shards + 10)
         sort = _KEYS[index][1]
-        end = time.monotonic() + _ANSWER_SECONDS
+        end = time.monotonic() + _TIME_LIMIT_SECONDS
         shards = []
         for shard in range(self._shards):
-            query = self._query(index, f"{shard}#{of}", since, before, share)
+            query = self._query(index, f"{shard}#{key}", since, before, share)
             shards.append(_items(query, self._pool.submit(query), end))
         merged = heapq.merge(*shards, key=itemgetter(sort), reverse=True)
-        # BETWEEN takes its upper end in.
+        # BETWEEN includes its upper end.
         return (item for item in merged if item[sort] != before)
 
     def _query(
@@ -145,36 +144,38 @@ class InferenceQueries:
         )
 
     def _find_each(self, ids: list[str], end: float) -> tuple[list[dict[str, Any]], list[str]]:
-        """What was found until `end`, and the ids that are to be asked for again."""
+        """Return the items found until `end`, and the ids to retry."""
         items: list[dict[str, Any]] = []
-        left: list[str] = []
-        for each, asked in [(each, self._pool.submit(self.find, each)) for each in ids]:
+        remaining: list[str] = []
+        for each, future in [(each, self._pool.submit(self.find, each)) for each in ids]:
             try:
-                items += asked.result(timeout=end - time.monotonic())
+                items += future.result(timeout=end - time.monotonic())
             except (Unavailable, TimeoutError):
-                asked.cancel()
-                left.append(each)
-        return items, left
+                future.cancel()
+                remaining.append(each)
+        return items, remaining
 
-    def _get(self, ids: list[str], endpoint_name: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """What was found, and the ids that are to be asked for again."""
+    def _batch_get(
+        self, ids: list[str], endpoint_name: str
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the items found, and the ids to retry."""
         keys = [
             to_item({Attribute.INFERENCE_ID: each, Attribute.ENDPOINT_NAME: endpoint_name})
             for each in ids
         ]
         with translate_unavailable("dynamodb"):
-            answer = self._client.batch_get_item(
+            response = self._client.batch_get_item(
                 RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}}
             )
-        items = [from_item(item) for item in answer["Responses"][self._table_name]]
-        unprocessed = answer["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
+        items = [from_item(item) for item in response["Responses"][self._table_name]]
+        unprocessed = response["UnprocessedKeys"].get(self._table_name, {"Keys": []})["Keys"]
         return items, [from_item(key)[Attribute.INFERENCE_ID] for key in unprocessed]
 
 
-def _items(query: "Query", first: "Future[QueryOutputTypeDef]", end: float) -> Iterator[Any]:
-    """The items of a shard; the pages after the first are read when they are wanted."""
+def _items(query: "Query", first_page: "Future[QueryOutputTypeDef]", end: float) -> Iterator[Any]:
+    """Yield the items of a shard. Pages after the first are read on demand."""
     with translate_unavailable("dynamodb"):
-        page = first.result()
+        page = first_page.result()
     while True:
         yield from map(from_item, page["Items"])
         if "LastEvaluatedKey" not in page:
@@ -186,4 +187,4 @@ def _items(query: "Query", first: "Future[QueryOutputTypeDef]", end: float) -> I
 
 def _check_time(end: float) -> None:
     if time.monotonic() > end:
-        raise Unavailable("dynamodb", "SlowAnswers")
+        raise Unavailable("dynamodb", "SlowResponses")

@@ -1,10 +1,10 @@
-"""The table of inferences, as to which objects it points to."""
+"""Read the S3 locations of all records."""
 
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.contract import Attribute, SubmissionMember
 from inference_results.domain.reconciliation.retry import RetryUnavailable
 
@@ -24,43 +24,42 @@ _PROJECTION: Final = ", ".join(f"#{map_name}.#{name}" for map_name, name in _LOC
 
 
 class RecordedLocations:
-    """Reads the whole table, one page of 1 MB after the other, for nothing but its locations."""
+    """Scans the whole table, in pages of 1 MB, and projects only the locations."""
 
-    def __init__(
-        self, client: "DynamoDBClient", table_name: str, patience: RetryUnavailable
-    ) -> None:
+    def __init__(self, client: "DynamoDBClient", table_name: str, retry: RetryUnavailable) -> None:
         self._client = client
         self._table_name = table_name
-        self._patience = patience
+        self._retry = retry
 
     def __iter__(self) -> Iterator[str]:
-        """Of outputs and of failure objects, recorded or promised. Raises Unavailable.
+        """Yield the locations of outputs and failure objects, recorded or promised.
 
-        Consistent: whatever was recorded before the first page is among them.
+        Reads are consistent: the result includes every location written before the iteration
+        started. Raises Unavailable.
         """
-        place: dict[str, Any] = {}
+        position: dict[str, Any] = {}
         while True:
-            page = self._patience(partial(self._page, place))
+            page = self._retry(partial(self._page, position))
             for item in page["Items"]:
                 yield from _locations(item)
             if "LastEvaluatedKey" not in page:
                 return
-            place = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            position = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def _page(self, place: dict[str, Any]) -> "ScanOutputTypeDef":
+    def _page(self, position: dict[str, Any]) -> "ScanOutputTypeDef":
         with translate_unavailable("dynamodb"):
             return self._client.scan(
                 TableName=self._table_name,
                 ProjectionExpression=_PROJECTION,
                 ExpressionAttributeNames=_NAMES,
                 ConsistentRead=True,
-                **place,
+                **position,
             )
 
 
 def _locations(item: dict[str, Any]) -> Iterator[str]:
     for map_name, name in _LOCATIONS:
-        # Whoever may write to the table may write anything.
+        # Other writers can store anything in the table.
         location = item.get(map_name, {}).get("M", {}).get(name, {}).get("S")
         if location is not None:
             yield location

@@ -1,14 +1,28 @@
-"""The table of inferences, as submitters write to it."""
+"""Write submissions to the inferences table: registrations, and attempts to submit.
+
+A record holds a submission and a result side by side, and each is a last-writer-wins register
+(docs/decisions/0011-registrations-beside-results.md). One conditional UpdateItem writes a
+registration, in one of two ways:
+
+- `_start`: there is no result, or only one of an earlier invocation. The record becomes InProgress.
+- `_attach`: there is a result of this invocation or a later one. It stays.
+
+Task tokens belong to one invocation (docs/decisions/0015-step-functions-tasks.md). A registration
+of another invocation than the registered one replaces them (SET); any other adds its token (ADD).
+One UpdateItem cannot choose between the two. So a write assumes one, its condition checks the
+assumption, and `register` retries with the other. The assumption is named `is_new_invocation`.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.adapters.table.index_keys import IndexKeys
 from inference_results.adapters.table.items import from_item, to_item
 from inference_results.adapters.table.results import KEY, RESULT_ATTRIBUTES, replace_expression
 from inference_results.contract import Attribute, Status, SubmissionMember
+from inference_results.domain.record.definition import Owner, owned_by
 from inference_results.domain.record.errors import InvalidParameter, Unavailable
 from inference_results.domain.record.order import CLOCK_TOLERANCE, UNNOTIFIED
 from inference_results.domain.record.parameters import MAX_TASK_TOKENS, TASK_TOKEN
@@ -18,13 +32,8 @@ from inference_results.domain.submissions.submission import Stage, Submission
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_OWN: Final = (
-    Attribute.SUBMITTED_AT,
-    Attribute.DEADLINE,
-    Attribute.CALLER_METADATA,
-    Attribute.SUBMISSION,
-)
-"""What a registration replaces, and no result touches; `request_digest` is kept by both."""
+_SUBMISSION_ATTRIBUTES: Final = owned_by(Owner.SUBMISSION)
+"""The attributes that a new registration replaces. It keeps `request_digest`, as results do."""
 
 _NAMES: Final[dict[str, str]] = {
     "#output": Attribute.OUTPUT,
@@ -35,53 +44,63 @@ _NAMES: Final[dict[str, str]] = {
     "#output_location": SubmissionMember.OUTPUT_LOCATION,
     "#location": "location",
 }
-_NEVER_REGISTERED: Final = "attribute_not_exists(#submission.#order)"
-_REGISTERED_WITH_LOWER_ORDER: Final = "#submission.#order < :order"
-_NEWER: Final = f"({_NEVER_REGISTERED} OR {_REGISTERED_WITH_LOWER_ORDER})"
+
+# The conditions compare the record in the table with the submission to write.
 _NO_RECORD: Final = f"attribute_not_exists({Attribute.INFERENCE_ID})"
 _HAS_RESULT: Final = f"attribute_exists({Attribute.EVENT_ORDER})"
 _NO_RESULT: Final = f"attribute_not_exists({Attribute.EVENT_ORDER})"
-_RESULT_NAMES_AN_OUTPUT: Final = (
+
+# The registration to write wins over the registered one.
+_NOT_REGISTERED: Final = "attribute_not_exists(#submission.#order)"
+_OLDER_REGISTRATION: Final = "#submission.#order < :order"
+_REGISTRATION_WINS: Final = f"({_NOT_REGISTERED} OR {_OLDER_REGISTRATION})"
+
+# The result is of an earlier invocation. A result at a location of the submission never is. For
+# other results, the time decides, with a clock tolerance if the result names no output.
+_RESULT_NAMES_OUTPUT: Final = (
     "(attribute_exists(#output.#location)"
     " OR (attribute_exists(#output_error.#location) AND attribute_not_exists(#failure)))"
 )
-_RESULT_IS_ELSEWHERE: Final = (
+_RESULT_AT_OTHER_LOCATION: Final = (
     "NOT (#output.#location = :output_location OR #failure.#location = :failure_location"
     " OR #output_error.#location IN (:output_location, :failure_location))"
 )
 _OUTPUT_OF_EARLIER_INVOCATION: Final = (
-    f"({_RESULT_NAMES_AN_OUTPUT} AND {_RESULT_IS_ELSEWHERE}"
+    f"({_RESULT_NAMES_OUTPUT} AND {_RESULT_AT_OTHER_LOCATION}"
     f" AND {Attribute.EVENT_TIME} < :submitted_at)"
 )
-_FAILURE_LONG_BEFORE: Final = (
-    f"(NOT {_RESULT_NAMES_AN_OUTPUT} AND {_RESULT_IS_ELSEWHERE}"
-    f" AND {Attribute.EVENT_TIME} < :long_before)"
+_FAILURE_OF_EARLIER_INVOCATION: Final = (
+    f"(NOT {_RESULT_NAMES_OUTPUT} AND {_RESULT_AT_OTHER_LOCATION}"
+    f" AND {Attribute.EVENT_TIME} < :submitted_at_with_tolerance)"
 )
-_SWEPT_OF_OTHER_SUBMISSION: Final = (
-    f"(begins_with({Attribute.EVENT_ORDER}, :unannounced) AND {_RESULT_IS_ELSEWHERE}"
+# A result without a notification was found for the registered submission, whatever its time.
+_UNNOTIFIED_RESULT_OF_OTHER_INVOCATION: Final = (
+    f"(begins_with({Attribute.EVENT_ORDER}, :unnotified) AND {_RESULT_AT_OTHER_LOCATION}"
     " AND NOT #submission.#output_location = :output_location)"
 )
-_BEGINS: Final = (
-    f"{_NEWER} AND ({_NO_RESULT} OR {_OUTPUT_OF_EARLIER_INVOCATION}"
-    f" OR {_FAILURE_LONG_BEFORE} OR {_SWEPT_OF_OTHER_SUBMISSION})"
+
+_STARTS_INVOCATION: Final = (
+    f"{_REGISTRATION_WINS} AND ({_NO_RESULT} OR {_OUTPUT_OF_EARLIER_INVOCATION}"
+    f" OR {_FAILURE_OF_EARLIER_INVOCATION} OR {_UNNOTIFIED_RESULT_OF_OTHER_INVOCATION})"
 )
 
-_OF_ANOTHER_INVOCATION: Final = (
+# Each invocation has its own output location.
+_OTHER_INVOCATION_REGISTERED: Final = (
     "(attribute_exists(#submission.#output_location)"
     " AND #submission.#output_location <> :output_location)"
 )
-_HAS_ROOM: Final = (
+_HAS_ROOM_FOR_TOKEN: Final = (
     f"(attribute_not_exists(#{Attribute.TASK_TOKENS})"
     f" OR contains(#{Attribute.TASK_TOKENS}, :token)"
-    f" OR size(#{Attribute.TASK_TOKENS}) < :most_tokens)"
+    f" OR size(#{Attribute.TASK_TOKENS}) < :max_tokens)"
 )
 
-_TRIES: Final = 5
-"""Of a registration, whose two writes others may come between."""
+_MAX_ATTEMPTS: Final = 5
+"""Limits how often `register` tries: other writers can change the record between its writes."""
 
 
 class SubmissionStore:
-    """Writes registrations and attempts, each by one conditional write."""
+    """Writes registrations and attempts, each with one conditional write."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str, shards: int) -> None:
         self._client = client
@@ -89,32 +108,33 @@ class SubmissionStore:
         self._shards = shards
 
     def register(self, submission: Submission) -> dict[str, Any]:
-        """The item as it stands afterwards: in progress anew, or its result with the submission.
+        """Write a registration, and return the item as it is afterwards.
 
-        Nothing but its task tokens changes if the same registration, or that of a later
-        invocation, is there. Of another invocation the tokens go with it.
+        If the record has the same registration or a later one, only the task token is added. Raises
+        InvalidParameter if it has no room for the token, or belongs to a later invocation than the
+        token; Unavailable if other writers keep changing the record.
         """
         item: dict[str, Any] = {}
-        for _ in range(_TRIES):
-            anew = _is_of_another(item, submission)
-            begun, item = self._begin(submission, anew=anew)
-            if begun:
+        for _ in range(_MAX_ATTEMPTS):
+            is_new_invocation = _is_of_other_invocation(item, submission)
+            started, item = self._start(submission, is_new_invocation=is_new_invocation)
+            if started:
                 return item
             if _order(item) >= submission.order:
-                found = self._keep_token(submission, item)
-            elif _is_of_another(item, submission) != anew:
-                continue
+                written = self._add_token_if_any(submission, item)
+            elif _is_of_other_invocation(item, submission) != is_new_invocation:
+                continue  # The assumption was wrong: retry with the other.
             else:
-                found = self._attach(submission, anew=anew)
-            if found:
-                return found
+                written = self._attach(submission, is_new_invocation=is_new_invocation)
+            if written:
+                return written
         raise Unavailable("dynamodb", "Contended")
 
     def create(self, attempt: Submission) -> dict[str, Any] | None:
-        """None if the attempt is recorded now, else the item that is there, within its retention.
+        """Write an attempt if no record exists, or one past its retention. Raises Unavailable.
 
-        botocore may have written it already when it tries again, so the attempt is known by its
-        order.
+        Returns None if the record has this attempt, else the existing item. botocore's retry of a
+        write whose response was lost finds its own item: the order identifies the attempt.
         """
         now = datetime.fromisoformat(attempt.recorded_at)
         _, item = self._put_in_progress(
@@ -122,14 +142,14 @@ class SubmissionStore:
             [f"({_NO_RECORD} OR {Attribute.EXPIRES_AT} <= :now)"],
             {},
             {":now": int(now.timestamp())},
-            anew=True,
+            is_new_invocation=True,
         )
         return None if _order(item) == attempt.order else item
 
     def claim(self, attempt: Submission) -> bool:
-        """Whether the invocation, which is still prepared, is for this attempt to make.
+        """Claim a prepared invocation. Returns whether this attempt has it. Raises Unavailable.
 
-        One that the sweep has ended before anybody claimed it is in progress anew.
+        If reconciliation has ended the record as Lost, it becomes InProgress again.
         """
         values = {
             ":preparing": Stage.PREPARING,
@@ -141,32 +161,38 @@ class SubmissionStore:
             ["#submission.#stage = :preparing AND #status IN (:in_progress, :lost)"],
             {"#stage": SubmissionMember.STAGE},
             values,
-            anew=False,
+            is_new_invocation=False,
         )
-        # Also if it was claimed by a first try of botocore's, whose answer was lost.
+        # Not whether the write succeeded: botocore's retry fails if a response was lost.
         return _order(item) == attempt.order
 
     def add_token(self, submission: Submission) -> dict[str, Any]:
-        """The item with the task token among its own; empty if it is gone, or another's by now.
+        """Add the task token to the record, and return the item as it is afterwards.
 
-        Raises InvalidParameter if there is no room.
+        Returns an empty item if no record exists, or one of another invocation. Raises
+        InvalidParameter if it has no room for the token; Unavailable.
         """
         names, values, conditions = {}, {}, [f"attribute_exists({Attribute.INFERENCE_ID})"]
-        # An attempt knows none yet, and its id stands for no other invocation.
+        # An attempt has no output location yet, and its id is used for no other invocation.
         if submission.output_location:
-            conditions.append(f"NOT {_OF_ANOTHER_INVOCATION}")
+            conditions.append(f"NOT {_OTHER_INVOCATION_REGISTERED}")
             names = {
                 "#submission": Attribute.SUBMISSION,
                 "#output_location": SubmissionMember.OUTPUT_LOCATION,
             }
             values = {":output_location": submission.output_location}
         added, item = self._update(submission, "", conditions, names, values, {})
-        if not added and not (submission.output_location and _is_of_another(item, submission)):
-            _check_room(submission, item)
+        if not added and not (
+            submission.output_location and _is_of_other_invocation(item, submission)
+        ):
+            _check_room_for_token(submission, item)
         return item if added else {}
 
     def withdraw(self, attempt: Submission) -> None:
-        """Remove the record of an attempt that invoked nothing; nothing else is removed."""
+        """Delete the record of an attempt that invoked nothing. Raises Unavailable.
+
+        A record with a result or with another attempt stays.
+        """
         with translate_unavailable("dynamodb"):
             try:
                 self._client.delete_item(
@@ -180,59 +206,71 @@ class SubmissionStore:
                     ExpressionAttributeValues=to_item({":order": attempt.order}),
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
-                return  # It is another's by now.
+                return
 
     def item(self, inference_id: str, endpoint_name: str) -> dict[str, Any]:
-        """As it stands, empty if it is gone."""
+        """Read an item, consistently; empty if no record exists. Raises Unavailable."""
         with translate_unavailable("dynamodb"):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table_name,
                 Key=to_item({KEY[0]: inference_id, KEY[1]: endpoint_name}),
                 ConsistentRead=True,
             )
-        return from_item(answer.get("Item", {}))
+        return from_item(response.get("Item", {}))
 
-    def _keep_token(self, submission: Submission, item: dict[str, Any]) -> dict[str, Any]:
-        """The item, which is that of the same registration or of a later one."""
+    def _add_token_if_any(self, submission: Submission, item: dict[str, Any]) -> dict[str, Any]:
+        """Add the task token to an item with the same registration or a later one."""
         if submission.task_token is None:
             return item
-        if _is_of_another(item, submission):
-            raise InvalidParameter(TASK_TOKEN.name, "that of the last invocation with this id")
+        if _is_of_other_invocation(item, submission):
+            raise InvalidParameter(
+                TASK_TOKEN.name, "the token of a task that waits for this id's latest invocation"
+            )
         return self.add_token(submission)
 
-    def _begin(self, submission: Submission, *, anew: bool) -> tuple[bool, dict[str, Any]]:
+    def _start(
+        self, submission: Submission, *, is_new_invocation: bool
+    ) -> tuple[bool, dict[str, Any]]:
+        """Make the record InProgress, unless it has a later registration or a result to keep."""
         submitted_at = datetime.fromisoformat(submission.submitted_at)
         values = {
             ":order": submission.order,
             ":submitted_at": submission.submitted_at,
-            ":long_before": timestamp(submitted_at - CLOCK_TOLERANCE),
-            ":unannounced": UNNOTIFIED,
+            ":submitted_at_with_tolerance": timestamp(submitted_at - CLOCK_TOLERANCE),
+            ":unnotified": UNNOTIFIED,
             ":output_location": submission.output_location or "",
             ":failure_location": submission.failure_location or "",
         }
-        conditions = [_BEGINS, _another(anew)]
-        return self._put_in_progress(submission, conditions, _NAMES, values, anew=anew)
+        conditions = [_STARTS_INVOCATION, _invocation_condition(is_new_invocation)]
+        return self._put_in_progress(
+            submission, conditions, _NAMES, values, is_new_invocation=is_new_invocation
+        )
 
-    def _attach(self, submission: Submission, *, anew: bool) -> dict[str, Any]:
-        """Keep the submission beside its result; empty if something else is there by now."""
-        own = {name: each for name, each in self._item(submission).items() if name in _OWN}
-        owned = _owned(_OWN, anew=anew)
-        attached, item = self._update(
+    def _attach(self, submission: Submission, *, is_new_invocation: bool) -> dict[str, Any]:
+        """Write the registration beside the result. Returns an empty item if the record changed."""
+        item = {
+            name: each
+            for name, each in self._item(submission).items()
+            if name in _SUBMISSION_ATTRIBUTES
+        }
+        owned = _with_tokens(_SUBMISSION_ATTRIBUTES, is_new_invocation=is_new_invocation)
+        new_token = _token_attribute(submission) if is_new_invocation else {}
+        attached, written = self._update(
             submission,
-            replace_expression(own | _tokens(submission, anew=anew), owned),
-            [_NEWER, _HAS_RESULT, _another(anew)],
+            replace_expression(item | new_token, owned),
+            [_REGISTRATION_WINS, _HAS_RESULT, _invocation_condition(is_new_invocation)],
             {f"#{name}": name for name in owned}
             | {
                 "#order": SubmissionMember.ORDER,
                 "#output_location": SubmissionMember.OUTPUT_LOCATION,
             },
             {":order": submission.order, ":output_location": submission.output_location or ""},
-            own,
-            anew=anew,
+            item,
+            is_new_invocation=is_new_invocation,
         )
-        if not attached and not anew:
-            _check_room(submission, item)
-        return item if attached else {}
+        if not attached and not is_new_invocation:
+            _check_room_for_token(submission, written)
+        return written if attached else {}
 
     def _put_in_progress(
         self,
@@ -241,19 +279,22 @@ class SubmissionStore:
         names: Mapping[str, str],
         values: Mapping[str, Any],
         *,
-        anew: bool,
+        is_new_invocation: bool,
     ) -> tuple[bool, dict[str, Any]]:
-        """`anew`: of an invocation that nobody has waited for."""
+        """Replace all attributes of a result and a submission with those of the submission."""
         item = self._item(submission)
-        owned = _owned((*RESULT_ATTRIBUTES, *_OWN), anew=anew)
+        owned = _with_tokens(
+            (*RESULT_ATTRIBUTES, *_SUBMISSION_ATTRIBUTES), is_new_invocation=is_new_invocation
+        )
+        new_token = _token_attribute(submission) if is_new_invocation else {}
         return self._update(
             submission,
-            replace_expression(item | _tokens(submission, anew=anew), owned),
+            replace_expression(item | new_token, owned),
             conditions,
             {**{f"#{name}": name for name in (*owned, *item)}, **names},
             values,
             item,
-            anew=anew,
+            is_new_invocation=is_new_invocation,
         )
 
     def _update(
@@ -265,40 +306,41 @@ class SubmissionStore:
         values: Mapping[str, Any],
         item: Mapping[str, Any],
         *,
-        anew: bool = False,
+        is_new_invocation: bool = False,
     ) -> tuple[bool, dict[str, Any]]:
-        """Whether the conditions held, and the item as it stands. `item` is to_item.
+        """Run an update expression if all conditions hold. Returns whether, and the resulting item.
 
-        The task token is added to those that are there, or, `anew`, takes their place.
+        `values` are Python values, `item` is in DynamoDB's form. Unless the update already sets the
+        task token for a new invocation, the token is added to the existing ones.
         """
         values = dict(values)
-        tokens = _tokens(submission)
-        if tokens and not anew:
+        token = _token_attribute(submission)
+        if token and not is_new_invocation:
             update += f" ADD #{Attribute.TASK_TOKENS} :{Attribute.TASK_TOKENS}"
-            conditions = [*conditions, _HAS_ROOM]
+            conditions = [*conditions, _HAS_ROOM_FOR_TOKEN]
             names = {**names, f"#{Attribute.TASK_TOKENS}": Attribute.TASK_TOKENS}
-            values |= {":token": submission.task_token, ":most_tokens": MAX_TASK_TOKENS}
+            values |= {":token": submission.task_token, ":max_tokens": MAX_TASK_TOKENS}
         with translate_unavailable("dynamodb"):
             try:
-                answer = self._client.update_item(
+                response = self._client.update_item(
                     TableName=self._table_name,
                     Key=_key(submission),
                     UpdateExpression=update,
                     ConditionExpression=" AND ".join(conditions),
                     ExpressionAttributeNames=dict(names),
                     ExpressionAttributeValues=to_item(values)
-                    | {f":{name}": value for name, value in {**item, **tokens}.items()},
+                    | {f":{name}": value for name, value in {**item, **token}.items()},
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-            except self._client.exceptions.ConditionalCheckFailedException as refused:
-                found: dict[str, Any] = refused.response.get("Item", {})  # type: ignore[assignment]
-                return False, from_item(found)
-        return True, from_item(answer["Attributes"])
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                existing: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
+                return False, from_item(existing)
+        return True, from_item(response["Attributes"])
 
     def _item(self, submission: Submission) -> dict[str, Any]:
-        """What is written of a submission that is in progress, without its key."""
-        places = IndexKeys(
+        """Build the item of an inference in progress, without its key and task token."""
+        index_keys = IndexKeys(
             inference_id=submission.inference_id,
             endpoint_name=submission.endpoint_name,
             shards=self._shards,
@@ -323,8 +365,8 @@ class SubmissionStore:
         }
         return to_item(
             item
-            | places.by_endpoint(submission.submitted_at)
-            | places.by_status(Status.IN_PROGRESS, submission.deadline)
+            | index_keys.by_endpoint(submission.submitted_at)
+            | index_keys.by_status(Status.IN_PROGRESS, submission.deadline)
         )
 
 
@@ -333,33 +375,39 @@ def _key(submission: Submission) -> dict[str, Any]:
 
 
 def _order(item: Mapping[str, Any]) -> str:
-    """Below every other if nothing was submitted."""
+    """The order of an item's submission. An empty text, which sorts first, if it has none."""
     order: str = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.ORDER, "")
     return order
 
 
-def _another(anew: bool) -> str:
-    return _OF_ANOTHER_INVOCATION if anew else f"NOT {_OF_ANOTHER_INVOCATION}"
+def _invocation_condition(is_new_invocation: bool) -> str:
+    return (
+        _OTHER_INVOCATION_REGISTERED if is_new_invocation else f"NOT {_OTHER_INVOCATION_REGISTERED}"
+    )
 
 
-def _is_of_another(item: Mapping[str, Any], submission: Submission) -> bool:
-    """Whether the item is that of an invocation that writes elsewhere."""
+def _is_of_other_invocation(item: Mapping[str, Any], submission: Submission) -> bool:
+    """Whether the registered output location is another one. The same as the condition above."""
     location = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.OUTPUT_LOCATION)
     return location is not None and location != (submission.output_location or "")
 
 
-def _tokens(submission: Submission, *, anew: bool = True) -> dict[str, Any]:
-    """Serialized; empty where there is none, or where it is added to others."""
-    token = submission.task_token
-    return to_item({Attribute.TASK_TOKENS: {token} if token and anew else None})
+def _token_attribute(submission: Submission) -> dict[str, Any]:
+    """The task token in DynamoDB's form; empty if the submission has none."""
+    return to_item(
+        {Attribute.TASK_TOKENS: {submission.task_token} if submission.task_token else None}
+    )
 
 
-def _owned(names: tuple[Attribute, ...], *, anew: bool) -> tuple[Attribute, ...]:
-    return (*names, Attribute.TASK_TOKENS) if anew else names
+def _with_tokens(
+    attributes: tuple[Attribute, ...], *, is_new_invocation: bool
+) -> tuple[Attribute, ...]:
+    """The attributes to replace. A new invocation also replaces the task tokens."""
+    return (*attributes, Attribute.TASK_TOKENS) if is_new_invocation else attributes
 
 
-def _check_room(submission: Submission, item: Mapping[str, Any]) -> None:
-    """Raises InvalidParameter if as many tokens as there may be are others."""
-    waiting = item.get(Attribute.TASK_TOKENS, ())
-    if submission.task_token not in (None, *waiting) and len(waiting) >= MAX_TASK_TOKENS:
+def _check_room_for_token(submission: Submission, item: Mapping[str, Any]) -> None:
+    """Raise InvalidParameter if the item has the maximum of task tokens, all of them others."""
+    tokens = item.get(Attribute.TASK_TOKENS, ())
+    if submission.task_token not in (None, *tokens) and len(tokens) >= MAX_TASK_TOKENS:
         raise InvalidParameter(TASK_TOKEN.name, f"at most {MAX_TASK_TOKENS} for one inference")

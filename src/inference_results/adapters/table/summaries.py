@@ -1,8 +1,8 @@
-"""The table of summaries."""
+"""Update and read the summaries table. See docs/decisions/0018-counting-redriven-changes.md."""
 
 from typing import TYPE_CHECKING, Any, Final
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.adapters.table.items import from_item
 from inference_results.contract import SummaryAttribute
 from inference_results.domain.summaries.counters import CountedRange, CounterUpdate, EndpointDay
@@ -10,63 +10,70 @@ from inference_results.domain.summaries.counters import CountedRange, CounterUpd
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_NEVER_WRITTEN: Final = f"attribute_not_exists({SummaryAttribute.LAST_SEQUENCE})"
-# Not `< :last`: of changes 1 to 9, after 1 to 5 were added, the first five would count again.
-_WRITTEN_BEFORE_THE_FIRST: Final = f"{SummaryAttribute.LAST_SEQUENCE} < :first"
-_NOT_LONG_AGO: Final = f"{SummaryAttribute.OLDEST_CHANGE_AT} >= :sure_since"
-_WRITTEN_AS_SEEN: Final = f"{SummaryAttribute.LAST_SEQUENCE} = :seen"
-_BETWEEN: Final = ".."
+_NO_ITEM: Final = f"attribute_not_exists({SummaryAttribute.LAST_SEQUENCE})"
+# Not `< :last`: after changes 1 to 5, an update with 1 to 9 would count the first five again.
+_ENDS_BEFORE_UPDATE: Final = f"{SummaryAttribute.LAST_SEQUENCE} < :first"
+_NOTHING_GIVEN_UP: Final = f"{SummaryAttribute.OLDEST_CHANGE_AT} >= :complete_since"
+_UNCHANGED: Final = f"{SummaryAttribute.LAST_SEQUENCE} = :seen"
+_GAP_SEPARATOR: Final = ".."
 
 
 class SummaryStore:
-    """Adds to the counters of one writer, and reads those of all."""
+    """Updates the counters of one writer, and reads those of all."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
-    def add(self, addition: CounterUpdate) -> str:
-        """One conditional UpdateItem, or two where a gap is noted: no change is counted twice."""
-        seen = self._refusal(addition, None)
-        while seen is not None and seen < addition.first_sequence:
-            seen = self._refusal(addition, seen)
-        return addition.last_sequence if seen is None else seen
+    def add(self, update: CounterUpdate) -> str:
+        """Apply an update, unless the counters already include its first change or a later one.
 
-    def _refusal(self, addition: CounterUpdate, seen: str | None) -> str | None:
-        """The last sequence that is stored, if it is not added; `seen`: note a gap behind that."""
-        set_ = [
+        Returns the last sequence that the counters include now. Takes one conditional UpdateItem,
+        or two if it adds a gap. Raises Unavailable.
+        """
+        last_sequence = self._apply(update, gap_after=None)
+        while last_sequence is not None and last_sequence < update.first_sequence:
+            last_sequence = self._apply(update, gap_after=last_sequence)
+        return update.last_sequence if last_sequence is None else last_sequence
+
+    def _apply(self, update: CounterUpdate, *, gap_after: str | None) -> str | None:
+        """Return None if the update was applied, else the stored last sequence.
+
+        `gap_after` is the stored last sequence if the update adds a gap from there.
+        """
+        assignments = [
             f"{SummaryAttribute.LAST_SEQUENCE} = :last",
             f"{SummaryAttribute.FIRST_SEQUENCE} ="
             f" if_not_exists({SummaryAttribute.FIRST_SEQUENCE}, :first)",
-            f"{SummaryAttribute.OLDEST_CHANGE_AT} = :began",
+            f"{SummaryAttribute.OLDEST_CHANGE_AT} = :oldest_change_at",
             "#expires_at = :expires_at",
         ]
         values: dict[str, Any] = {
-            ":first": {"S": addition.first_sequence},
-            ":last": {"S": addition.last_sequence},
-            ":began": {"N": str(addition.began)},
-            ":expires_at": {"N": str(addition.expires_at)},
+            ":first": {"S": update.first_sequence},
+            ":last": {"S": update.last_sequence},
+            ":oldest_change_at": {"N": str(update.oldest_change_at)},
+            ":expires_at": {"N": str(update.expires_at)},
         }
-        if seen is None:
-            may = f"{_NEVER_WRITTEN} OR ({_WRITTEN_BEFORE_THE_FIRST} AND {_NOT_LONG_AGO})"
-            values[":sure_since"] = {"N": str(addition.sure_since)}
+        if gap_after is None:
+            condition = f"{_NO_ITEM} OR ({_ENDS_BEFORE_UPDATE} AND {_NOTHING_GIVEN_UP})"
+            values[":complete_since"] = {"N": str(update.complete_since)}
         else:
-            may = _WRITTEN_AS_SEEN
+            condition = _UNCHANGED
             gaps = SummaryAttribute.GAPS
-            set_.append(f"{gaps} = list_append(if_not_exists({gaps}, :none), :gap)")
-            gap = {"S": f"{seen}{_BETWEEN}{addition.first_sequence}"}
-            values |= {":seen": {"S": seen}, ":none": {"L": []}, ":gap": {"L": [gap]}}
-        counters = list(addition.counters.items())
-        update = f"SET {', '.join(set_)}"
+            assignments.append(f"{gaps} = list_append(if_not_exists({gaps}, :none), :gap)")
+            gap = {"S": f"{gap_after}{_GAP_SEPARATOR}{update.first_sequence}"}
+            values |= {":seen": {"S": gap_after}, ":none": {"L": []}, ":gap": {"L": [gap]}}
+        counters = list(update.counters.items())
+        expression = f"SET {', '.join(assignments)}"
         if counters:
-            update += " ADD " + ", ".join(f"#{at} :{at}" for at in range(len(counters)))
+            expression += " ADD " + ", ".join(f"#{at} :{at}" for at in range(len(counters)))
         with translate_unavailable("dynamodb"):
             try:
                 self._client.update_item(
                     TableName=self._table_name,
-                    Key=_key(addition.of, addition.writer),
-                    UpdateExpression=update,
-                    ConditionExpression=may,
+                    Key=_key(update.endpoint_day, update.writer),
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
                     ExpressionAttributeNames={
                         "#expires_at": SummaryAttribute.EXPIRES_AT,
                         **{f"#{at}": name for at, (name, _) in enumerate(counters)},
@@ -77,16 +84,20 @@ class SummaryStore:
                     },
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-            except self._client.exceptions.ConditionalCheckFailedException as refused:
-                stored: dict[str, Any] = refused.response["Item"]  # type: ignore[typeddict-item]
-                sequence: str = stored[SummaryAttribute.LAST_SEQUENCE]["S"]
-                return sequence
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                stored: dict[str, Any] = error.response["Item"]  # type: ignore[typeddict-item]
+                last_sequence: str = stored[SummaryAttribute.LAST_SEQUENCE]["S"]
+                return last_sequence
         return None
 
-    def counted(self, of: EndpointDay, writer: str) -> CountedRange | None:
+    def counted_range(self, endpoint_day: EndpointDay, writer: str) -> CountedRange | None:
+        """Return the changes that a writer's counters include; None before its first update.
+
+        Raises Unavailable.
+        """
         with translate_unavailable("dynamodb"):
             item = self._client.get_item(
-                TableName=self._table_name, Key=_key(of, writer), ConsistentRead=True
+                TableName=self._table_name, Key=_key(endpoint_day, writer), ConsistentRead=True
             ).get("Item")
         if item is None:
             return None
@@ -98,9 +109,10 @@ class SummaryStore:
         )
 
     def read(self, endpoint_name: str, since: str, until: str) -> list[dict[str, Any]]:
-        """The items of an endpoint's days, both included; one Query, of as many pages as it takes.
+        """Return the items of an endpoint's days, both inclusive. Raises Unavailable.
 
-        Not consistent, at half the price: the stream lags by seconds anyway.
+        One Query, of as many pages as needed. Reads are eventually consistent, at half the price:
+        the stream lags by seconds anyway.
         """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
@@ -112,7 +124,7 @@ class SummaryStore:
             ExpressionAttributeValues={
                 ":endpoint": {"S": endpoint_name},
                 ":since": {"S": f"{since}#"},
-                # The character after `#`: beyond every writer of the day.
+                # `$` follows `#`, so this is after every writer of the last day.
                 ":until": {"S": f"{until}$"},
             },
         )
@@ -120,13 +132,13 @@ class SummaryStore:
             return [from_item(item) for page in pages for item in page["Items"]]
 
 
-def _key(of: EndpointDay, writer: str) -> dict[str, Any]:
+def _key(endpoint_day: EndpointDay, writer: str) -> dict[str, Any]:
     return {
-        SummaryAttribute.ENDPOINT_NAME.value: {"S": of.endpoint_name},
-        SummaryAttribute.DAY_WRITER.value: {"S": f"{of.day}#{writer}"},
+        SummaryAttribute.ENDPOINT_NAME.value: {"S": endpoint_day.endpoint_name},
+        SummaryAttribute.DAY_WRITER.value: {"S": f"{endpoint_day.day}#{writer}"},
     }
 
 
 def _gap(text: str) -> tuple[str, str]:
-    after, _, before = text.partition(_BETWEEN)
+    after, _, before = text.partition(_GAP_SEPARATOR)
     return after, before

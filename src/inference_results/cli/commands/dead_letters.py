@@ -1,330 +1,248 @@
-"""The commands `dead-letters`: what was left over, shown, given back or deleted."""
+"""The commands `dead-letters`: list, show, redrive, delete."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 
-import boto3
 import typer
-from botocore.config import Config
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn
 
 from inference_results.cli import options
-from inference_results.cli.connection import Connection
+from inference_results.cli.commands._dead_letters import (
+    Selection,
+    confirm,
+    count_kept,
+    message_file,
+    note_limit,
+    note_totals,
+    open_queues,
+)
 from inference_results.cli.dead_letter_tables import (
-    letter_document,
     print_counts,
-    print_letter,
-    print_letters,
+    print_message,
+    print_messages,
     print_outcomes,
 )
-from inference_results.cli.exit_codes import ExitCode, UsageError, stopped_by_kill
-from inference_results.cli.terminal import console, is_terminal, note, print_fields, print_json
+from inference_results.cli.exit_codes import sigterm_as_interrupt
+from inference_results.cli.progress import progress_bar
+from inference_results.cli.terminal import is_terminal, print_fields, print_json
 from inference_results.domain.record.timestamps import timestamp
-from inference_results.operations.dead_letters.delete import MessageFile, delete_messages
+from inference_results.operations.dead_letters.delete import delete_messages
 from inference_results.operations.dead_letters.queues import (
-    LONGEST_HOLD_SECONDS,
-    DeadLetter,
-    HeldMessages,
+    MAX_HOLD_SECONDS,
     MessageQueue,
     QueueName,
     hold_messages,
     queue_urls,
 )
 from inference_results.operations.dead_letters.redrive import RedriveOutcome, redrive_messages
-from inference_results.operations.dead_letters.stack_queues import DeadLetterQueue, DeadLetterQueues
 from inference_results.operations.errors import MessageNotFound
-from inference_results.operations.stack import Stack
 
-_CONFIG: Final = Config(
-    connect_timeout=5,
-    # A function may take half a minute.
-    read_timeout=60,
-    retries={"mode": "standard", "total_max_attempts": 5},
-)
-_SECONDS: Final = 30
-"""For how long a message is hidden that is only looked at."""
+_READ_HOLD_SECONDS: Final = 30
 
-letters = typer.Typer(
+_StackName = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        envvar="INFERENCE_RESULTS_STACK",
+        metavar="NAME",
+        help="Stack of this service.",
+    ),
+]
+_Queue = Annotated[
+    QueueName, typer.Argument(metavar="QUEUE", help="Queue name.", show_choices=False)
+]
+_MessageIds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        parser=options.utf8_text,
+        metavar="MESSAGE_ID...",
+        help="Message ids, as `list` prints them.",
+    ),
+]
+_All = Annotated[bool, typer.Option("--all", help="All messages of the queue.")]
+_Limit = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Maximum number of messages.")]
+
+dead_letters = typer.Typer(
     name="dead-letters",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show, redrive or drop what was left over: dead letters, and what could not be processed."
-    "\n\nThe queues: " + ", ".join(QueueName) + ". docs/operations/dead-letters.md says what each"
-    " holds. It asks AWS itself, with the credentials of --profile; no --api-url is needed.",
+    help="Inspect, redrive and delete dead letters."
+    "\n\nQueues: " + ", ".join(QueueName) + ". See docs/operations/dead-letters.md."
+    "\n\nCalls AWS directly, with the credentials of --profile; needs no --api-url.",
 )
 
 
-@letters.command("list")
-def list_(
+@dead_letters.command("list")
+def list_messages(
     ctx: typer.Context,
-    stack: options.StackName,
-    queue: options.Queue = None,
-    limit: options.MostLetters = 100,
+    stack: _StackName,
+    queue: Annotated[
+        QueueName | None, typer.Argument(metavar="QUEUE", help="Queue name.", show_choices=False)
+    ] = None,
+    limit: _Limit = 100,
     json: options.AsJson = False,
 ) -> None:
-    """Count the messages of each queue, or show those of one and why they are there.
+    """Count the messages of each queue, or list those of one queue.
 
-    The counts are SQS's, which are about right. A message is shown as: its id, when it was sent,
-    inference id, endpoint, status (as far as it tells), whether a redrive would help (yes or no),
-    and why. In a pipe the fields are parted by tabs. HeldMessages hides messages from other readers,
-    for the time it takes.
+    Counts are SQS's approximate counts. For each message, prints its id, the time it was sent,
+    inference id, endpoint and status if known, whether a redrive can succeed (yes or no), and why;
+    tab-separated in a pipe. Reading hides the messages from other readers until the command ends.
 
     \b
     Examples:
       inference-results dead-letters list --stack InferenceResults
       inference-results dead-letters list unprocessable --stack InferenceResults
     """
-    queues = _queues(ctx, stack)
+    queues = open_queues(ctx, stack)
     if queue is None:
         urls = queue_urls(queues.stack)
         counts = {name: MessageQueue(queues.sqs, url).count() for name, url in urls.items()}
         print_counts(counts, json=json)
         return
-    found = queues[queue]
-    with stopped_by_kill(), hold_messages(found.messages, _SECONDS) as letters:
-        shown = [(each, found.route.judge(each)) for each in islice(letters, limit)]
-        more = letters.has_more()
-    print_letters(shown, json=json)
-    if more:
-        note(_limit_reached(limit))
+    selected = queues[queue]
+    with sigterm_as_interrupt(), hold_messages(selected.messages, _READ_HOLD_SECONDS) as held:
+        assessed = [(each, selected.redriver.assess(each)) for each in islice(held, limit)]
+        has_more = held.has_more()
+    print_messages(assessed, json=json)
+    if has_more:
+        note_limit(limit)
 
 
-@letters.command()
+@dead_letters.command()
 def show(
     ctx: typer.Context,
-    queue: options.QueueArgument,
-    message_id: options.MessageId,
-    stack: options.StackName,
-    limit: options.MostLookedAt = 1000,
+    queue: _Queue,
+    message_id: Annotated[
+        str,
+        typer.Argument(
+            parser=options.utf8_text, metavar="MESSAGE_ID", help="Message id, as `list` prints it."
+        ),
+    ],
+    stack: _StackName,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Maximum number of messages to read.")
+    ] = 1000,
     json: options.AsJson = False,
 ) -> None:
-    """Show a whole message, its attributes, and where it fails.
+    """Show a message with its body and attributes, and why it failed.
 
-    The body may hold payload: what a model answered, and what its callers sent along. SQS finds no
-    message by its id, so up to --limit messages are looked at.
+    The body can contain payload: model responses and caller metadata. SQS cannot look up an id, so
+    the command reads up to --limit messages to find it.
 
     \b
     Example:
       inference-results dead-letters show unprocessable MESSAGE_ID --stack InferenceResults
     """
-    found = _queues(ctx, stack)[queue]
-    with stopped_by_kill(), hold_messages(found.messages, _SECONDS) as letters:
-        some = islice(letters, limit)
-        letter = next((each for each in some if each.message_id == message_id), None)
-    if letter is None:
+    selected = open_queues(ctx, stack)[queue]
+    with sigterm_as_interrupt(), hold_messages(selected.messages, _READ_HOLD_SECONDS) as held:
+        messages = islice(held, limit)
+        message = next((each for each in messages if each.message_id == message_id), None)
+    if message is None:
         raise MessageNotFound([message_id])
-    print_letter(letter, found.route.judge(letter), json=json)
+    print_message(message, selected.redriver.assess(message), json=json)
 
 
-@letters.command()
+@dead_letters.command()
 def redrive(
     ctx: typer.Context,
-    queue: options.QueueArgument,
-    stack: options.StackName,
-    message_ids: options.MessageIds = None,
-    all_: options.AllLetters = False,
-    limit: options.MostLetters = 1000,
-    rate: options.Rate = 10,
+    queue: _Queue,
+    stack: _StackName,
+    message_ids: _MessageIds = None,
+    all_: _All = False,
+    limit: _Limit = 1000,
+    rate: Annotated[
+        float, typer.Option(min=0.01, metavar="NUMBER", help="Maximum messages per second.")
+    ] = 10,
     json: options.AsJson = False,
 ) -> None:
-    """Give messages back to where they came from, once the cause is repaired.
+    """Send messages through the pipeline again.
 
-    What would fail again stays where it is, with the reason. Notifications are published to their
-    topic: only it may send to its queue, so neither SQS's own redrive nor a direct send works.
-    Every subscriber of the topic is told again. Parts of the table's stream are read from it,
-    within 24 hours, and told to the function that could not take them.
+    Fix the cause first: messages that would fail again stay in the queue, with the reason.
+    Notifications are published to their topic, because only the topic can send to its queue; every
+    subscriber of the topic receives them again. Stream batches are read from the table's stream,
+    which keeps changes for 24 hours, and passed to the function that failed.
 
-    A message is deleted after it was taken. So it can be stopped at any time and repeated; what
-    goes twice leaves the same record.
+    A message is deleted only after its delivery. You can stop the command at any time and rerun it:
+    a second delivery produces the same record.
 
-    Ends with 1 if something was left. In a pipe a line for each: id, redrive_messages or left, and why.
+    Exits with 1 if messages remain. In a pipe, prints tab-separated lines: id, redriven or kept,
+    and why.
 
     \b
     Examples:
       inference-results dead-letters redrive failed --all --stack InferenceResults
       inference-results dead-letters redrive unprocessable MESSAGE_ID --stack InferenceResults
     """
-    chosen = _Chosen(message_ids, all_, limit)
-    found = _queues(ctx, stack)[queue]
-    tally = _Tally()
-
+    selection = Selection(message_ids, all_, limit)
+    selected = open_queues(ctx, stack)[queue]
+    outcomes: list[RedriveOutcome] = []
+    # Hold kept messages until the end: otherwise SQS would return them again.
+    hold_seconds = min(selected.seconds_per_message + int(limit / rate), MAX_HOLD_SECONDS)
     with (
-        _figures_told(tally),
-        stopped_by_kill(),
-        # What stays is not to come again in the meantime: it would be taken for the rest.
-        hold_messages(
-            found.messages, min(found.seconds_of_one + int(limit / rate), LONGEST_HOLD_SECONDS)
-        ) as some,
-        _bar() as bar,
+        note_totals(outcomes),
+        sigterm_as_interrupt(),
+        hold_messages(selected.messages, hold_seconds) as held,
+        progress_bar(BarColumn(), MofNCompleteColumn()) as bar,
     ):
-        outcomes = redrive_messages(
-            chosen.of(some), found.route, delete=some.delete, pause=lambda: time.sleep(1 / rate)
+        redriven = redrive_messages(
+            selection.filter(held),
+            selected.redriver,
+            delete=held.delete,
+            pause=lambda: time.sleep(1 / rate),
         )
-        for each in bar.track(outcomes, chosen.total(found), description="redriving"):
-            tally.add(each)
+        for outcome in bar.track(redriven, selection.count(selected), description="redriving"):
+            outcomes.append(outcome)
             if not is_terminal(sys.stdout):
-                print_outcomes([each], json=json)
-        more = chosen.are_more(some)
+                print_outcomes([outcome], json=json)
+        has_more = selection.has_more(held)
     if is_terminal(sys.stdout):
-        print_outcomes([each for each in tally.outcomes if each.left or json], json=json)
-    chosen.end(more, left=tally.left)
+        print_outcomes([each for each in outcomes if each.failure or json], json=json)
+    selection.finish(has_more=has_more, kept=count_kept(outcomes))
 
 
-@letters.command()
-def drop(
+@dead_letters.command()
+def delete(
     ctx: typer.Context,
-    queue: options.QueueArgument,
-    stack: options.StackName,
-    message_ids: options.MessageIds = None,
-    all_: options.AllLetters = False,
-    save: options.SaveTo = None,
-    yes: options.Yes = False,
-    limit: options.MostLetters = 1000,
+    queue: _Queue,
+    stack: _StackName,
+    message_ids: _MessageIds = None,
+    all_: _All = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save", dir_okay=False, metavar="FILE", help="Append deleted messages to this file."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    limit: _Limit = 1000,
     json: options.AsJson = False,
 ) -> None:
-    """Delete messages for good; asks first, unless --yes is given.
+    """Delete messages permanently, after confirmation.
 
-    With --save each is appended to a file as a line of JSON, with its body, before it is deleted.
-    The file may then hold payload. Shows the id of each that was deleted, and when it was sent.
+    With --save, appends each message with its body to a file, as a line of JSON, before deleting
+    it. The file can then contain payload. Prints the id and the time sent of each deleted message.
 
     \b
     Example:
-      inference-results dead-letters drop unprocessable --all --save parked.jsonl --stack NAME
+      inference-results dead-letters delete unprocessable --all --save deleted.jsonl --stack NAME
     """
-    chosen = _Chosen(message_ids, all_, limit)
-    found = _queues(ctx, stack)[queue]
+    selection = Selection(message_ids, all_, limit)
+    selected = open_queues(ctx, stack)[queue]
     if not yes:
-        _confirm(chosen, found)
+        confirm(selection, selected)
     with (
-        stopped_by_kill(),
-        _saving(save, queue) as keep,
-        hold_messages(found.messages, _SECONDS) as some,
+        sigterm_as_interrupt(),
+        message_file(save, queue) as append,
+        hold_messages(selected.messages, _READ_HOLD_SECONDS) as held,
     ):
-        for each in delete_messages(chosen.of(some), keep, delete=some.delete):
+        for message in delete_messages(selection.filter(held), append, delete=held.delete):
+            sent_at = timestamp(message.sent_at)
             if json:
-                print_json({"message_id": each.message_id, "sent_at": timestamp(each.sent_at)})
+                print_json({"message_id": message.message_id, "sent_at": sent_at})
             else:
-                print_fields(each.message_id, timestamp(each.sent_at))
-        more = chosen.are_more(some)
-    chosen.end(more, left=0)
-
-
-class _Chosen:
-    """Which messages are meant. Raises UsageError if that is not clear."""
-
-    def __init__(self, message_ids: Sequence[str] | None, all_: bool, limit: int) -> None:
-        if bool(message_ids) == all_:
-            raise UsageError("which messages? Give their ids, or --all")
-        self._missing = dict.fromkeys(message_ids or ())
-        self._all = all_
-        self._limit = limit
-
-    def of(self, letters: HeldMessages) -> Iterator[DeadLetter]:
-        some = islice(letters, self._limit)
-        return some if self._all else self._named(some)
-
-    def _named(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
-        for letter in letters:
-            if letter.message_id in self._missing:
-                del self._missing[letter.message_id]
-                yield letter
-            if not self._missing:
-                return
-
-    def total(self, queue: DeadLetterQueue) -> int:
-        return min(self._limit, queue.messages.count()) if self._all else len(self._missing)
-
-    def are_more(self, letters: HeldMessages) -> bool:
-        return self._all and letters.has_more()
-
-    def end(self, more: bool, *, left: int) -> None:
-        """Raises MessageNotFound, or Exit if something stays."""
-        if more:
-            note(_limit_reached(self._limit))
-        if self._missing:
-            raise MessageNotFound(list(self._missing))
-        if left or more:
-            raise typer.Exit(ExitCode.NOT_COMPLETED)
-
-
-class _Tally:
-    def __init__(self) -> None:
-        self.outcomes: list[RedriveOutcome] = []
-
-    def add(self, outcome: RedriveOutcome) -> None:
-        self.outcomes.append(outcome)
-
-    @property
-    def left(self) -> int:
-        return sum(each.left is not None for each in self.outcomes)
-
-    def __str__(self) -> str:
-        return f"redriven {len(self.outcomes) - self.left:,}, left {self.left:,}"
-
-
-@contextmanager
-def _figures_told(tally: _Tally) -> Iterator[None]:
-    """However it ends."""
-    with ExitStack() as ends_early:
-        ends_early.callback(lambda: note(f"stopped: {tally}"))
-        yield
-        ends_early.pop_all()
-    note(str(tally))
-
-
-def _limit_reached(limit: int) -> str:
-    return f"the limit of {limit} is reached: there are more"
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console(sys.stderr),
-        disable=not is_terminal(sys.stderr),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-
-
-def _confirm(chosen: _Chosen, queue: DeadLetterQueue) -> None:
-    if not is_terminal(sys.stdin):
-        raise UsageError("nobody can be asked here: --yes deletes without asking")
-    question = f"Delete {chosen.total(queue):,} messages of {queue.name} for good?"
-    if not typer.confirm(question, err=True):
-        raise typer.Exit(ExitCode.NOT_COMPLETED)
-
-
-@contextmanager
-def _saving(path: Path | None, queue: QueueName) -> Iterator[MessageFile | None]:
-    if path is None:
-        yield None
-        return
-    # Nobody else's: it holds payload.
-    path.touch(mode=0o600)
-    with path.open("a", encoding="utf-8") as file:
-        yield MessageFile(file, lambda letter: {"queue": queue, **letter_document(letter)})
-
-
-def _queues(ctx: typer.Context, stack: str) -> DeadLetterQueues:
-    connection: Connection = ctx.obj
-    session = connection.session()
-    return DeadLetterQueues(
-        stack=Stack.described(_client(session, "cloudformation"), stack),
-        sqs=_client(session, "sqs"),
-        sns=_client(session, "sns"),
-        streams=_client(session, "dynamodbstreams"),
-        lambda_=_client(session, "lambda"),
-    )
-
-
-def _client(session: boto3.Session, service: Any) -> Any:
-    return session.client(service, config=_CONFIG)
+                print_fields(message.message_id, sent_at)
+        has_more = selection.has_more(held)
+    selection.finish(has_more=has_more, kept=0)

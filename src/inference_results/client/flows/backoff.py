@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""The delay before a retry."""
 
 import random
 import time
@@ -9,27 +9,26 @@ from typing import Final
 from inference_results.client.errors import ServiceUnavailable
 from inference_results.client.flows.requests import MAX_WAIT_SECONDS
 
-FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 20.0
+BASE_DELAY_SECONDS: Final = 0.5
+MAX_DELAY_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """`clock` gives seconds that never go back, `random` a number from 0 to below 1.
+    """Exponential backoff with full jitter.
 
-    `longest_wait`: for how many seconds a question is held open at most; where none is held open,
-    the longest pause between two.
+    `clock` returns monotonic seconds, `random` a number from 0 to below 1. `max_wait` limits the
+    `wait` of a request, and the delay between two polls of a service that ignores `wait`.
     """
 
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
-    longest_wait: float = MAX_WAIT_SECONDS
+    max_wait: float = MAX_WAIT_SECONDS
 
-    def pause_after(self, error: ServiceUnavailable, failures: int) -> float:
-        """Seconds, after so many failures in a row.
+    def delay(self, error: ServiceUnavailable, failures: int) -> float:
+        """Return the seconds to wait after a number of failures in a row.
 
-        Anything up to a limit that doubles: clients that failed together do not come back together.
-        Never less than the service asked for.
+        Never less than the `retry_after` of the error.
         """
-        limit = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+        limit = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(failures - 1, 10))
         return max(self.random() * limit, error.retry_after or 0)

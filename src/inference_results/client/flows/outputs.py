@@ -11,8 +11,8 @@ from inference_results.client.errors import (
     ServiceUnavailable,
 )
 from inference_results.client.flows.backoff import Backoff
-from inference_results.client.flows.content import parsed
-from inference_results.client.flows.download import Download, Progress, Sink, destination
+from inference_results.client.flows.content import parse_content
+from inference_results.client.flows.download import BytesProgress, Download, Sink, open_target
 from inference_results.client.flows.queries import get, send
 from inference_results.client.flows.requests import GetOutput, OutputInline
 from inference_results.client.flows.steps import Fetch, Operation, Sleep
@@ -22,28 +22,28 @@ from inference_results.domain.record.errors import InferenceResultsError, Locati
 from inference_results.domain.record.location import parse_location
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""What is taken into memory unless the caller says otherwise."""
+"""The default limit for outputs that are read into memory."""
 
 FETCH_RETRIES: Final = 3
 
 
 def output(
-    inference_id: str, endpoint: str | None, max_bytes: int | None, pace: Backoff
+    inference_id: str, endpoint: str | None, max_bytes: int | None, backoff: Backoff
 ) -> Operation[bytes]:
-    content, _ = yield from _content(inference_id, endpoint, max_bytes, pace)
+    content, _ = yield from _read_output(inference_id, endpoint, max_bytes, backoff)
     return content
 
 
 def parsed_output(
-    inference_id: str, endpoint: str | None, max_bytes: int | None, pace: Backoff
+    inference_id: str, endpoint: str | None, max_bytes: int | None, backoff: Backoff
 ) -> Operation[Any]:
-    """The record is asked for first: S3 often does not know the type that the model named."""
-    inference = yield from get(inference_id, endpoint, pace)
-    content, seen_type = yield from _content_of(inference, max_bytes, pace)
-    named_type = inference.output.content_type if inference.output else None
-    content_type = named_type or seen_type
+    """Get the record first, because S3 often lacks the content type that the model returned."""
+    inference = yield from get(inference_id, endpoint, backoff)
+    content, stored_type = yield from _read_output_of(inference, max_bytes, backoff)
+    model_type = inference.output.content_type if inference.output else None
+    content_type = model_type or stored_type
     try:
-        return parsed(content, content_type)
+        return parse_content(content, content_type)
     except ValueError as error:
         raise OutputMalformed(inference_id, content_type or "", content) from error
 
@@ -52,13 +52,13 @@ def save_output(
     inference_id: str,
     target: str | Path | Sink,
     endpoint: str | None,
-    progress: Progress | None,
-    pace: Backoff,
+    progress: BytesProgress | None,
+    backoff: Backoff,
 ) -> Operation[int]:
-    """The number of bytes written."""
-    with destination(target) as file:
+    """Write an output to a path or a file, and return the number of bytes."""
+    with open_target(target) as file:
         download = Download(inference_id, file.write, progress=progress)
-        yield from _fetched(download, GetOutput(inference_id, endpoint), pace)
+        yield from _fetch(download, GetOutput(inference_id, endpoint), backoff)
     return download.received
 
 
@@ -68,31 +68,36 @@ def wait_for_output(
     inference_id: str | None,
     endpoint: str | None,
     max_bytes: int | None,
-    pace: Backoff,
+    backoff: Backoff,
 ) -> Operation[bytes]:
-    """`response`: what invoke_endpoint_async returned, or only its OutputLocation."""
-    waited_for = inference_id or _inference_id(response)
+    """Wait for an invocation and read its output.
+
+    `response` is the response of invoke_endpoint_async, or its OutputLocation.
+    """
+    inference_id = inference_id or _inference_id(response)
     location = _output_location(response)
-    inference = yield from wait(waited_for, timeout, endpoint, pace, location).only()
-    content, _ = yield from _content_of(inference, max_bytes, pace)
+    inference = yield from wait(inference_id, timeout, endpoint, backoff, location).one()
+    content, _ = yield from _read_output_of(inference, max_bytes, backoff)
     return content
 
 
 def _inference_id(response: Mapping[str, Any] | str) -> str:
     if isinstance(response, str):
         raise InvalidRequest(
-            "expected with an output location: a failed inference writes nothing there, and its"
-            " notice does not name it, so a location alone cannot tell failed from slow",
+            "expected the id together with an output location: a failed inference writes nothing"
+            " there, so the location alone cannot distinguish failed from slow",
             "inference_id",
         )
     try:
         return str(response["InferenceId"])
     except KeyError as error:
-        raise InvalidRequest("expected InferenceId in it", "response") from error
+        raise InvalidRequest(
+            "expected InferenceId in the response of invoke_endpoint_async", "response"
+        ) from error
 
 
 def _output_location(response: Mapping[str, Any] | str) -> str | None:
-    """As records have it: `s3://bucket/key`."""
+    """Return the location in the format of records, `s3://bucket/key`."""
     text = response if isinstance(response, str) else response.get("OutputLocation")
     try:
         return None if text is None else parse_location(text).uri
@@ -100,53 +105,58 @@ def _output_location(response: Mapping[str, Any] | str) -> str | None:
         raise InvalidRequest(f"expected an OutputLocation in S3: {error}", "response") from error
 
 
-def _content_of(
-    inference: Inference, max_bytes: int | None, pace: Backoff
+def _read_output_of(
+    inference: Inference, max_bytes: int | None, backoff: Backoff
 ) -> Operation[tuple[bytes, str | None]]:
-    """Raises InferenceFailed and its kin if the inference ended without an output."""
+    """Return the output and its content type. Raises what `raise_for_status` raises."""
     inference.raise_for_status()
     known = inference.output
     if known and known.inline is not None:
         return known.inline, known.content_type
-    found = yield from _content(inference.inference_id, inference.endpoint_name, max_bytes, pace)
+    found = yield from _read_output(
+        inference.inference_id, inference.endpoint_name, max_bytes, backoff
+    )
     return found
 
 
-def _content(
-    inference_id: str, endpoint: str | None, max_bytes: int | None, pace: Backoff
+def _read_output(
+    inference_id: str, endpoint: str | None, max_bytes: int | None, backoff: Backoff
 ) -> Operation[tuple[bytes, str | None]]:
     content = bytearray()
     download = Download(inference_id, content.extend, max_bytes=max_bytes)
-    yield from _fetched(download, GetOutput(inference_id, endpoint), pace)
+    yield from _fetch(download, GetOutput(inference_id, endpoint), backoff)
     return bytes(content), download.content_type
 
 
-def _fetched(download: Download, question: GetOutput, pace: Backoff) -> Operation[None]:
-    """A broken connection is taken up again, each time under a new URL.
+def _fetch(download: Download, request: GetOutput, backoff: Backoff) -> Operation[None]:
+    """Fetch an output. Each broken connection is resumed with a new URL.
 
-    Raises ServiceUnavailable when several in a row have brought nothing.
+    Raises ServiceUnavailable after FETCH_RETRIES retries in a row that received nothing.
     """
     failures = 0
     while True:
-        place = yield from _place(question, pace)
-        if isinstance(place, OutputInline):
-            return download.whole(place.content, place.content_type)
-        received = download.received
-        error: InferenceResultsError | None = yield Fetch(place.url, download)
+        located = yield from _locate(request, backoff)
+        if isinstance(located, OutputInline):
+            return download.receive_inline(located.content, located.content_type)
+        received_before = download.received
+        error: InferenceResultsError | None = yield Fetch(located.url, download)
         if error is None:
             return None
-        failures = 1 if download.received > received else failures + 1
+        failures = 1 if download.received > received_before else failures + 1
         if not isinstance(error, ServiceUnavailable) or failures > FETCH_RETRIES:
             raise error
-        yield Sleep(pace.pause_after(error, failures))
+        yield Sleep(backoff.delay(error, failures))
 
 
-def _place(question: GetOutput, pace: Backoff) -> Operation[Any]:
-    """OutputAt or OutputInline. Raises InferenceFailed and its kin rather than NoOutput."""
+def _locate(request: GetOutput, backoff: Backoff) -> Operation[Any]:
+    """Return OutputLink or OutputInline.
+
+    For an inference that failed, raises its failure instead of NoOutput.
+    """
     try:
-        (place,) = yield from send([question], pace)
+        (located,) = yield from send([request], backoff)
     except NoOutput:
-        inference = yield from get(question.inference_id, question.endpoint, pace)
+        inference = yield from get(request.inference_id, request.endpoint, backoff)
         inference.raise_for_status()
         raise
-    return place
+    return located

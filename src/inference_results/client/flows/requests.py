@@ -1,10 +1,7 @@
-"""What can be asked of the service, whoever answers: the HTTP API or the table.
+"""Requests to the service and its responses, the same for every transport.
 
-What submitters say is asked too: of a Register, or a Submit, the record comes of it.
-
-Answers to the questions about records are documents in the shape of the API. A question about an
-output is answered with OutputLink or OutputInline. A question raises InvalidRequest for an id, or the
-name of an endpoint, that cannot be one: not all that Python takes for text can be sent.
+Most responses are documents in the format of the API; GetOutput returns OutputLink or OutputInline.
+Each request raises InvalidRequest for an inference id or an endpoint name that cannot exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,15 +13,15 @@ from inference_results.domain.record.errors import InferenceResultsError, Invali
 from inference_results.domain.record.parameters import ENDPOINT, INFERENCE_ID
 
 MAX_IDS: Final = 100
-"""In one question about many records."""
+"""Ids in one GetRecords."""
 
 MAX_WAIT_SECONDS: Final = 20.0
-"""What the service holds a question open for, at most."""
+"""The longest `wait` that the service accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetRecord:
-    """The record of an id. `wait`: seconds within which to answer as soon as it has ended."""
+    """Get one record. With `wait`, respond when it has ended, or after that many seconds."""
 
     inference_id: str
     endpoint: str | None = None
@@ -36,7 +33,7 @@ class GetRecord:
 
 @dataclass(frozen=True, slots=True)
 class GetRecords:
-    """The records of at most MAX_IDS ids. `wait` is for all of them to end."""
+    """Get up to MAX_IDS records. With `wait`, respond when all of them have ended."""
 
     inference_ids: tuple[str, ...]
     endpoint: str | None = None
@@ -48,7 +45,7 @@ class GetRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRecords:
-    """Some of the records of an endpoint, of a status, or of both, newest first."""
+    """Get one page of the records of an endpoint, a status, or both, newest first."""
 
     endpoint: str | None = None
     status: str | None = None
@@ -63,7 +60,7 @@ class ListRecords:
 
 @dataclass(frozen=True, slots=True)
 class GetSummary:
-    """The results of an endpoint by day, `YYYY-MM-DD`, both ends included."""
+    """Get an endpoint's results by day. `since` and `until` are `YYYY-MM-DD`, both inclusive."""
 
     endpoint: str
     since: str | None = None
@@ -75,7 +72,7 @@ class GetSummary:
 
 @dataclass(frozen=True, slots=True)
 class GetOutput:
-    """Where the output of an inference can be read now."""
+    """Get a link to an output, or the output itself if only the record holds it."""
 
     inference_id: str
     endpoint: str | None = None
@@ -86,7 +83,7 @@ class GetOutput:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Keep that an invocation was made. `members` are those of the form REGISTRATION, checked."""
+    """Record an invocation. `members` are validated members of the body REGISTRATION."""
 
     inference_id: str
     members: Mapping[str, Any] = field(repr=False, hash=False)
@@ -97,9 +94,9 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Invoke an endpoint once. `members` are those of the form SUBMISSION, checked.
+    """Invoke an endpoint once. `members` are validated members of the body SUBMISSION.
 
-    `body` is the input itself, where the members have no `input_location`.
+    `body` is the input, unless the members have an `input_location`.
     """
 
     members: Mapping[str, Any] = field(repr=False, hash=False)
@@ -126,7 +123,7 @@ ServiceRequest: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class OutputLink:
-    """A URL that anybody may read for some minutes: it is a secret."""
+    """A presigned URL. It is a secret: anyone can read the output with it for some minutes."""
 
     url: str = field(repr=False)
 
@@ -140,4 +137,4 @@ class OutputInline:
 
 
 ServiceResponse: TypeAlias = dict[str, Any] | OutputLink | OutputInline | InferenceResultsError
-"""An error is a reply like others: of questions asked side by side, some fail."""
+"""Errors are responses too, because some of several concurrent requests can fail."""

@@ -1,7 +1,7 @@
-"""What an operation of the client wants done next.
+"""The steps of an operation.
 
-An operation is a generator of steps. It does no input or output, knows neither threads nor an event
-loop, and so is the same for both clients; a driver does what it yields and sends the reply back.
+An operation is a generator that yields steps and does no I/O. A driver in `client/transports/`
+carries out each step and sends its result back. Both clients share the operations this way.
 """
 
 from collections.abc import Generator
@@ -12,42 +12,42 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from inference_results.client.flows.download import Download
 from inference_results.client.flows.requests import GetRecord, GetRecords, ServiceRequest
 
-LAST_ROUND_SECONDS: Final = 5.0
-"""After a deadline, questions that had to wait for their turn are still put for so long."""
+GRACE_SECONDS: Final = 5.0
+"""Queued requests are still sent until this long after their deadline."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Put the questions, some of them side by side.
+    """Send requests, several at a time.
 
-    The reply is a list of replies in the order of the questions. None stands for a question whose
-    turn came too long after the `deadline` (on the clock of the driver).
+    The result is a list of responses in the order of the requests. A response is None if the
+    request was still queued GRACE_SECONDS after the `deadline` (on the driver's clock).
     """
 
-    questions: tuple[ServiceRequest, ...]
+    requests: tuple[ServiceRequest, ...]
     deadline: float = inf
 
-    def in_turn(self, question: ServiceRequest, now: float) -> ServiceRequest | None:
-        """As it is to be put when its turn comes: not held open beyond the deadline."""
-        if now > self.deadline + LAST_ROUND_SECONDS:
+    def limit_wait(self, request: ServiceRequest, now: float) -> ServiceRequest | None:
+        """Shorten a request's wait to the deadline. Return None if it is too late to send it."""
+        if now > self.deadline + GRACE_SECONDS:
             return None
-        if isinstance(question, GetRecord | GetRecords):
-            return replace(question, wait=min(question.wait, max(self.deadline - now, 0)))
-        return question
+        if isinstance(request, GetRecord | GetRecords):
+            return replace(request, wait=min(request.wait, max(self.deadline - now, 0)))
+        return request
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Do nothing for some seconds. There is no reply."""
+    """Sleep. The step has no result."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Read a URL into the download. The reply is None when it is complete, else the error."""
+    """Fetch a URL into a download. The result is None if it is complete, else the error."""
 
     url: str = field(repr=False)
     download: Download
@@ -55,13 +55,13 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Item(Generic[_T]):
-    """Hand this to the caller, and go on when the next is wanted. There is no reply."""
+    """Yield a value to the caller of a stream. The step has no result."""
 
     value: _T
 
 
 Operation: TypeAlias = Generator[Send | Sleep | Fetch, Any, _T]
-"""Returns what the caller wants."""
+"""Returns one value."""
 
-Search: TypeAlias = Generator[Send | Sleep | Fetch | Item[_T], Any, None]
-"""Finds what the caller wants, one after the other."""
+Stream: TypeAlias = Generator[Send | Sleep | Fetch | Item[_T], Any, None]
+"""Yields values as Items."""

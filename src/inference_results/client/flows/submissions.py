@@ -1,7 +1,7 @@
-"""Operations of submitters: this invocation was made; invoke this once.
+"""Operations that submit and register inferences.
 
-Both are tried again while that may help. A registration that is there already changes nothing, and
-of all submissions with one idempotency key one is invoked.
+Both are safe to retry: registering again changes nothing, and an idempotency key invokes an
+endpoint once.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 from inference_results.adapters.sagemaker import response_time
 from inference_results.client.errors import InvalidRequest
 from inference_results.client.flows.backoff import Backoff
-from inference_results.client.flows.queries import parse_response, send, to_timestamp
+from inference_results.client.flows.queries import parse_document, send, to_timestamp
 from inference_results.client.flows.requests import Register, Submit
 from inference_results.client.flows.steps import Operation
 from inference_results.client.records import Inference
@@ -29,37 +29,41 @@ from inference_results.domain.record.parameters import (
 )
 
 
-def registration(
+def build_registration(
     response: Mapping[str, Any], *, submitted_at: datetime | str | None, **members: Any
 ) -> Register:
-    """Of what invoke_endpoint_async returned. `members` are others of the form REGISTRATION.
+    """Build a Register from the response of invoke_endpoint_async.
 
-    A member that is None is left out. Raises InvalidRequest.
+    `members` are further members of the body REGISTRATION; None leaves a member out. Raises
+    InvalidRequest.
     """
     if not isinstance(response, Mapping):
-        raise InvalidRequest("expected what invoke_endpoint_async returned", "response")
-    made = {
+        raise InvalidRequest("expected the response of invoke_endpoint_async", "response")
+    from_response = {
         SUBMITTED_AT.name: _submitted_at(response, submitted_at),
-        OUTPUT_LOCATION.name: _told(response, "OutputLocation"),
+        OUTPUT_LOCATION.name: _required(response, "OutputLocation"),
         FAILURE_LOCATION.name: response.get("FailureLocation"),
     }
-    return Register(_told(response, "InferenceId"), _checked(REGISTRATION, members | made))
+    return Register(
+        _required(response, "InferenceId"), _validate(REGISTRATION, members | from_response)
+    )
 
 
-def submission(endpoint: str, body_or_location: Any, **members: Any) -> Submit:
-    """`members` are others of the form SUBMISSION; one that is None is left out.
+def build_submission(endpoint: str, body_or_location: Any, **members: Any) -> Submit:
+    """Build a Submit.
 
-    Raises InvalidRequest.
+    `members` are further members of the body SUBMISSION; None leaves a member out. Raises
+    InvalidRequest.
     """
     body, location = _input(body_or_location)
-    given = {ENDPOINT.name: endpoint, INPUT_LOCATION.name: location}
-    return Submit(_checked(SUBMISSION, members | given), body)
+    target = {ENDPOINT.name: endpoint, INPUT_LOCATION.name: location}
+    return Submit(_validate(SUBMISSION, members | target), body)
 
 
-def record_of(said: Register | Submit, pace: Backoff) -> Operation[Inference]:
-    """The record as it stands afterwards."""
-    (document,) = yield from send([said], pace)
-    return parse_response(Inference.from_document, document)
+def record_for(request: Register | Submit, backoff: Backoff) -> Operation[Inference]:
+    """Send the request and return the current record."""
+    (document,) = yield from send([request], backoff)
+    return parse_document(Inference.from_document, document)
 
 
 def _input(body_or_location: Any) -> tuple[bytes | None, str | None]:
@@ -68,25 +72,29 @@ def _input(body_or_location: Any) -> tuple[bytes | None, str | None]:
             return None, body_or_location
         case bytes() | bytearray() | memoryview():
             return bytes(body_or_location), None
-    raise InvalidRequest("expected bytes, or the text of a location", INPUT)
+    raise InvalidRequest("expected bytes, or the location s3://bucket/key as a string", INPUT)
 
 
 def _submitted_at(response: Mapping[str, Any], given: datetime | str | None) -> str | None:
-    known = response_time(response.get("ResponseMetadata", {})) if given is None else given
-    if known is None:
-        raise InvalidRequest("expected, as the response holds no date", SUBMITTED_AT.name)
-    return to_timestamp(known, SUBMITTED_AT.name)
+    value = response_time(response.get("ResponseMetadata", {})) if given is None else given
+    if value is None:
+        raise InvalidRequest(
+            "expected a time, because the response has no Date header", SUBMITTED_AT.name
+        )
+    return to_timestamp(value, SUBMITTED_AT.name)
 
 
-def _told(response: Mapping[str, Any], name: str) -> Any:
+def _required(response: Mapping[str, Any], name: str) -> Any:
     try:
         return response[name]
     except KeyError as error:
-        raise InvalidRequest(f"expected {name} in it", "response") from error
+        raise InvalidRequest(
+            f"expected {name} in the response of invoke_endpoint_async", "response"
+        ) from error
 
 
-def _checked(form: BodySchema, members: Mapping[str, Any]) -> dict[str, Any]:
+def _validate(schema: BodySchema, members: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return form.check({name: it for name, it in members.items() if it is not None})
+        return schema.check({name: it for name, it in members.items() if it is not None})
     except InvalidParameter as error:
         raise InvalidRequest(f"expected {error.expected}", error.parameter) from error

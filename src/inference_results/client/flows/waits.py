@@ -1,7 +1,7 @@
 """Operations that wait until inferences have ended.
 
-An id that nobody knows is waited for too: a result may come before anything else is known of the
-inference. Whatever happens, a wait ends within its timeout and one poll.
+An unknown id is pending too, because a result can be the first thing that is recorded for an
+inference. A wait ends at most one poll after its timeout.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +19,17 @@ from inference_results.client.errors import (
     WaitTimeout,
 )
 from inference_results.client.flows.backoff import Backoff
-from inference_results.client.flows.queries import checked_ids, id_batches, parse_response
+from inference_results.client.flows.queries import check_ids, parse_document, split_ids
 from inference_results.client.flows.requests import GetRecord, GetRecords, ServiceRequest
-from inference_results.client.flows.steps import Item, Operation, Search, Send, Sleep
+from inference_results.client.flows.steps import Item, Operation, Send, Sleep, Stream
 from inference_results.client.records import Batch, Inference, Missing
 from inference_results.domain.record.errors import InferenceResultsError
 
 MAX_IN_FLIGHT: Final = 10
-"""Questions put side by side."""
+"""Concurrent requests of one step."""
 
 _FIRST_WAIT_SECONDS: Final = 1.0
-_NO_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_MAX_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 Progress = Callable[[int, int], None]
 
@@ -38,161 +38,168 @@ def wait(
     inference_id: str,
     timeout: float,
     endpoint: str | None,
-    pace: Backoff,
+    backoff: Backoff,
     output_location: str | None = None,
 ) -> "_Wait":
-    """A wait for one id: the service holds each question open for as long as it can.
+    """Wait for one id. Each request has the longest `wait` that the timeout allows.
 
-    An id may be used again. With an `output_location` (`s3://bucket/key`) a record whose output is
-    elsewhere is taken for that of an earlier invocation, and not for the end of this one.
+    With an `output_location` (`s3://bucket/key`), a record with another output location belongs to
+    an earlier invocation with the same id, and does not end the wait.
     """
-    return _Wait([inference_id], timeout, endpoint, pace, one=True, output_location=output_location)
+    return _Wait(
+        [inference_id], timeout, endpoint, backoff, single=True, output_location=output_location
+    )
 
 
-def wait_many(ids: Iterable[str], timeout: float, endpoint: str | None, pace: Backoff) -> "_Wait":
-    """A wait for many ids, each once. They are asked for in hundreds.
+def wait_many(
+    ids: Iterable[str], timeout: float, endpoint: str | None, backoff: Backoff
+) -> "_Wait":
+    """Wait for many ids, in batches of MAX_IDS.
 
-    One that has ended is shown only when its hundred answers, so the service holds the first
-    questions open for a moment only, and later ones longer.
+    The service responds to a batch when all of its inferences have ended or the `wait` is over.
+    The first waits are short, to see early results soon; later waits are longer.
     """
-    return _Wait(checked_ids(ids), timeout, endpoint, pace, one=False)
+    return _Wait(check_ids(ids), timeout, endpoint, backoff, single=False)
 
 
 class _Wait:
-    """The time runs from when it is made."""
+    """Polls until all ids have ended. The timeout starts when the object is created."""
 
     def __init__(
         self,
         ids: list[str],
         timeout: float,
         endpoint: str | None,
-        pace: Backoff,
+        backoff: Backoff,
         *,
-        one: bool,
+        single: bool,
         output_location: str | None = None,
     ) -> None:
         if not timeout >= 0:
-            raise InvalidRequest("expected seconds, 0 or more", "timeout")
+            raise InvalidRequest("expected a number of seconds, 0 or more", "timeout")
         self._timeout = timeout
         self._endpoint = endpoint
-        self._pace = pace
-        self._one = one
+        self._backoff = backoff
+        self._single = single
         self._output_location = output_location
-        self._deadline = pace.clock() + timeout
-        self._longest_wait = _FIRST_WAIT_SECONDS
+        self._deadline = backoff.clock() + timeout
+        self._max_wait = _FIRST_WAIT_SECONDS
         self._failures = 0
-        self._hopeless: ClientError | None = None
-        self._trouble: ServiceUnavailable | None = None
-        self._round_ends = self._deadline
-        self._answered_at = 0.0
+        self._permanent_error: ClientError | None = None
+        self._unavailable: ServiceUnavailable | None = None
+        self._poll_ends_at = self._deadline
+        self._responded_at = 0.0
         self._pending = dict.fromkeys(ids)
         self._done: dict[str, Inference] = {}
         self._seen: dict[str, Inference] = {}
 
-    def only(self) -> Operation[Inference]:
-        """The one that is waited for."""
+    def one(self) -> Operation[Inference]:
+        """Return the only inference, once it has ended."""
         while self._pending:
-            yield from self._round()
-            yield from self._rest()
+            yield from self._poll()
+            yield from self._pause_or_raise()
         (inference,) = self._done.values()
         return inference
 
     def all(self, progress: Progress | None) -> Operation[dict[str, Inference]]:
-        """Those that have ended, by id, in the order in which the ids were given."""
+        """Return the inferences by id, in the order of the ids, once all have ended."""
         order = list(self._pending)
         while self._pending:
-            yield from self._round()
+            yield from self._poll()
             if progress:
                 progress(len(self._done), len(order))
-            yield from self._rest()
+            yield from self._pause_or_raise()
         return {inference_id: self._done[inference_id] for inference_id in order}
 
-    def as_completed(self) -> Search[Inference]:
-        """One after the other; those found in one round in the order in which they ended."""
+    def as_completed(self) -> Stream[Inference]:
+        """Yield each inference after it has ended. Those of one poll are ordered by event time."""
         while self._pending:
-            ended = yield from self._round()
-            for each in sorted(ended, key=lambda each: each.event_time or _NO_TIME):
+            ended = yield from self._poll()
+            for each in sorted(ended, key=lambda each: each.event_time or _MAX_TIME):
                 yield Item(each)
-            yield from self._rest()
+            yield from self._pause_or_raise()
 
-    def _round(self) -> Operation[list[Inference]]:
-        """Ask for all that are pending; those that have ended since the last round."""
-        questions, seconds = self._questions()
-        now = self._pace.clock()
-        self._round_ends = now + seconds
-        # A caller may take the time until after the deadline for what was found before it.
-        replies = yield Send(questions, max(now, self._deadline))
-        self._answered_at = self._pace.clock()
-        troubles = [each for each in replies if isinstance(each, ServiceUnavailable)]
-        self._trouble = max(troubles, key=lambda each: each.retry_after or 0, default=None)
-        self._failures = self._failures + 1 if troubles else 0
-        return [ended for reply in replies for ended in self._settled(reply)]
+    def _poll(self) -> Operation[list[Inference]]:
+        """Request all pending ids and return the inferences that have ended since the last poll."""
+        requests, seconds = self._next_requests()
+        now = self._backoff.clock()
+        self._poll_ends_at = now + seconds
+        # If the caller of as_completed was busy past the deadline, poll once more.
+        responses = yield Send(requests, max(now, self._deadline))
+        self._responded_at = self._backoff.clock()
+        unavailable = [each for each in responses if isinstance(each, ServiceUnavailable)]
+        self._unavailable = max(unavailable, key=lambda each: each.retry_after or 0, default=None)
+        self._failures = self._failures + 1 if unavailable else 0
+        return [ended for response in responses for ended in self._take_ended(response)]
 
-    def _rest(self) -> Operation[None]:
-        """Pause where the round was shorter than it might have been, or failed.
+    def _pause_or_raise(self) -> Operation[None]:
+        """Sleep before the next poll, unless the service has waited already.
 
-        Raises what no waiting mends, and WaitTimeout if the time is over and some are pending.
+        Raises a permanent error, or WaitTimeout if ids are pending after the deadline.
         """
-        if self._hopeless:
-            self._hopeless.done = dict(self._done)
-            self._hopeless.pending = list(self._pending)
-            raise self._hopeless
+        if self._permanent_error:
+            self._permanent_error.done = dict(self._done)
+            self._permanent_error.pending = list(self._pending)
+            raise self._permanent_error
         if not self._pending:
             return
-        if self._answered_at >= self._deadline:
+        if self._responded_at >= self._deadline:
             raise WaitTimeout(
                 self._timeout, pending=list(self._pending), done=self._done, seen=self._seen
-            ) from self._trouble
-        if self._trouble:
-            pause = self._pace.pause_after(self._trouble, self._failures)
+            ) from self._unavailable
+        if self._unavailable:
+            delay = self._backoff.delay(self._unavailable, self._failures)
         else:
-            # A service that holds no question open is not asked again and again without a pause.
-            pause = min(self._round_ends - self._pace.clock(), self._longest_wait)
-        self._longest_wait = min(2 * self._longest_wait, self._pace.longest_wait)
-        pause = min(pause, self._deadline - self._pace.clock())
-        if pause > 0:
-            yield Sleep(pause)
+            # A service that ignores `wait` must not be polled without a delay.
+            delay = min(self._poll_ends_at - self._backoff.clock(), self._max_wait)
+        self._max_wait = min(2 * self._max_wait, self._backoff.max_wait)
+        delay = min(delay, self._deadline - self._backoff.clock())
+        if delay > 0:
+            yield Sleep(delay)
 
-    def _questions(self) -> tuple[tuple[ServiceRequest, ...], float]:
-        """What to ask, and how many seconds the service may take for all of it."""
-        left = max(self._deadline - self._pace.clock(), 0.0)
-        if self._one:
+    def _next_requests(self) -> tuple[tuple[ServiceRequest, ...], float]:
+        """Return the requests of the next poll, and the seconds that they can take together."""
+        left = max(self._deadline - self._backoff.clock(), 0.0)
+        if self._single:
             (inference_id,) = self._pending
-            seconds = min(left, self._pace.longest_wait)
+            seconds = min(left, self._backoff.max_wait)
             return (GetRecord(inference_id, self._endpoint, seconds),), seconds
-        seconds = min(left, self._longest_wait)
-        hundreds = id_batches(self._pending)
-        one_after_the_other = ceil(len(hundreds) / MAX_IN_FLIGHT)
-        wait = seconds / one_after_the_other
-        return tuple(GetRecords(each, self._endpoint, wait) for each in hundreds), seconds
+        seconds = min(left, self._max_wait)
+        id_batches = split_ids(self._pending)
+        consecutive_requests = ceil(len(id_batches) / MAX_IN_FLIGHT)
+        wait = seconds / consecutive_requests
+        return tuple(GetRecords(each, self._endpoint, wait) for each in id_batches), seconds
 
-    def _settled(self, reply: Any) -> Iterator[Inference]:
-        """Those that have ended. What no waiting mends is raised after the other replies."""
+    def _take_ended(self, response: Any) -> Iterator[Inference]:
+        """Yield the ended inferences of a response.
+
+        A permanent error is kept and raised after the other responses of the poll are processed.
+        """
         try:
-            batch = self._understood(reply)
+            batch = self._parse(response)
         except ClientError as error:
-            self._hopeless = self._hopeless or error
+            self._permanent_error = self._permanent_error or error
             return
-        self._hopeless = self._hopeless or _hopeless(batch.missing)
+        self._permanent_error = self._permanent_error or _error_for_missing(batch.missing)
         for each in batch.inferences:
-            if self._take(each):
+            if self._mark_ended(each):
                 yield each
 
-    def _understood(self, reply: Any) -> Batch:
-        match reply:
+    def _parse(self, response: Any) -> Batch:
+        match response:
             case RecordExpired():
-                raise reply
+                raise response
             case None | ServiceUnavailable() | NotFound():
                 return Batch([], [])
             case InferenceResultsError():
-                raise reply
-        if self._one:
-            return Batch([parse_response(Inference.from_document, reply)], [])
-        return parse_response(Batch.from_document, reply)
+                raise response
+        if self._single:
+            return Batch([parse_document(Inference.from_document, response)], [])
+        return parse_document(Batch.from_document, response)
 
-    def _take(self, inference: Inference) -> bool:
-        """Keep it; whether it has ended."""
-        if not inference.is_terminal or self._is_earlier(inference):
+    def _mark_ended(self, inference: Inference) -> bool:
+        """Store the record. Return True if it ends the wait for its id."""
+        if not inference.is_terminal or self._is_earlier_invocation(inference):
             self._seen[inference.inference_id] = inference
             return False
         self._pending.pop(inference.inference_id, None)
@@ -200,13 +207,13 @@ class _Wait:
         self._done[inference.inference_id] = inference
         return True
 
-    def _is_earlier(self, inference: Inference) -> bool:
-        found = inference.output.location if inference.output else None
-        return None not in (found, self._output_location) and found != self._output_location
+    def _is_earlier_invocation(self, inference: Inference) -> bool:
+        location = inference.output.location if inference.output else None
+        return None not in (location, self._output_location) and location != self._output_location
 
 
-def _hopeless(missing: list[Missing]) -> ClientError | None:
-    """The error of the first id that no waiting brings."""
+def _error_for_missing(missing: list[Missing]) -> ClientError | None:
+    """Return the error of the first id that no wait can resolve."""
     for each in missing:
         match each.reason:
             case "ambiguous":

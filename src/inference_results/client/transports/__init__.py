@@ -1,1 +1,1 @@
-"""How steps are carried out: over the HTTP API or on the table, blocking or asynchronous."""
+"""Drivers and backends: carry out steps over the HTTP API or on the table, blocking or async."""

@@ -1,4 +1,4 @@
-"""AWS's own errors, as the client's."""
+"""Translate AWS's errors to client errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from inference_results.adapters.aws.calls import translate_unavailable
+from inference_results.adapters.aws.errors import translate_unavailable
 from inference_results.client.errors import (
     InvalidRequest,
     NotAuthorized,
@@ -16,15 +16,15 @@ from inference_results.client.errors import (
 from inference_results.client.transports.auth import ACCESS_DENIED_CODES, credentials_error
 from inference_results.domain.record.errors import InferenceResultsError, Unavailable
 
-_INVALID: Final = frozenset({"ValidationException", "ValidationError"})
-"""SageMaker's word, and CloudFormation's."""
+_VALIDATION_CODES: Final = frozenset({"ValidationException", "ValidationError"})
+"""Error codes of SageMaker and CloudFormation."""
 
 
 @contextmanager
 def translate_aws_errors(service: str) -> Iterator[None]:
-    """Raises InvalidRequest, NotAuthorized, ServiceUnavailable or UnexpectedResponse in their place.
+    """Raise InvalidRequest, NotAuthorized, ServiceUnavailable or UnexpectedResponse instead.
 
-    With AWS's message: it names the action that is not allowed, or the parameter.
+    Keeps AWS's message, which names the denied action or the invalid parameter.
     """
     try:
         with translate_unavailable(service):
@@ -32,7 +32,7 @@ def translate_aws_errors(service: str) -> Iterator[None]:
     except Unavailable as error:
         raise ServiceUnavailable(str(error)) from error
     except ClientError as error:
-        raise _refused(error) from error
+        raise _service_error(error) from error
     except ParamValidationError as error:
         raise InvalidRequest(str(error)) from error
     except BotoCoreError as error:
@@ -41,7 +41,10 @@ def translate_aws_errors(service: str) -> Iterator[None]:
 
 @contextmanager
 def translate_storage_errors(*, table: str, bucket: str) -> Iterator[None]:
-    """Raises NotAuthorized, InvalidRequest or UnexpectedResponse where DynamoDB or S3 refuses."""
+    """Raise NotAuthorized, InvalidRequest or UnexpectedResponse for errors of DynamoDB and S3.
+
+    `table` and `bucket` are the names of the caller's parameters for them.
+    """
     try:
         yield
     except ClientError as error:
@@ -51,32 +54,36 @@ def translate_storage_errors(*, table: str, bucket: str) -> Iterator[None]:
 
 
 def storage_error(error: ClientError, *, table: str, bucket: str) -> InferenceResultsError:
-    """`table` and `bucket` are the parameters that name them."""
+    """Return the client error for an error of DynamoDB or S3.
+
+    `table` and `bucket` are the names of the caller's parameters for them.
+    """
+    translated: InferenceResultsError
     match error.response["Error"]["Code"]:
         case "NoSuchBucket":
-            told: InferenceResultsError = InvalidRequest("there is no such bucket", bucket)
+            translated = InvalidRequest("no bucket with this name exists", bucket)
         case "ResourceNotFoundException":
-            told = InvalidRequest("there is no such table", table)
+            translated = InvalidRequest("no table with this name in this account and region", table)
         case "ValidationException":
-            told = InvalidRequest("expected a table of this service", table)
+            translated = InvalidRequest("expected a table of this service: check the name", table)
         case code if code in ACCESS_DENIED_CODES:
-            told = access_denied(error.operation_name, code)
+            translated = access_denied(error.operation_name, code)
         case code:
-            told = UnexpectedResponse(f"AWS refuses: {code}")
-    told.__cause__ = error
-    return told
+            translated = UnexpectedResponse(f"{error.operation_name}: {code}")
+    translated.__cause__ = error
+    return translated
 
 
 def access_denied(operation: str, code: str) -> NotAuthorized:
-    return NotAuthorized(f"{operation}: not allowed, or the credentials have expired: {code}")
+    return NotAuthorized(f"{operation}: access denied, or the credentials have expired: {code}")
 
 
 def is_validation_error(error: ClientError) -> bool:
-    """What AWS says of a parameter, and also of a name that it does not know."""
-    return error.response["Error"]["Code"] in _INVALID
+    """Return True for an invalid parameter, which includes the name of a missing resource."""
+    return error.response["Error"]["Code"] in _VALIDATION_CODES
 
 
-def _refused(error: ClientError) -> InferenceResultsError:
+def _service_error(error: ClientError) -> InferenceResultsError:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     detail = f"{error.operation_name}: {code}: {message}"
     if code in ACCESS_DENIED_CODES:

@@ -1,4 +1,4 @@
-"""The HTTP API: how a question is put to it, and what its answer means. No connection is made."""
+"""Build requests to the HTTP API and parse its responses. Makes no connection."""
 
 import json
 import re
@@ -43,70 +43,71 @@ from inference_results.client.transports.request_body import add_input
 from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from inference_results.domain.record.errors import InferenceResultsError
 
-_ANSWERED: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
-_REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_SUCCESS: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
+_ACCESS_DENIED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REDIRECTS: Final = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _HEADERS: Final = {
     "accept": "application/json, application/problem+json, */*;q=0.1",
     "user-agent": "async-inference-results",
 }
-_WHY: Final = re.compile(r'error_description="([^"]*)"')
+_ERROR_DESCRIPTION: Final = re.compile(r'error_description="([^"]*)"')
 _CONNECT_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 10.0
-"""Beyond what the service may hold a question open: a cold start, and the way there and back."""
-_SUBMITTING_SECONDS: Final = 30.0
-"""What API Gateway gives a function: it may upload the input, and call SageMaker."""
+_RESPONSE_SECONDS: Final = 10.0
+"""Allowed in addition to a request's `wait`: a cold start and the network."""
+_SUBMIT_SECONDS: Final = 30.0
+"""API Gateway's limit. The function can have to upload the input before it calls SageMaker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API by its URL, without a slash at the end.
+    """Builds requests to an API. `url` has no slash at the end.
 
-    Ids go into the query, never into the path: API Gateway decodes a path before it routes.
+    Ids are sent in the query, because API Gateway decodes a path before it routes the request.
     """
 
     url: str
 
     @classmethod
-    def at(cls, url: str) -> "Api":
-        """Raises InvalidRequest if the text is no URL of HTTP."""
+    def from_url(cls, url: str) -> "Api":
+        """Validate the URL. Raises InvalidRequest."""
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise InvalidRequest("expected a URL", "api_url") from error
+            raise InvalidRequest("expected a URL, https://host", "api_url") from error
         if parsed.scheme not in ("https", "http") or not parsed.host or parsed.query:
-            raise InvalidRequest("expected https://host, or more without a query", "api_url")
+            raise InvalidRequest("expected a URL without a query, https://host", "api_url")
         return cls(url.rstrip("/"))
 
-    def request(self, question: ServiceRequest) -> httpx.Request:
-        match question:
+    def build_request(self, request: ServiceRequest) -> httpx.Request:
+        match request:
             case GetRecord(inference_id, endpoint, wait):
-                query = {"id": inference_id, "endpoint": endpoint, "wait": _seconds(wait)}
+                query = {"id": inference_id, "endpoint": endpoint, "wait": _wait_parameter(wait)}
                 return self._get("/inference", query, wait)
             case GetOutput(inference_id, endpoint):
                 return self._get("/inference/output", {"id": inference_id, "endpoint": endpoint})
             case GetRecords(inference_ids, endpoint, wait):
-                asked = {"inference_ids": inference_ids, "wait": round(wait, 3)}
+                members = {"inference_ids": inference_ids, "wait": round(wait, 3)}
                 if endpoint is not None:
-                    asked["endpoint"] = endpoint
-                return self._send("POST", "/inferences:batchGet", asked, wait)
+                    members["endpoint"] = endpoint
+                return self._send_json("POST", "/inferences:batchGet", members, wait)
             case ListRecords():
-                return self._get("/inferences", _page_query(question))
+                return self._get("/inferences", _list_query(request))
             case GetSummary(endpoint, since, until):
                 path = f"/endpoints/{quote(endpoint, safe='')}/summary"
                 return self._get(path, {"since": since, "until": until})
             case Register(inference_id, members):
-                return self._send("PUT", f"/inference?{_encoded({'id': inference_id})}", members)
+                path = f"/inference?{_encode_query({'id': inference_id})}"
+                return self._send_json("PUT", path, members)
             case Submit(members, body):
-                request = members if body is None else add_input(members, body)
-                return self._send("POST", "/inferences", request, _SUBMITTING_SECONDS)
+                content = members if body is None else add_input(members, body)
+                return self._send_json("POST", "/inferences", content, _SUBMIT_SECONDS)
 
     def _get(self, path: str, query: Mapping[str, str | None], wait: float = 0) -> httpx.Request:
         given = {name: value for name, value in query.items() if value is not None}
-        url = f"{self.url}{path}?{_encoded(given)}" if given else f"{self.url}{path}"
+        url = f"{self.url}{path}?{_encode_query(given)}" if given else f"{self.url}{path}"
         return httpx.Request("GET", url, headers=_HEADERS, extensions=_timeouts(wait))
 
-    def _send(
+    def _send_json(
         self, method: str, path: str, members: Mapping[str, Any], wait: float = 0
     ) -> httpx.Request:
         return httpx.Request(
@@ -118,62 +119,65 @@ class Api:
         )
 
 
-def parse_response(question: ServiceRequest, response: httpx.Response) -> ServiceResponse:
-    """What an answer, read to its end, means."""
-    if isinstance(question, GetOutput):
-        if response.status_code in _REDIRECTS and (url := response.headers.get("location")):
+def parse_response(request: ServiceRequest, http_response: httpx.Response) -> ServiceResponse:
+    """Parse a response that has been read completely."""
+    if isinstance(request, GetOutput):
+        if http_response.status_code in _REDIRECTS and (
+            url := http_response.headers.get("location")
+        ):
             return OutputLink(url)
-        if response.status_code == HTTPStatus.OK and _is_output(response):
-            return OutputInline(response.content, response.headers.get("content-type"))
-    document = _json_object(response)
-    is_answer = response.status_code in _ANSWERED and not isinstance(question, GetOutput)
-    if is_answer and document is not None:
+        if http_response.status_code == HTTPStatus.OK and _is_inline_output(http_response):
+            return OutputInline(http_response.content, http_response.headers.get("content-type"))
+    document = _json_object(http_response)
+    is_success = http_response.status_code in _SUCCESS and not isinstance(request, GetOutput)
+    if is_success and document is not None:
         return document
-    return _error(question, response, document or {})
-
-
-def _is_output(response: httpx.Response) -> bool:
-    return bool(response.headers.get(INLINE_OUTPUT_HEADER) == "inline")
+    return _parse_error(request, http_response, document or {})
 
 
 def connection_error(error: Exception) -> InferenceResultsError:
-    """What it means that no answer, or no whole answer, came."""
+    """Return the client error for a request without a complete response."""
     if isinstance(error, httpx.LocalProtocolError):
-        # Without the cause, which shows the header that cannot be sent: it may be a secret.
-        return InvalidRequest("such a request cannot be sent")
-    if _is_distrust(error):
-        told: InferenceResultsError = InvalidRequest(
-            "expected the certificates that vouch for the server", "verify"
+        # Without the cause: its message shows the invalid header, which can be a secret.
+        return InvalidRequest("the request cannot be sent: check the token and the URL")
+    translated: InferenceResultsError
+    if _is_certificate_error(error):
+        translated = InvalidRequest(
+            "expected the CA certificates of the server, which is not trusted", "verify"
         )
     else:
-        told = ServiceUnavailable(f"no answer: {type(error).__name__}")
-    told.__cause__ = error
-    return told
+        translated = ServiceUnavailable(f"no response: {type(error).__name__}")
+    translated.__cause__ = error
+    return translated
 
 
-def _is_distrust(error: BaseException | None) -> bool:
-    """Whether a certificate is why: no retry helps. What the socket raised lies below httpx's."""
+def _is_inline_output(http_response: httpx.Response) -> bool:
+    return bool(http_response.headers.get(INLINE_OUTPUT_HEADER) == "inline")
+
+
+def _is_certificate_error(error: BaseException | None) -> bool:
+    """Look for the socket's error below httpx's. No retry helps if a certificate is rejected."""
     while error and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return isinstance(error, ssl.SSLCertVerificationError)
 
 
-def _error(
-    question: ServiceRequest, response: httpx.Response, document: Mapping[str, Any]
+def _parse_error(
+    request: ServiceRequest, http_response: httpx.Response, document: Mapping[str, Any]
 ) -> InferenceResultsError:
-    status = response.status_code
-    if told := _problem(getattr(question, "inference_id", ""), document):
-        return told
-    if status in _REFUSED:
-        return NotAuthorized(_refusal(response, document), status)
+    status = http_response.status_code
+    if error := _parse_problem(getattr(request, "inference_id", ""), document):
+        return error
+    if status in _ACCESS_DENIED:
+        return NotAuthorized(_denial(http_response, document), status)
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        wait = _retry_after(response.headers.get("retry-after"))
-        return ServiceUnavailable(f"the API answers {status}", status, wait)
-    return UnexpectedResponse(f"HTTP {status}: is api_url the URL of such an API?", status)
+        retry_after = _parse_retry_after(http_response.headers.get("retry-after"))
+        return ServiceUnavailable(f"the API responded with {status}", status, retry_after)
+    return UnexpectedResponse(f"HTTP {status} is not a response of this API: check api_url", status)
 
 
-def _problem(inference_id: str, document: Mapping[str, Any]) -> InferenceResultsError | None:
-    """What a problem document tells; None if it tells no more than its status does."""
+def _parse_problem(inference_id: str, document: Mapping[str, Any]) -> InferenceResultsError | None:
+    """Return the error for a problem document, or None if its type adds nothing to the status."""
     detail = str(document.get("detail", ""))
     match document.get("type"):
         case Problem.UNKNOWN_INFERENCE:
@@ -199,18 +203,18 @@ def _problem(inference_id: str, document: Mapping[str, Any]) -> InferenceResults
     return None
 
 
-def _refusal(response: httpx.Response, document: Mapping[str, Any]) -> str:
-    """API Gateway tells why a token was refused in a header, and of IAM in the body."""
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        found = _WHY.search(response.headers.get("www-authenticate", ""))
-        why = found[1] if found else "missing, expired or not accepted"
-        return f"the token: {why}"
-    why = document.get("message") or document.get("Message") or "Forbidden"
-    return f"not allowed to ask (execute-api:Invoke), or the credentials have expired: {why}"
+def _denial(http_response: httpx.Response, document: Mapping[str, Any]) -> str:
+    """API Gateway explains a rejected token in a header, and a denial by IAM in the body."""
+    if http_response.status_code == HTTPStatus.UNAUTHORIZED:
+        found = _ERROR_DESCRIPTION.search(http_response.headers.get("www-authenticate", ""))
+        reason = found[1] if found else "missing, expired or not accepted"
+        return f"the token was rejected: {reason}"
+    reason = document.get("message") or document.get("Message") or "Forbidden"
+    return f"execute-api:Invoke: access denied, or the credentials have expired: {reason}"
 
 
-def _retry_after(text: str | None) -> float | None:
-    """Seconds; None for a date, which AWS does not send."""
+def _parse_retry_after(text: str | None) -> float | None:
+    """Return seconds. Returns None for a date, which AWS does not send."""
     try:
         seconds = float(text or "")
     except ValueError:
@@ -218,27 +222,27 @@ def _retry_after(text: str | None) -> float | None:
     return seconds if isfinite(seconds) and seconds >= 0 else None
 
 
-def _json_object(response: httpx.Response) -> dict[str, Any] | None:
+def _json_object(http_response: httpx.Response) -> dict[str, Any] | None:
     try:
-        document = response.json()
+        document = http_response.json()
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
 
-def _encoded(query: Mapping[str, str]) -> str:
-    """Strictly, a space as %20: what is sent is what is signed."""
+def _encode_query(query: Mapping[str, str]) -> str:
+    """Percent-encode everything, a space as %20: the signature covers the query as it is sent."""
     return urlencode(query, quote_via=quote, safe="")
 
 
-def _page_query(page: ListRecords) -> dict[str, str | None]:
-    return asdict(page) | {"limit": str(page.limit)}
+def _list_query(request: ListRecords) -> dict[str, str | None]:
+    return asdict(request) | {"limit": str(request.limit)}
 
 
-def _seconds(wait: float) -> str | None:
+def _wait_parameter(wait: float) -> str | None:
     return f"{wait:.3f}" if wait else None
 
 
 def _timeouts(wait: float) -> dict[str, Any]:
-    timeout = httpx.Timeout(wait + _ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+    timeout = httpx.Timeout(wait + _RESPONSE_SECONDS, connect=_CONNECT_SECONDS)
     return {"timeout": timeout.as_dict()}

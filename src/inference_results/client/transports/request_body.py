@@ -1,4 +1,4 @@
-"""An input, as a request to the HTTP API holds it."""
+"""Encode an input for the body of a request to the HTTP API."""
 
 import base64
 import json
@@ -9,25 +9,25 @@ from inference_results.client.errors import InvalidRequest
 from inference_results.domain.record.parameters import INPUT
 
 MAX_REQUEST_BYTES: Final = 6_000_000
-"""Of a request's body as Lambda counts it, which takes 6 MB (6,291,456 bytes) with the headers."""
+"""Size of a body in Lambda's event, which holds 6 MB (6,291,456 bytes) including the headers."""
 
 
 def add_input(members: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """The members of a request that holds the input. Raises InvalidRequest if none can."""
-    # No encoding makes it smaller: what is far too large is not encode_input at all.
+    """Add the input to the members. Raises InvalidRequest if a request cannot hold it."""
+    # No encoding makes a body smaller, so do not encode one that is too large anyway.
     if len(body) <= MAX_REQUEST_BYTES:
         request = {**members, INPUT: encode_input(body)}
         if _bytes_in_event(request) <= MAX_REQUEST_BYTES:
             return request
     raise InvalidRequest(
-        f"expected what a request of {MAX_REQUEST_BYTES} bytes can hold:"
-        " upload it to S3, and give its location",
+        f"expected an input that fits in a request of {MAX_REQUEST_BYTES} bytes:"
+        " upload it to S3 and pass its location",
         INPUT,
     )
 
 
 def encode_input(body: bytes) -> dict[str, str]:
-    """As text, unless it is none or would be larger than in base64."""
+    """Encode as text, or as base64 if the input is not text or base64 is smaller."""
     as_base64 = {"encoding": "base64", "content": base64.b64encode(body).decode()}
     try:
         as_text = {"encoding": "utf-8", "content": body.decode()}
@@ -37,5 +37,5 @@ def encode_input(body: bytes) -> dict[str, str]:
 
 
 def _bytes_in_event(document: Mapping[str, Any]) -> int:
-    """A function's event is JSON that holds the body, which is JSON, as a text."""
+    """Return the size in a function's event, which holds the JSON body as a JSON string."""
     return len(json.dumps(json.dumps(document)))

@@ -1,4 +1,4 @@
-"""The driver of the operations that blocks its caller."""
+"""The blocking driver."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ import httpx
 from inference_results.client.errors import UnexpectedResponse
 from inference_results.client.flows.backoff import Backoff
 from inference_results.client.flows.requests import ServiceRequest, ServiceResponse
-from inference_results.client.flows.steps import Fetch, Item, Operation, Search, Send, Sleep
+from inference_results.client.flows.steps import Fetch, Item, Operation, Send, Sleep, Stream
 from inference_results.client.flows.waits import MAX_IN_FLIGHT
 from inference_results.client.transports.auth import PresignedUrl
 from inference_results.client.transports.http_api import Api, connection_error, parse_response
@@ -22,108 +22,110 @@ from inference_results.domain.record.errors import InferenceResultsError
 
 _T = TypeVar("_T")
 
-_Turn: TypeAlias = tuple[ServiceRequest, Future[ServiceResponse | None]]
+_Job: TypeAlias = tuple[ServiceRequest, Future[ServiceResponse | None]]
 
 
 class Backend(Protocol):
-    """Who answers."""
+    """Responds to requests: the HTTP API, or the table."""
 
-    def reply(self, question: ServiceRequest) -> ServiceResponse:
-        """Errors that the client knows are replies; they are not raised."""
+    def send(self, request: ServiceRequest) -> ServiceResponse:
+        """Send a request. Returns client errors as responses instead of raising them."""
 
     def close(self) -> None:
-        """No question follows."""
+        """Release connections and threads."""
 
 
 class HttpBackend:
-    """Asks the HTTP API; safe to share between threads."""
+    """The HTTP API. Safe to share between threads."""
 
     def __init__(self, api: Api, http: httpx.Client) -> None:
         self._api = api
         self._http = http
 
-    def reply(self, question: ServiceRequest) -> ServiceResponse:
+    def send(self, request: ServiceRequest) -> ServiceResponse:
         try:
-            response = self._http.send(self._api.request(question), follow_redirects=False)
+            http_response = self._http.send(
+                self._api.build_request(request), follow_redirects=False
+            )
         except httpx.RequestError as error:
             return connection_error(error)
         except InferenceResultsError as error:
             return error
-        return parse_response(question, response)
+        return parse_response(request, http_response)
 
     def close(self) -> None:
         self._http.close()
 
 
 class Driver:
-    """Does the steps of operations. `storage` fetches outputs, and knows no credentials."""
+    """Carries out the steps of operations. `storage` fetches outputs, without credentials."""
 
     def __init__(
         self,
         backend: Backend,
         storage: httpx.Client,
         *,
-        pace: Backoff | None = None,
+        backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.pace = pace or Backoff()
+        self.backoff = backoff or Backoff()
         self._backend = backend
         self._storage = storage
         self._sleep = sleep
 
-    def result(self, operation: Operation[_T]) -> _T:
-        """What the operation returns, or raises."""
-        reply: Any = None
+    def run(self, operation: Operation[_T]) -> _T:
+        """Run an operation and return its value."""
+        result: Any = None
         try:
             while True:
                 try:
-                    step = operation.send(reply)
+                    step = operation.send(result)
                 except StopIteration as end:
                     value: _T = end.value
                     return value
-                reply = self._do(step)
+                result = self._execute(step)
         finally:
             operation.close()
 
-    def each(self, search: Search[_T]) -> Generator[_T, None, None]:
-        """What the search finds, when it is wanted."""
-        reply: Any = None
+    def iterate(self, stream: Stream[_T]) -> Generator[_T, None, None]:
+        """Yield the values of a stream. It runs only while the caller requests the next value."""
+        result: Any = None
         try:
             while True:
                 try:
-                    step = search.send(reply)
+                    step = stream.send(result)
                 except StopIteration:
                     return
                 if isinstance(step, Item):
                     yield step.value
-                    reply = None
+                    result = None
                 else:
-                    reply = self._do(step)
+                    result = self._execute(step)
         finally:
-            search.close()
+            stream.close()
 
     def close(self) -> None:
         self._backend.close()
         self._storage.close()
 
-    def _do(self, step: Send | Sleep | Fetch) -> Any:
+    def _execute(self, step: Send | Sleep | Fetch) -> Any:
         match step:
             case Send():
-                return self._ask(step)
+                return self._send_all(step)
             case Fetch():
                 return self._fetch(step)
             case Sleep(seconds):
                 self._sleep(seconds)
         return None
 
-    def _ask(self, step: Send) -> list[ServiceResponse | None]:
-        if len(step.questions) == 1:
-            return [self._backend.reply(step.questions[0])]
-        return _side_by_side(partial(self._reply_in_turn, step), step.questions)
+    def _send_all(self, step: Send) -> list[ServiceResponse | None]:
+        if len(step.requests) == 1:
+            return [self._backend.send(step.requests[0])]
+        return _send_concurrently(partial(self._send_queued, step), step.requests)
 
-    def _reply_in_turn(self, step: Send, question: ServiceRequest) -> ServiceResponse | None:
-        asked = step.in_turn(question, self.pace.clock())
-        return None if asked is None else self._backend.reply(asked)
+    def _send_queued(self, step: Send, request: ServiceRequest) -> ServiceResponse | None:
+        limited = step.limit_wait(request, self.backoff.clock())
+        return None if limited is None else self._backend.send(limited)
 
     def _fetch(self, step: Fetch) -> InferenceResultsError | None:
         download = step.download
@@ -131,17 +133,17 @@ class Driver:
         try:
             with self._storage.stream(
                 "GET", step.url, headers=headers, auth=PresignedUrl()
-            ) as answer:
-                if answer.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                    return download.refused(answer.status_code, answer.read())
-                download.begin(answer.headers)
-                # In pieces as they come: a larger one, half filled, is lost with the connection.
-                for chunk in answer.iter_raw():
+            ) as http_response:
+                if http_response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                    return download.parse_error(http_response.status_code, http_response.read())
+                download.start(http_response.headers)
+                # Without a chunk size: a partly filled chunk would be lost with the connection.
+                for chunk in http_response.iter_raw():
                     download.receive(chunk)
-                    download.report()
-                download.end()
+                    download.report_progress()
+                download.finish()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            return UnexpectedResponse("the API names a place of the output that is no URL")
+            return UnexpectedResponse("the API returned an invalid output URL: check api_url")
         except httpx.RequestError as error:
             return connection_error(error)
         except InferenceResultsError as error:
@@ -149,22 +151,23 @@ class Driver:
         return None
 
 
-def _side_by_side(
-    reply: Callable[[ServiceRequest], ServiceResponse | None], questions: Sequence[ServiceRequest]
+def _send_concurrently(
+    send: Callable[[ServiceRequest], ServiceResponse | None], requests: Sequence[ServiceRequest]
 ) -> list[ServiceResponse | None]:
-    """The replies in the order of the questions; raises the first error among them.
+    """Return the responses in the order of the requests, or raise the first error.
 
-    In threads of its own, so that no caller waits for the long questions of another. No executor:
-    the interpreter would not end before the questions that are held open.
+    Each call starts its own threads, because shared ones could be busy with the long waits of
+    another call. They are daemon threads, because those of an executor keep the interpreter from
+    exiting while requests are in flight.
     """
-    futures: list[Future[ServiceResponse | None]] = [Future() for _ in questions]
-    turns = SimpleQueue[_Turn | None]()
-    for turn in zip(questions, futures, strict=True):
-        turns.put(turn)
-    for _ in range(min(MAX_IN_FLIGHT, len(questions))):
-        turns.put(None)
+    futures: list[Future[ServiceResponse | None]] = [Future() for _ in requests]
+    jobs = SimpleQueue[_Job | None]()
+    for job in zip(requests, futures, strict=True):
+        jobs.put(job)
+    for _ in range(min(MAX_IN_FLIGHT, len(requests))):
+        jobs.put(None)
         threading.Thread(
-            target=_take_turns, args=(reply, turns), name="inference-results", daemon=True
+            target=_run_jobs, args=(send, jobs), name="inference-results", daemon=True
         ).start()
     try:
         return [each.result() for each in futures]
@@ -173,13 +176,13 @@ def _side_by_side(
             each.cancel()
 
 
-def _take_turns(
-    reply: Callable[[ServiceRequest], ServiceResponse | None], turns: SimpleQueue[_Turn | None]
+def _run_jobs(
+    send: Callable[[ServiceRequest], ServiceResponse | None], jobs: SimpleQueue[_Job | None]
 ) -> None:
-    for question, future in iter(turns.get, None):
+    for request, future in iter(jobs.get, None):
         if not future.set_running_or_notify_cancel():
             continue
         try:
-            future.set_result(reply(question))
+            future.set_result(send(request))
         except BaseException as error:
             future.set_exception(error)

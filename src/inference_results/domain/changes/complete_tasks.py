@@ -1,7 +1,8 @@
-"""The use case: tell, at least once, the tasks that wait for an inference how it has ended.
+"""Complete the Step Functions tasks that wait for an inference, at least once.
 
-A task that is gone, or that this service may not answer, is done with: it would hold up its shard
-of the stream. What cannot be told for now is told by the stream again.
+A task that no longer exists, or that this service is not allowed to complete, is skipped: it would
+block its shard of the stream. Changes whose tasks could not be completed in time are returned to
+the stream.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,80 +12,80 @@ from functools import partial
 from typing import Protocol
 
 from inference_results.domain.changes.delivery import Deliver, Malformed, Pending, pending_from
-from inference_results.domain.changes.task_completions import TaskCompletion, completions_for_change
+from inference_results.domain.changes.task_completions import (
+    TaskCompletion,
+    completions_for_change,
+)
 from inference_results.domain.record.change import Change
 
 
 class CompletionResult(Enum):
-    """What Step Functions made of an answer."""
+    """Step Functions' response to a completion."""
 
-    TAKEN = auto()
+    ACCEPTED = auto()
     GONE = auto()
-    """The task has ended already, or there is none: answered before, timed out, or stopped."""
+    """The task has ended (completed, timed out or stopped), or the token is invalid."""
     DENIED = auto()
-    """This service may not answer it, or not with this."""
-    NOT_NOW = auto()
-    """It may take it later."""
+    """Access denied, or the completion is invalid."""
+    RETRY = auto()
 
 
 class Tasks(Protocol):
     """Step Functions."""
 
-    def answer(
-        self, answers: Sequence[TaskCompletion], may_begin: Callable[[], bool]
+    def complete(
+        self, completions: Sequence[TaskCompletion], has_time: Callable[[], bool]
     ) -> list[CompletionResult]:
-        """What became of each; none is offered twice, nor when there is no time to."""
+        """Complete each task once and return one result each; RETRY for those without time left."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CompletionReport:
-    """What became of the tasks that some changes end.
+    """The tasks that some changes end."""
 
-    `left` are the sequences of those to be told again, in order; `denied` and `malformed` (by
-    sequence, and why) are never answered.
-    """
-
-    answered: int = 0
+    completed: int = 0
     gone: int = 0
-    left: list[str] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    """The sequences of changes to deliver again, in order."""
     denied: list[TaskCompletion] = field(default_factory=list)
     malformed: Malformed = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteTasks:
-    """`custom_attributes`: whether outputs show the caller's own."""
+    """`custom_attributes`: whether task outputs include the caller's CustomAttributes."""
 
     tasks: Tasks
     custom_attributes: bool
-    offer: Deliver
+    deliver: Deliver
 
-    def __call__(
-        self, changes: Iterable[Change], may_begin: Callable[[], bool]
-    ) -> CompletionReport:
-        """`changes` are in the order of the stream; `may_begin`: is there time for one more call?
+    def __call__(self, changes: Iterable[Change], has_time: Callable[[], bool]) -> CompletionReport:
+        """Complete the tasks of changes, which are in the order of the stream.
 
-        After whatever it raises the same changes can be told again.
+        `has_time` says whether another call can start. After an exception, complete the tasks of
+        the same changes again.
         """
-        answers = partial(completions_for_change, custom_attributes=self.custom_attributes)
-        pending, malformed = pending_from(changes, answers)
-        answered = CompletionReport(malformed=malformed)
-        offered = self.offer(
-            pending, lambda some: self._offer_once(some, answered, may_begin), may_begin
+        completions = partial(completions_for_change, custom_attributes=self.custom_attributes)
+        pending, malformed = pending_from(changes, completions)
+        report = CompletionReport(malformed=malformed)
+        delivery = self.deliver(
+            pending, lambda some: self._complete(some, report, has_time), has_time
         )
-        answered.left += [each.sequence for each in offered.left]
-        return answered
+        report.returned += [each.sequence for each in delivery.undelivered]
+        return report
 
-    def _offer_once(
+    def _complete(
         self,
         pending: Sequence[Pending[TaskCompletion]],
-        answered: CompletionReport,
-        may_begin: Callable[[], bool],
+        report: CompletionReport,
+        has_time: Callable[[], bool],
     ) -> list[Pending[TaskCompletion]]:
-        """Those that may be taken later, in their order."""
-        replies = self.tasks.answer([each.value for each in pending], may_begin)
-        answered.answered += replies.count(CompletionResult.TAKEN)
-        answered.gone += replies.count(CompletionResult.GONE)
-        told = list(zip(pending, replies, strict=True))
-        answered.denied += [each.value for each, reply in told if reply is CompletionResult.DENIED]
-        return [each for each, reply in told if reply is CompletionResult.NOT_NOW]
+        """Complete the tasks once and return those to retry."""
+        results = self.tasks.complete([each.value for each in pending], has_time)
+        report.completed += results.count(CompletionResult.ACCEPTED)
+        report.gone += results.count(CompletionResult.GONE)
+        outcomes = list(zip(pending, results, strict=True))
+        report.denied += [
+            each.value for each, result in outcomes if result is CompletionResult.DENIED
+        ]
+        return [each for each, result in outcomes if result is CompletionResult.RETRY]

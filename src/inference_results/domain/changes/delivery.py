@@ -1,4 +1,4 @@
-"""Offering what changes of records give rise to, again and again, within a function's time."""
+"""Deliver what follows from changes, with retries, within a function's time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,60 +7,63 @@ from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 from inference_results.domain.record.change import Change
 from inference_results.domain.record.errors import MalformedRecord
 
-_PAUSES_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+_DELAYS_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _T = TypeVar("_T")
 
 Malformed: TypeAlias = list[tuple[str, MalformedRecord]]
-"""By the sequence of a change, why nothing can follow from it."""
+"""The sequence of each change from which nothing can follow, and why."""
 
 
 class Pending(NamedTuple, Generic[_T]):
-    """What is still to be taken, and the sequence of the change that it follows from."""
+    """Something to deliver, and the sequence of the change that it follows from."""
 
     sequence: str
     value: _T
 
 
 def pending_from(
-    changes: Iterable[Change], following: Callable[[Change], Iterable[_T]]
+    changes: Iterable[Change], follow: Callable[[Change], Iterable[_T]]
 ) -> tuple[list[Pending[_T]], Malformed]:
-    """What follows from changes, in their order. `following` raises MalformedRecord."""
+    """What follows from changes, in their order. `follow` raises MalformedRecord."""
     pending: list[Pending[_T]] = []
     malformed: Malformed = []
     for change in changes:
         try:
-            pending += [Pending(change.sequence, each) for each in following(change)]
-        except MalformedRecord as why:
-            malformed.append((change.sequence, why))
+            pending += [Pending(change.sequence, each) for each in follow(change)]
+        except MalformedRecord as error:
+            malformed.append((change.sequence, error))
     return pending, malformed
 
 
-class Delivered(NamedTuple, Generic[_T]):
-    """What was not taken, and how many times something was offered again."""
+class Delivery(NamedTuple, Generic[_T]):
+    """What could not be delivered in time, and how many retries were made."""
 
-    left: list[_T]
-    retried: int
+    undelivered: list[_T]
+    retries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliver:
-    """Six times again, alone, what may be taken later. `sleep` takes seconds."""
+    """Retries up to six times, and only what failed. `sleep` takes seconds."""
 
     sleep: Callable[[float], None]
 
     def __call__(
         self,
-        things: Sequence[_T],
-        once: Callable[[Sequence[_T]], list[_T]],
-        may_begin: Callable[[], bool],
-    ) -> Delivered[_T]:
-        """`once` offers, and answers with those that may be taken later, in their order."""
-        left, retried = once(things), 0
-        for pause in _PAUSES_SECONDS:
-            if not left or not may_begin():
+        items: Sequence[_T],
+        attempt: Callable[[Sequence[_T]], list[_T]],
+        has_time: Callable[[], bool],
+    ) -> Delivery[_T]:
+        """`attempt` delivers items and returns those to retry, in their order.
+
+        `has_time` says whether another attempt can start.
+        """
+        undelivered, retries = attempt(items), 0
+        for delay in _DELAYS_SECONDS:
+            if not undelivered or not has_time():
                 break
-            self.sleep(pause)
-            retried += len(left)
-            left = once(left)
-        return Delivered(left, retried)
+            self.sleep(delay)
+            retries += len(undelivered)
+            undelivered = attempt(undelivered)
+        return Delivery(undelivered, retries)

@@ -1,7 +1,7 @@
-"""What is announced of a change of a record: an event for each change of its status.
+"""The event that a changed record gives rise to: one for each change of its status.
 
-It follows from the change alone, so a change that is told twice is announced twice alike, with the
-same `event_id`. See docs/decisions/0014.
+An event follows from the change alone. The same change always gives the same event, with the same
+`event_id`. See docs/decisions/0014-published-events.md.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from inference_results.domain.record.validation import (
 from inference_results.domain.record.view import to_api_record
 
 VERSION: Final = 1
-"""Of the detail. It rises when a member goes or changes its meaning, not when one is added."""
+"""Version of the detail. It rises if a property is removed or changes its meaning."""
 
 INLINE_OUTPUT: Final = "output.inline"
-"""How `omitted` names an output that did not fit."""
+"""What `omitted` names if the inline output did not fit."""
 
 MAX_EVENT_BYTES: Final = 262_144
 _ENVELOPE_BYTES: Final = 4_096
-"""More than what EventBridge adds to a detail, names and ARNs at their longest."""
+"""More than EventBridge adds to a detail, with the longest names and ARNs."""
 
 DETAIL_TYPES: Final[Mapping[str, DetailType]] = {
     Status.IN_PROGRESS: DetailType.SUBMITTED,
@@ -40,12 +40,12 @@ DETAIL_TYPES: Final[Mapping[str, DetailType]] = {
     Status.LOST: DetailType.LOST,
 }
 
-_ID_DIGITS: Final = 32
+_EVENT_ID_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceEvent:
-    """One event. Times are timestamps in stored form, `detail` is JSON."""
+    """One event. Times are timestamps, `detail` is JSON."""
 
     event_id: str
     inference_id: str
@@ -56,31 +56,30 @@ class InferenceEvent:
     detail: str = field(repr=False)
 
 
-class _Standing(NamedTuple):
-    """What of a record is announced: where it stands, by which event or invocation, since when.
-
-    `place` is where the object of it is, or will be.
-    """
+class _State(NamedTuple):
+    """What a record says about its status. `location` is where its object is, or will be."""
 
     status: str
     order: str
     time: str
-    place: str | None
+    location: str | None
 
 
 def event_for_change(change: Change, *, custom_attributes: bool) -> InferenceEvent | None:
-    """None if the change is none of a status, or one that nobody is told.
+    """The event of a change; None if the status did not change, or is not published.
 
     Raises MalformedRecord.
     """
     if change.after is None:
         return None
     validate_record(change.after)
-    after = _standing(change.after)
-    if after is None or _was_told(change.before or {}, after):
+    after = _published_state(change.after)
+    if after is None or _was_published(change.before or {}, after):
         return None
-    event_id = _id(change.after, after)
-    previous = _previous_status(change.before)
+    event_id = _event_id(change.after, after)
+    head = {"version": VERSION, "event_id": event_id}
+    if previous := _previous_status(change.before):
+        head["previous_status"] = previous
     return InferenceEvent(
         event_id=event_id,
         inference_id=change.after[Attribute.INFERENCE_ID],
@@ -88,38 +87,26 @@ def event_for_change(change: Change, *, custom_attributes: bool) -> InferenceEve
         recorded_at=change.after.get(Attribute.RECORDED_AT),
         detail_type=DETAIL_TYPES.get(after.status, DetailType.STATUS_CHANGED),
         time=after.time,
-        detail=_detail(
-            {"version": VERSION, "event_id": event_id}
-            | ({"previous_status": previous} if previous else {}),
-            change.after,
-            custom_attributes,
-        ),
+        detail=_detail(head, change.after, custom_attributes),
     )
 
 
 def result_detail(record: Mapping[str, Any], *, custom_attributes: bool) -> str:
-    """The detail of a checked record that has ended, whoever asks and however it came about.
-
-    Raises MalformedRecord.
-    """
-    event_id = _id(record, _ended(record))
-    head = {"version": VERSION, "event_id": event_id}
+    """The event detail of a valid record that has ended. Raises MalformedRecord."""
+    head = {"version": VERSION, "event_id": _event_id(record, _ended_state(record))}
     return _detail(head, record, custom_attributes)
 
 
-def _standing(record: Mapping[str, Any]) -> _Standing | None:
-    """None for what nobody is told: an attempt, which may be withdrawn, and what was backfilled.
-
-    Raises MalformedRecord.
-    """
+def _published_state(record: Mapping[str, Any]) -> _State | None:
+    """None for an attempt, which can be withdrawn, and for a backfilled record."""
     if record[Attribute.STATUS] == Status.IN_PROGRESS:
-        return _submitted(record)
-    standing = _ended(record)
-    return None if record.get(Attribute.SOURCE) == Source.BACKFILL else standing
+        return _submitted_state(record)
+    state = _ended_state(record)
+    return None if record.get(Attribute.SOURCE) == Source.BACKFILL else state
 
 
-def _ended(record: Mapping[str, Any]) -> _Standing:
-    return _Standing(
+def _ended_state(record: Mapping[str, Any]) -> _State:
+    return _State(
         record[Attribute.STATUS],
         required_text(record, Attribute.EVENT_ORDER),
         required_text(record, Attribute.EVENT_TIME),
@@ -127,40 +114,41 @@ def _ended(record: Mapping[str, Any]) -> _Standing:
     )
 
 
-def _submitted(record: Mapping[str, Any]) -> _Standing | None:
+def _submitted_state(record: Mapping[str, Any]) -> _State | None:
     order = submission_order(record)
     submission = record[Attribute.SUBMISSION]
     if SubmissionMember.STAGE in submission:
         return None
-    return _Standing(
+    return _State(
         Status.IN_PROGRESS,
-        # Without its digest: an invocation that is registered again with other words is the same.
+        # Without its digest: registering an invocation again with other details is no new event.
         order.rpartition("\n")[0],
         required_text(record, Attribute.SUBMITTED_AT),
         submission.get(SubmissionMember.OUTPUT_LOCATION),
     )
 
 
-def _was_told(before: Mapping[str, Any], standing: _Standing) -> bool:
-    """Whether the record said the same before."""
+def _was_published(before: Mapping[str, Any], state: _State) -> bool:
+    """Whether the record before the change had the same state."""
     try:
         validate_record(before)
-        former = _standing(before)
+        former = _published_state(before)
     except MalformedRecord:
         return False
-    if former is None or former.status != standing.status:
+    if former is None or former.status != state.status:
         return False
-    return former.order == standing.order or _is_of_one_invocation(former, standing)
+    return former.order == state.order or _is_same_invocation(former, state)
 
 
-def _is_of_one_invocation(former: _Standing, standing: _Standing) -> bool:
-    """Whether two orders tell one invocation: registered again, or found before it was notified."""
-    if standing.status == Status.IN_PROGRESS:
-        return former.place is not None and former.place == standing.place
-    found, told = (each.order.startswith(UNNOTIFIED) for each in (former, standing))
-    # Most failures name no place.
-    at_one_place = former.place == standing.place or None in (former.place, standing.place)
-    return found and not told and at_one_place
+def _is_same_invocation(former: _State, state: _State) -> bool:
+    """Whether both states are of one invocation: registered twice, or found, then notified."""
+    if state.status == Status.IN_PROGRESS:
+        return former.location is not None and former.location == state.location
+    found = former.order.startswith(UNNOTIFIED)
+    notified = not state.order.startswith(UNNOTIFIED)
+    # Most failures have no location.
+    same_location = former.location == state.location or None in (former.location, state.location)
+    return found and notified and same_location
 
 
 def _location(record: Mapping[str, Any]) -> str | None:
@@ -176,19 +164,19 @@ def _previous_status(before: Mapping[str, Any] | None) -> str | None:
     return status if isinstance(status, str) else None
 
 
-def _id(record: Mapping[str, Any], standing: _Standing) -> str:
-    told = [
+def _event_id(record: Mapping[str, Any], state: _State) -> str:
+    identity = [
         record[Attribute.INFERENCE_ID],
         record[Attribute.ENDPOINT_NAME],
-        standing.status,
-        standing.order,
+        state.status,
+        state.order,
     ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:_ID_DIGITS]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:_EVENT_ID_DIGITS]
 
 
 def _detail(head: Mapping[str, Any], item: Mapping[str, Any], custom_attributes: bool) -> str:
-    """As JSON, without the inline output if that does not fit."""
-    record = to_api_record(dict(item))
+    """JSON without the inline output if that does not fit. Raises MalformedRecord."""
+    record = to_api_record(item)
     if not custom_attributes:
         record.pop(Attribute.CUSTOM_ATTRIBUTES, None)
     detail = _json({**head, **record})
@@ -198,7 +186,7 @@ def _detail(head: Mapping[str, Any], item: Mapping[str, Any], custom_attributes:
         omitted = {"omitted": [INLINE_OUTPUT], Attribute.OUTPUT.value: reference}
         detail = _json({**head, **record, **omitted})
     if not _fits(detail):
-        raise MalformedRecord("larger than a record can be")
+        raise MalformedRecord(f"the record exceeds {MAX_EVENT_BYTES} bytes without its output")
     return detail
 
 

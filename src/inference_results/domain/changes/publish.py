@@ -1,7 +1,7 @@
-"""The use case: tell the bus, at least once, of each change of a status.
+"""Publish an event for each change of status, at least once.
 
-Events that the bus does not take are offered again alone. What is left when the time is up is told
-by the stream again, from the first of them on.
+Events that the bus does not accept are retried. Changes whose events are still not accepted when
+time runs out are returned to the stream.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,86 +17,77 @@ from inference_results.domain.record.timestamps import milliseconds_between, tim
 
 
 class PutResult(Enum):
-    """What the bus made of an event."""
+    """The bus's response to an event."""
 
-    TAKEN = auto()
-    NOT_NOW = auto()
-    """It may take it later."""
-    NEVER = auto()
-    """It takes no such event, however often it is offered."""
+    ACCEPTED = auto()
+    RETRY = auto()
+    REJECTED = auto()
+    """The event is invalid: no retry helps."""
 
 
 class Bus(Protocol):
-    """Where events are put."""
+    """An event bus."""
 
     def put(
-        self, announcements: Sequence[InferenceEvent], may_begin: Callable[[], bool]
+        self, events: Sequence[InferenceEvent], has_time: Callable[[], bool]
     ) -> list[PutResult]:
-        """What became of each; none is offered twice, nor when there is no time to."""
+        """Put each event once and return one result each; RETRY for those without time left."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PublishReport:
-    """What became of some changes.
+    """The events of some changes."""
 
-    `left` are the sequences of those to be told again, in order. What is `refused` or `malformed`
-    is never announced: the latter by sequence, and why.
-    """
-
-    announced: int = 0
+    published: int = 0
     lags_ms: list[int] = field(default_factory=list)
-    """Of those, since they were recorded."""
+    """For each published event, the time since its record was written."""
     retried: int = 0
-    left: list[str] = field(default_factory=list)
-    refused: list[InferenceEvent] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    """The sequences of changes to deliver again, in order."""
+    rejected: list[InferenceEvent] = field(default_factory=list)
     malformed: Malformed = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishEvents:
-    """Offers what the bus does not take again, alone, a few times.
-
-    `custom_attributes`: whether events show the caller's own.
-    """
+    """`custom_attributes`: whether events include the caller's CustomAttributes."""
 
     bus: Bus
     custom_attributes: bool
-    offer: Deliver
+    deliver: Deliver
     now: Callable[[], datetime]
 
-    def __call__(self, changes: Iterable[Change], may_begin: Callable[[], bool]) -> PublishReport:
-        """`changes` are in the order of the stream; `may_begin`: is there time for one more call?
+    def __call__(self, changes: Iterable[Change], has_time: Callable[[], bool]) -> PublishReport:
+        """Publish the events of changes, which are in the order of the stream.
 
-        After whatever it raises the same changes can be told again.
+        `has_time` says whether another call can start. After an exception, publish the same
+        changes again: events keep their ids.
         """
-        pending, malformed = pending_from(changes, self._announcements)
-        told = PublishReport(malformed=malformed)
-        offered = self.offer(
-            pending, lambda some: self._offer_once(some, told, may_begin), may_begin
-        )
-        told.left += [each.sequence for each in offered.left]
-        told.retried = offered.retried
-        return told
+        pending, malformed = pending_from(changes, self._events)
+        report = PublishReport(malformed=malformed)
+        delivery = self.deliver(pending, lambda some: self._put(some, report, has_time), has_time)
+        report.returned += [each.sequence for each in delivery.undelivered]
+        report.retried = delivery.retries
+        return report
 
-    def _announcements(self, change: Change) -> list[InferenceEvent]:
-        """One or none. Raises MalformedRecord."""
-        announcement = event_for_change(change, custom_attributes=self.custom_attributes)
-        return [announcement] if announcement else []
+    def _events(self, change: Change) -> list[InferenceEvent]:
+        event = event_for_change(change, custom_attributes=self.custom_attributes)
+        return [event] if event else []
 
-    def _offer_once(
+    def _put(
         self,
         pending: Sequence[Pending[InferenceEvent]],
-        told: PublishReport,
-        may_begin: Callable[[], bool],
+        report: PublishReport,
+        has_time: Callable[[], bool],
     ) -> list[Pending[InferenceEvent]]:
-        """Those that may be taken later, in their order."""
-        replies = self.bus.put([each.value for each in pending], may_begin)
+        """Put the events once and return those to retry."""
+        results = self.bus.put([each.value for each in pending], has_time)
         now = timestamp(self.now())
-        answered = list(zip(pending, replies, strict=True))
-        taken = [each.value for each, reply in answered if reply is PutResult.TAKEN]
-        told.announced += len(taken)
-        told.lags_ms += [
-            milliseconds_between(each.recorded_at, now) for each in taken if each.recorded_at
+        outcomes = list(zip(pending, results, strict=True))
+        accepted = [each.value for each, result in outcomes if result is PutResult.ACCEPTED]
+        report.published += len(accepted)
+        report.lags_ms += [
+            milliseconds_between(each.recorded_at, now) for each in accepted if each.recorded_at
         ]
-        told.refused += [each.value for each, reply in answered if reply is PutResult.NEVER]
-        return [each for each, reply in answered if reply is PutResult.NOT_NOW]
+        report.rejected += [each.value for each, result in outcomes if result is PutResult.REJECTED]
+        return [each for each, result in outcomes if result is PutResult.RETRY]

@@ -1,7 +1,7 @@
-"""What the tasks of state machines that wait for an inference are told of a change of its record.
+"""How a changed record completes the tasks that wait for its inference.
 
-A task is told once its inference has ended: with the change that ends it, or, where its token came
-later, with the change that added the token. See docs/decisions/0015.
+A task completes once its inference has ended: with the change that ends it or, if its token was
+added later, with the change that added the token. See docs/decisions/0015-step-functions-tasks.md.
 """
 
 from collections.abc import Mapping
@@ -15,23 +15,23 @@ from inference_results.domain.record.errors import MalformedRecord
 from inference_results.domain.record.validation import validate_record
 
 REPLACED: Final = "REPLACED"
-"""The error where the record became that of another invocation before this one had ended."""
+"""The error of tasks whose inference id was used again before the inference ended."""
 
-_MOST_ERROR: Final = 256
-_MOST_CAUSE: Final = 32_768
-"""Characters that Step Functions takes."""
+_MAX_ERROR_CHARACTERS: Final = 256
+_MAX_CAUSE_CHARACTERS: Final = 32_768
+"""Limits of SendTaskFailure."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSuccess:
-    """`output` is JSON, of at most 262,144 bytes."""
+    """`output` is JSON of at most 262,144 bytes."""
 
     output: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure:
-    """As Step Functions takes it."""
+    """Error and cause as SendTaskFailure takes them."""
 
     error: str
     cause: str = field(repr=False)
@@ -39,7 +39,7 @@ class TaskFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCompletion:
-    """The answer to one task, and of which inference it is."""
+    """How one task completes, and for which inference."""
 
     inference_id: str
     endpoint_name: str
@@ -48,33 +48,30 @@ class TaskCompletion:
 
 
 def completions_for_change(change: Change, *, custom_attributes: bool) -> list[TaskCompletion]:
-    """To each token that a record has had unanswered until this change; in no order.
-
-    Raises MalformedRecord.
-    """
+    """The tasks that a change completes, in no order. Raises MalformedRecord."""
     before, after = change.before or {}, change.after
     if after is None:
         return []
-    answered, waiting = _tokens(before), _tokens(after)
-    if not _has_ended(before):
-        replaced, answered = answered - waiting, frozenset[str]()
+    earlier, waiting = _tokens(before), _tokens(after)
+    if _has_ended(before):
+        completed, replaced = earlier, frozenset[str]()
     else:
-        replaced = frozenset()
-    new = waiting - answered if _has_ended(after) else frozenset[str]()
-    if not (new or replaced):
+        completed, replaced = frozenset[str](), earlier - waiting
+    ended = waiting - completed if _has_ended(after) else frozenset[str]()
+    if not (ended or replaced):
         return []
     validate_record(after)
-    answers = [_answer(after, token, _replaced(after)) for token in replaced]
-    if new:
+    completions = [_completion(after, token, _replaced(after)) for token in replaced]
+    if ended:
         outcome = _outcome(after, custom_attributes)
-        answers += [_answer(after, token, outcome) for token in new]
-    return answers
+        completions += [_completion(after, token, outcome) for token in ended]
+    return completions
 
 
 def _tokens(record: Mapping[str, Any]) -> frozenset[str]:
     tokens = record.get(Attribute.TASK_TOKENS, frozenset())
     if type(tokens) not in (set, frozenset) or not all(type(each) is str for each in tokens):
-        raise MalformedRecord(f"{Attribute.TASK_TOKENS}: not as this service writes it")
+        raise MalformedRecord(f"{Attribute.TASK_TOKENS}: expected a string set")
     return frozenset(tokens)
 
 
@@ -82,7 +79,7 @@ def _has_ended(record: Mapping[str, Any]) -> bool:
     return bool(record.get(Attribute.STATUS, Status.IN_PROGRESS) != Status.IN_PROGRESS)
 
 
-def _answer(
+def _completion(
     record: Mapping[str, Any], token: str, outcome: TaskSuccess | TaskFailure
 ) -> TaskCompletion:
     return TaskCompletion(
@@ -94,7 +91,7 @@ def _answer(
 
 
 def _outcome(record: Mapping[str, Any], custom_attributes: bool) -> TaskSuccess | TaskFailure:
-    if _is_of_another(record):
+    if _is_of_other_invocation(record):
         return _replaced(record)
     status = record[Attribute.STATUS]
     if status == Status.COMPLETED:
@@ -103,18 +100,18 @@ def _outcome(record: Mapping[str, Any], custom_attributes: bool) -> TaskSuccess 
     return _failure(record, failure.get("code") or status, failure.get("reason") or status)
 
 
-def _is_of_another(record: Mapping[str, Any]) -> bool:
-    """Whether the output is none of the invocation that was submitted: the id was used again."""
+def _is_of_other_invocation(record: Mapping[str, Any]) -> bool:
+    """Whether the output is not where SageMaker promised it: the id was used again."""
     found = record.get(Attribute.OUTPUT, {}).get("location")
-    awaited = record.get(Attribute.SUBMISSION, {}).get(SubmissionMember.OUTPUT_LOCATION)
-    return None not in (found, awaited) and found != awaited
+    promised = record.get(Attribute.SUBMISSION, {}).get(SubmissionMember.OUTPUT_LOCATION)
+    return None not in (found, promised) and found != promised
 
 
 def _replaced(record: Mapping[str, Any]) -> TaskFailure:
-    return _failure(record, REPLACED, "the id was used again before this invocation had ended")
+    return _failure(record, REPLACED, "the id was used again before this inference ended")
 
 
 def _failure(record: Mapping[str, Any], error: str, reason: str) -> TaskFailure:
-    """Whoever reads the cause has nothing else that names the inference."""
+    # The cause names the inference: the state machine knows nothing else about it.
     name = f"{record[Attribute.INFERENCE_ID]} on {record[Attribute.ENDPOINT_NAME]}"
-    return TaskFailure(error[:_MOST_ERROR], f"{name}: {reason}"[:_MOST_CAUSE])
+    return TaskFailure(error[:_MAX_ERROR_CHARACTERS], f"{name}: {reason}"[:_MAX_CAUSE_CHARACTERS])

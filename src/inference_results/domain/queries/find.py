@@ -1,4 +1,4 @@
-"""The use cases: what became of inference X, and of these hundred?"""
+"""Find one record by id, or up to a hundred."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -22,33 +22,34 @@ from inference_results.domain.record.view import (
     to_api_record,
 )
 
-_MOST_BYTES: Final = 5_000_000
-"""Of all records in one answer, with their outputs: a function may answer with 6 MB."""
+_MAX_RECORDS_BYTES: Final = 5_000_000
+"""All records in one response, with inline outputs. Lambda's limit for a response is 6 MB."""
 
 
 class Inferences(Protocol):
-    """The table, as it is asked by key."""
+    """The inferences table."""
 
     def find(self, inference_id: str, endpoint_name: str | None = None) -> list[dict[str, Any]]:
-        """The items of an id, on one endpoint or on all. Raises Unavailable."""
+        """The items of an id, for one endpoint or all. Raises Unavailable."""
 
     def find_many(
         self, inference_ids: Sequence[str], endpoint_name: str | None = None
     ) -> list[dict[str, Any]]:
-        """The items of at most a hundred different ids, in any order. Raises Unavailable."""
+        """The items of up to a hundred distinct ids, in any order. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindInference:
-    """Answers with one record, in the shape that docs/record.md describes."""
+    """Finds one record, as docs/record.md describes it."""
 
     inferences: Inferences
     now: Callable[[], datetime]
 
     def __call__(self, inference_id: str, endpoint_name: str | None = None) -> dict[str, Any]:
-        """Raises InvalidParameter, Unavailable, and what keeps one record from being chosen:
+        """Return the record of an id. Without an endpoint, the id must be on one endpoint only.
 
-        UnknownInference, RecordExpired or AmbiguousInference.
+        Raises UnknownInference, RecordExpired, AmbiguousInference, InvalidParameter or
+        Unavailable.
         """
         INFERENCE_ID.check(inference_id)
         if endpoint_name is not None:
@@ -58,11 +59,7 @@ class FindInference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindInferences:
-    """Answers with the records of up to a hundred ids, and why the others have none.
-
-    `{"inferences": [record, ...], "missing": [{"inference_id", "reason", "endpoints"?}, ...]}`;
-    a reason is `unknown`, `expired` or `ambiguous`.
-    """
+    """Finds the records of up to a hundred ids."""
 
     inferences: Inferences
     now: Callable[[], datetime]
@@ -70,7 +67,12 @@ class FindInferences:
     def __call__(
         self, inference_ids: Sequence[str], endpoint_name: str | None = None
     ) -> dict[str, Any]:
-        """Raises InvalidParameter or Unavailable."""
+        """Return the records, and why other ids have none.
+
+        `{"inferences": [record, ...], "missing": [{"inference_id", "reason", "endpoints"?}, ...]}`
+        with the reasons `unknown`, `expired` and `ambiguous`. Raises InvalidParameter or
+        Unavailable.
+        """
         ids = _checked_ids(inference_ids)
         if endpoint_name is not None:
             ENDPOINT.check(endpoint_name)
@@ -83,33 +85,33 @@ class FindInferences:
         for each, candidates in items.items():
             try:
                 found.append(_only_one(candidates, now))
-            except (UnknownInference, RecordExpired, AmbiguousInference) as why:
-                missing.append({"inference_id": each, **_reason(why)})
+            except (UnknownInference, RecordExpired, AmbiguousInference) as error:
+                missing.append({"inference_id": each, **_reason(error)})
         return {"inferences": found, "missing": missing}
 
 
-def within_limit(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records, without their outputs where those would make the answer too large."""
-    kept = []
-    room = _MOST_BYTES
+def limit_response_size(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Drop inline outputs that would make the response too large."""
+    limited = []
+    remaining = _MAX_RECORDS_BYTES
     for record in records:
-        size = _bytes_in_answer(record)
-        if size > room and "inline" in record.get(Attribute.OUTPUT, {}):
+        size = _response_bytes(record)
+        if size > remaining and "inline" in record.get(Attribute.OUTPUT, {}):
             output = {name: it for name, it in record[Attribute.OUTPUT].items() if name != "inline"}
             record = record | {str(Attribute.OUTPUT): output}
-            size = _bytes_in_answer(record)
-        room -= size
-        kept.append(record)
-    return kept
+            size = _response_bytes(record)
+        remaining -= size
+        limited.append(record)
+    return limited
 
 
-def _bytes_in_answer(record: dict[str, Any]) -> int:
-    """A function's answer is JSON that holds the body, which is JSON, as a text."""
+def _response_bytes(record: dict[str, Any]) -> int:
+    """Encoded twice: a function's response is JSON with the body, also JSON, as a string."""
     return len(json.dumps(json.dumps(record)))
 
 
 def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    current = _without_routers([item for item in items if is_current(item, now)])
+    current = _prefer_ended([item for item in items if is_current(item, now)])
     match current, items:
         case [item], _:
             return to_api_record(item)
@@ -120,28 +122,28 @@ def _only_one(items: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     raise AmbiguousInference(sorted(item[Attribute.ENDPOINT_NAME] for item in current))
 
 
-def _without_routers(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One of the two records that a router's event and its endpoint's leave of one invocation.
+def _prefer_ended(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Choose between the records of an inference router, which has no endpoint, and its endpoint.
 
-    The router's names no endpoint. That of the endpoint tells more, unless only the router's has
-    ended. Where they ended differently, whoever asks must choose.
+    The one that has ended, or the endpoint's if both ended alike. Both if they ended differently.
+    See docs/decisions/0013-inference-routers.md.
     """
     routed = [item for item in items if item[Attribute.ENDPOINT_NAME] == NO_ENDPOINT]
     named = [item for item in items if item[Attribute.ENDPOINT_NAME] != NO_ENDPOINT]
     match named, routed:
-        case [one], [other] if not is_terminal(one):
-            return [other]
-        case [one], [other] if not is_terminal(other):
-            return [one]
-        case [one], [other] if one[Attribute.STATUS] == other[Attribute.STATUS]:
-            return [one]
+        case [endpoint], [router] if not is_terminal(endpoint):
+            return [router]
+        case [endpoint], [router] if not is_terminal(router):
+            return [endpoint]
+        case [endpoint], [router] if endpoint[Attribute.STATUS] == router[Attribute.STATUS]:
+            return [endpoint]
     return items
 
 
-def _reason(why: UnknownInference | RecordExpired | AmbiguousInference) -> dict[str, Any]:
-    match why:
+def _reason(error: UnknownInference | RecordExpired | AmbiguousInference) -> dict[str, Any]:
+    match error:
         case AmbiguousInference():
-            return {"reason": "ambiguous", "endpoints": why.endpoints}
+            return {"reason": "ambiguous", "endpoints": error.endpoints}
         case RecordExpired():
             return {"reason": "expired"}
     return {"reason": "unknown"}

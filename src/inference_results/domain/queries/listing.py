@@ -1,4 +1,4 @@
-"""The use case: which inferences ended lately, on this endpoint or with that status?"""
+"""List an endpoint's records, or the records of a status, newest first."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from inference_results.contract import LISTED_ATTRIBUTES, Attribute, Index, Status
 from inference_results.domain.record.errors import InvalidParameter
+from inference_results.domain.record.index_partitions import endpoint_and_status
 from inference_results.domain.record.parameters import (
     CURSOR,
     ENDPOINT,
@@ -25,31 +26,31 @@ from inference_results.domain.record.view import is_current, to_api_record
 
 _CURSOR_SECONDS: Final = 24 * 60 * 60
 
-
 _READ_PER_LISTED: Final = 20
-"""How many items are read for each one requested before a partly filled page is returned."""
+"""How many items to read for each requested one before returning an incomplete page."""
 
 _STATUSES: Final = {status.casefold(): status for status in Status}
 
 
 class Listing(Protocol):
-    """The table, as it is listed."""
+    """The indexes of the inferences table."""
 
     def newest(
-        self, index: Index, of: str, *, since: str | None, before: str | None, page_size: int
+        self, index: Index, key: str, *, since: str | None, before: str | None, page_size: int
     ) -> Iterator[dict[str, Any]]:
-        """Items below a key of an index by falling sort key, from `since` on and below `before`.
+        """Yield the items of an index key by descending sort key, from `since` to below `before`.
 
-        Reads pages as they are needed, the first of every shard at once. Raises Unavailable.
+        Reads the first pages of all shards concurrently, and others when they are needed. Raises
+        Unavailable.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListInferences:
-    """Answers with a page, newest first: `{"inferences": [record, ...], "next_cursor"?}`.
+    """Lists records, page by page.
 
-    A cursor holds a place in the order, never a question: it is good for the question that it came
-    from, which it is signed for with `cursor_key`.
+    A cursor holds a sort key. It is signed with `cursor_key` for the request's other parameters, so
+    it is only valid with the same ones. See docs/decisions/0008-list-cursors.md.
     """
 
     inferences: Listing
@@ -66,19 +67,23 @@ class ListInferences:
         limit: int = LIMIT.default,
         cursor: str | None = None,
     ) -> dict[str, Any]:
-        """`since` is included, `until` is not. Raises InvalidParameter or Unavailable."""
+        """Return a page: `{"inferences": [record, ...], "next_cursor"?}`.
+
+        `since` is inclusive, `until` exclusive. A page can be incomplete, even empty, and still
+        have a cursor. Raises InvalidParameter or Unavailable.
+        """
         if endpoint_name is not None:
             ENDPOINT.check(endpoint_name)
         status = _checked_status(status)
         since, until = _checked_range(since, until)
         LIMIT.check(limit)
-        index, of, sort = _way(endpoint_name, status)
+        index, key, sort = _index_key(endpoint_name, status)
         signer = self._signer(endpoint_name, status, since, until)
         items = self.inferences.newest(
             index,
-            of,
+            key,
             since=since,
-            before=until if cursor is None else _place(signer, cursor),
+            before=until if cursor is None else _sort_key(signer, cursor),
             page_size=limit + 1,
         )
         now = self.now()
@@ -94,39 +99,35 @@ class ListInferences:
             return {"inferences": page, "next_cursor": signer.dumps(last)}
         return {"inferences": page}
 
-    def _signer(self, *question: str | None) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self.cursor_key, salt=json.dumps(question))
+    def _signer(self, *parameters: str | None) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self.cursor_key, salt=json.dumps(parameters))
 
 
-def _way(endpoint_name: str | None, status: str | None) -> tuple[Index, str, Attribute]:
-    """The index to read, the key below which to read it, and the attribute it is sorted by.
+def _index_key(endpoint_name: str | None, status: str | None) -> tuple[Index, str, Attribute]:
+    """The index and key to read, and the index's sort key attribute.
 
-    Completed records are in one index only, among the others of their endpoint.
+    Completed records are only in the index by endpoint.
     """
     if status in (None, Status.COMPLETED):
         if endpoint_name is None:
-            raise InvalidParameter("endpoint", "an endpoint, unless status is one but Completed")
+            raise InvalidParameter(ENDPOINT.name, "an endpoint, or a status other than Completed")
         return Index.BY_ENDPOINT, endpoint_name, Attribute.ENDPOINT_SORT
     if endpoint_name is None:
         return Index.BY_STATUS, status, Attribute.STATUS_SORT
-    of = endpoint_and_status(endpoint_name, status)
-    return Index.BY_ENDPOINT_AND_STATUS, of, Attribute.STATUS_SORT
+    key = endpoint_and_status(endpoint_name, status)
+    return Index.BY_ENDPOINT_AND_STATUS, key, Attribute.STATUS_SORT
 
 
-def endpoint_and_status(endpoint_name: str, status: str) -> str:
-    """The key for one endpoint's records of one status. Endpoint names contain no `#`."""
-    return f"{endpoint_name}#{status}"
-
-
-def _place(signer: URLSafeTimedSerializer, cursor: str) -> str:
+def _sort_key(signer: URLSafeTimedSerializer, cursor: str) -> str:
     try:
-        place = signer.loads(CURSOR.check(cursor), max_age=_CURSOR_SECONDS)
+        sort_key = signer.loads(CURSOR.check(cursor), max_age=_CURSOR_SECONDS)
     except SignatureExpired:
-        raise InvalidParameter(CURSOR.name, "one at most a day old: begin anew") from None
-    except BadSignature:
-        expected = "the next_cursor of this same question, unchanged"
+        expected = "a cursor of the last 24 hours; list again without a cursor"
         raise InvalidParameter(CURSOR.name, expected) from None
-    return str(place)
+    except BadSignature:
+        expected = "the next_cursor of a request with the same other parameters, unchanged"
+        raise InvalidParameter(CURSOR.name, expected) from None
+    return str(sort_key)
 
 
 def _checked_status(status: str | None) -> str | None:

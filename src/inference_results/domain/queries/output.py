@@ -1,9 +1,8 @@
-"""The use case: the output of inference X, as the object that was recorded and no other."""
+"""Locate the output of an inference: the object version that was recorded, and no other."""
 
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 from inference_results.contract import Attribute, Status
@@ -13,60 +12,50 @@ from inference_results.domain.record.errors import (
     ObjectReplaced,
     OutputUnreadable,
 )
-from inference_results.domain.record.location import Location
+from inference_results.domain.record.location import Location, ObjectVersion
 from inference_results.domain.record.timestamps import timestamp
 
 LINK_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectVersion:
-    """What S3 says of an object now; `version_id` is missing in a bucket without versions."""
-
-    etag: str
-    size: int
-    version_id: str | None
-    last_modified: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
-    """Where the output can be read without further rights, for `LINK_SECONDS`."""
+    """A presigned URL for the output, valid for `LINK_SECONDS`."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The whole output, where it is in the record and nowhere else."""
+    """The whole output, if only the record has it."""
 
     body: bytes
     content_type: str
 
 
 class ObjectVersions(Protocol):
-    """S3, as it is asked for one version of an object."""
+    """S3."""
 
     def look_up(self, location: Location, version_id: str | None) -> ObjectVersion:
-        """Raises ObjectMissing, ObjectDenied or Unavailable."""
+        """Look up a version, or the latest. Raises ObjectDenied, ObjectMissing or Unavailable."""
 
     def link(self, location: Location, version_id: str | None, seconds: int) -> str:
-        """A presigned URL."""
+        """Presign a URL that is valid for `seconds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocateOutput:
-    """`find` answers with a record: FindInference, or whatever waits before it does."""
+    """`find`: FindInference, or a function that waits first."""
 
     find: Callable[[str, str | None], dict[str, Any]]
     objects: ObjectVersions
 
     def __call__(self, inference_id: str, endpoint_name: str | None = None) -> Link | Content:
-        """Raises NoOutput, OutputUnreadable, ObjectReplaced, Unavailable, and what `find` raises.
+        """Link to the object that was read when the result was recorded.
 
-        What was read when the result was recorded is what is linked to. Where nothing was read,
-        it is the object that is there now, unless it was written since or has another size than the
-        response. A bucket without versions cannot hold on to it while the link lives.
+        If none was read, link to the object that is there now, unless it was written later or its
+        size is not the response's. Without versioning, the object can be replaced while the link is
+        valid. Raises NoOutput, OutputUnreadable, Unavailable, and what `find` raises.
         """
         record = self.find(inference_id, endpoint_name)
         if record[Attribute.STATUS] != Status.COMPLETED:
@@ -80,18 +69,19 @@ class LocateOutput:
         except ObjectMissing as missing:
             if Attribute.OUTPUT_ERROR not in record:
                 raise
-            raise OutputUnreadable(missing.code, "it was not there at the time either") from missing
-        if _is_another(version, record):
-            raise ObjectReplaced("ObjectReplaced", "S3 holds another object at the location")
+            message = "S3 has no object at the location, and had none when the result was recorded"
+            raise OutputUnreadable(missing.code, message) from missing
+        if _is_replaced(version, record):
+            raise ObjectReplaced("ObjectReplaced", "S3 has another object at the location")
         return Link(self.objects.link(location, version.version_id, LINK_SECONDS))
 
 
-def _is_another(version: ObjectVersion, record: dict[str, Any]) -> bool:
+def _is_replaced(version: ObjectVersion, record: dict[str, Any]) -> bool:
     output = record[Attribute.OUTPUT]
     if "etag" in output:
         return bool(version.etag != output["etag"])
-    written_since = timestamp(version.last_modified) > record[Attribute.RECORDED_AT]
-    return bool(written_since or output.get("size", version.size) != version.size)
+    written_later = timestamp(version.last_modified) > record[Attribute.RECORDED_AT]
+    return bool(written_later or output.get("size", version.size) != version.size)
 
 
 def _content(record: dict[str, Any], output: dict[str, Any]) -> Content:
@@ -101,5 +91,7 @@ def _content(record: dict[str, Any], output: dict[str, Any]) -> Content:
         binary = inline["encoding"] == "base64"
         body = base64.b64decode(text) if binary else text.encode()
         return Content(body, output.get("content_type", "application/octet-stream"))
-    why = record.get(Attribute.OUTPUT_ERROR, {})
-    raise OutputUnreadable(why.get("code", "Unknown"), why.get("message", "none is recorded"))
+    error = record.get(Attribute.OUTPUT_ERROR, {})
+    raise OutputUnreadable(
+        error.get("code", "Unknown"), error.get("message", "the record has no output")
+    )

@@ -1,6 +1,6 @@
-"""The use cases of waiting: asking again until the end is reached or the time is over.
+"""Wait for inferences to end: poll the table until they have, or until time is over.
 
-Both `clock` and `sleep` count in seconds.
+`clock` and `sleep` are in seconds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from inference_results.contract import Attribute
-from inference_results.domain.queries.find import FindInference, FindInferences, within_limit
+from inference_results.domain.queries.find import FindInference, FindInferences, limit_response_size
 from inference_results.domain.record.errors import Unavailable, UnknownInference
 from inference_results.domain.record.parameters import WAIT
 from inference_results.domain.record.view import is_terminal
 
-_FIRST_PAUSE_SECONDS: Final = 0.25
-_LONGEST_PAUSE_SECONDS: Final = 2.0
+_FIRST_DELAY_SECONDS: Final = 0.25
+_MAX_DELAY_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,40 +23,40 @@ class _Polling:
     sleep: Callable[[float], None]
 
     def _rounds(self, seconds: float) -> Iterator[None]:
-        """Yields at once, after pauses that grow, and for the last time when the time is over.
+        """Yield at once, then after growing delays, and last when the time is over.
 
-        A round that outlasts the time is the last one.
+        A round that ends after the time is over is the last one.
         """
         end = self.clock() + WAIT.check(seconds)
-        pause = _FIRST_PAUSE_SECONDS
+        delay = _FIRST_DELAY_SECONDS
         while True:
             yield
-            left = end - self.clock()
-            if left <= 0:
+            remaining = end - self.clock()
+            if remaining <= 0:
                 return
-            self.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            self.sleep(min(delay, remaining))
+            delay = min(delay * 1.5, _MAX_DELAY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitForInference(_Polling):
-    """One inference. A result may come before anything is known, so an unknown id is awaited.
-
-    Throttling is waited through as well.
-    """
+    """Waits for one inference, also while its id is unknown or the table is unavailable."""
 
     find: FindInference
 
     def __call__(
         self, inference_id: str, endpoint_name: str | None = None, seconds: float = 0
     ) -> dict[str, Any]:
-        """The record, in the end as it stands. Raises what `find` raises."""
+        """Return the record when the inference has ended, or as it is after `seconds`.
+
+        Raises what `find` raises.
+        """
         for _ in self._rounds(seconds):
             found: dict[str, Any] | UnknownInference | Unavailable
             try:
                 found = self.find(inference_id, endpoint_name)
-            except (UnknownInference, Unavailable) as why:
-                found = why
+            except (UnknownInference, Unavailable) as error:
+                found = error
             else:
                 if is_terminal(found):
                     break
@@ -67,11 +67,7 @@ class WaitForInference(_Polling):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitForInferences(_Polling):
-    """Up to a hundred inferences, until all of them have ended.
-
-    Outputs that make the answer too large are left out of their records; asked for one by one they
-    are there.
-    """
+    """Waits for up to a hundred inferences, until all of them have ended."""
 
     find: FindInferences
 
@@ -81,25 +77,29 @@ class WaitForInferences(_Polling):
         endpoint_name: str | None = None,
         seconds: float = 0,
     ) -> dict[str, Any]:
-        """In the shape of FindInferences. Raises what `find` raises."""
+        """Return what FindInferences returns, when all have ended or after `seconds`.
+
+        Drops inline outputs that would make the response too large; finding those records one by
+        one returns them. Raises what `find` raises.
+        """
         ended: list[dict[str, Any]] = []
-        out_of_reach: list[dict[str, Any]] = []
+        missing: list[dict[str, Any]] = []
         pending = inference_ids
         for _ in self._rounds(seconds):
             try:
-                answer = self.find(pending, endpoint_name)
-            except Unavailable as why:
-                trouble: Unavailable | None = why
+                found = self.find(pending, endpoint_name)
+            except Unavailable as caught:
+                error: Unavailable | None = caught
                 continue
-            trouble = None
-            ended += [each for each in answer["inferences"] if is_terminal(each)]
-            out_of_reach += [each for each in answer["missing"] if each["reason"] != "unknown"]
-            going_on = [each for each in answer["inferences"] if not is_terminal(each)]
-            unknown = [each for each in answer["missing"] if each["reason"] == "unknown"]
-            pending = [each[Attribute.INFERENCE_ID] for each in (*going_on, *unknown)]
+            error = None
+            ended += [each for each in found["inferences"] if is_terminal(each)]
+            missing += [each for each in found["missing"] if each["reason"] != "unknown"]
+            in_progress = [each for each in found["inferences"] if not is_terminal(each)]
+            unknown = [each for each in found["missing"] if each["reason"] == "unknown"]
+            pending = [each[Attribute.INFERENCE_ID] for each in (*in_progress, *unknown)]
             if not pending:
                 break
-        if trouble:
-            raise trouble
-        inferences = within_limit([*ended, *going_on])
-        return {"inferences": inferences, "missing": [*out_of_reach, *unknown]}
+        if error:
+            raise error
+        inferences = limit_response_size([*ended, *in_progress])
+        return {"inferences": inferences, "missing": [*missing, *unknown]}

@@ -1,1 +1,1 @@
-"""Records and outputs that no notification took care of."""
+"""Reconcile overdue records and unread outputs, and backfill outputs without a record."""

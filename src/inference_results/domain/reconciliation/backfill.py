@@ -1,8 +1,7 @@
-"""The use cases: which outputs does no record point to, and they are recorded.
+"""Find outputs in S3 that no record points to, and record them.
 
-Of an object S3 tells where it is, how large, and when it was written: neither an id nor an endpoint
-nor a request. Objects are examined in the order of their keys, and answered in it, so that the last
-one that was answered is a place to go on from.
+S3 only knows an object's location, size and last modification, not its inference id, endpoint or
+request. Objects are processed in key order, so a backfill can resume after the last key.
 """
 
 import hashlib
@@ -25,8 +24,8 @@ from inference_results.domain.record.result import Output, Result, Source
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.results.ports import Disposition
 
-AHEAD: Final = 64
-"""Objects that are examined before the first of them is settled, at most."""
+MAX_IN_FLIGHT: Final = 64
+"""Objects that are examined but not yet yielded."""
 
 _ID_PREFIX: Final = "backfill-"
 _ID_DIGITS: Final = 32
@@ -34,7 +33,7 @@ _ID_DIGITS: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """An object as a listing tells it; `size` is in bytes, `etag` in quotes as S3 gives it."""
+    """An object in a listing. `size` is in bytes; `etag` includes S3's quotes."""
 
     location: Location
     size: int
@@ -43,29 +42,29 @@ class StoredObject:
 
 
 class ObjectStatus(StrEnum):
-    """What an examined object is."""
+    """Whether an object is recorded."""
 
     UNRECORDED = "unrecorded"
     RECORDED = "recorded"
-    """By this backfill."""
+    """This backfill recorded it."""
     KNOWN = "already_recorded"
     SKIPPED = "skipped"
-    """Written at another time, a folder's placeholder, or where no output may be."""
+    """Outside the time range, a folder placeholder, or a key that no output has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminedObject:
-    """An object, and what was found of it."""
+    """An object and its status."""
 
     stored: StoredObject
-    finding: ObjectStatus
+    status: ObjectStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillScope:
-    """Which objects are meant: written from `since` on and before `until`, after a key.
+    """The objects to examine: below a prefix, written from `since` (inclusive) to `until`.
 
-    It ends with the first `limit` of them that no record points to.
+    `start_after` is a key. `limit` is the number of unrecorded objects after which to stop.
     """
 
     prefix: Location
@@ -76,81 +75,77 @@ class BackfillScope:
 
 
 class StoredObjects(Protocol):
-    """S3, as it is listed."""
+    """S3 listings."""
 
     def pages(self, prefix: Location, start_after: str | None) -> Iterator[Sequence[StoredObject]]:
-        """Objects in the order of their keys, each page read when it is wanted.
-
-        Raises Unavailable.
-        """
+        """List objects in key order. Each page is read when it is needed. Raises Unavailable."""
 
 
 class Results(Protocol):
-    """The table, as it is written."""
+    """The inferences table."""
 
-    def record(self, outcome: Result) -> Disposition:
-        """RECORDED if the outcome wins, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
+    def record(self, result: Result) -> Disposition:
+        """Write a result if it wins: RECORDED, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindUnrecordedOutputs:
-    """Examines objects and writes nothing."""
+    """Examines objects. Writes nothing."""
 
     objects: StoredObjects
 
-    def __call__(self, extent: BackfillScope, known: KnownLocations) -> Iterator[ExaminedObject]:
-        """Every object of the extent; raises Unavailable."""
-        left = extent.limit
-        for page in self.objects.pages(extent.prefix, extent.start_after):
+    def __call__(self, scope: BackfillScope, known: KnownLocations) -> Iterator[ExaminedObject]:
+        """Yield every listed object with its status. Raises Unavailable."""
+        remaining = scope.limit
+        for page in self.objects.pages(scope.prefix, scope.start_after):
             for stored in page:
-                finding = _finding(stored, extent, known)
-                yield ExaminedObject(stored=stored, finding=finding)
-                if left is not None and finding is ObjectStatus.UNRECORDED:
-                    left -= 1
-                    if left == 0:
+                status = _status(stored, scope, known)
+                yield ExaminedObject(stored=stored, status=status)
+                if remaining is not None and status is ObjectStatus.UNRECORDED:
+                    remaining -= 1
+                    if remaining == 0:
                         return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordOutputs:
-    """Records what was found, side by side on `pool`.
+    """Records unrecorded outputs, concurrently on `pool`.
 
-    The id follows from the location: to record an object again changes nothing.
+    Ids are derived from locations, so recording an object again changes nothing.
     """
 
-    outcomes: Results
+    results: Results
     pool: Executor
-    patience: RetryUnavailable
+    retry: RetryUnavailable
     endpoint_name: str
     retention: timedelta
     now: Callable[[], datetime]
 
     def __call__(self, examined: Iterable[ExaminedObject]) -> Iterator[ExaminedObject]:
-        """The same objects in the same order, each when it is settled. Raises Unavailable."""
-        begun = deque[tuple[ExaminedObject, Future[ObjectStatus] | None]]()
+        """Yield the same objects in the same order, once each is recorded. Raises Unavailable."""
+        in_flight = deque[tuple[ExaminedObject, Future[ObjectStatus] | None]]()
         try:
             for each in examined:
-                begun.append((each, self._begin(each)))
-                if len(begun) == AHEAD:
-                    yield _settled(*begun.popleft())
-            while begun:
-                yield _settled(*begun.popleft())
+                in_flight.append((each, self._submit(each)))
+                if len(in_flight) == MAX_IN_FLIGHT:
+                    yield _completed(*in_flight.popleft())
+            while in_flight:
+                yield _completed(*in_flight.popleft())
         finally:
-            for _, writing in begun:
-                if writing:
-                    writing.cancel()
+            for _, future in in_flight:
+                if future:
+                    future.cancel()
 
-    def _begin(self, examined: ExaminedObject) -> Future[ObjectStatus] | None:
-        if examined.finding is not ObjectStatus.UNRECORDED:
+    def _submit(self, examined: ExaminedObject) -> Future[ObjectStatus] | None:
+        if examined.status is not ObjectStatus.UNRECORDED:
             return None
         return self.pool.submit(self._record, examined.stored)
 
     def _record(self, stored: StoredObject) -> ObjectStatus:
-        outcome = self._outcome(stored)
-        disposition = self.patience(partial(self.outcomes.record, outcome))
+        disposition = self.retry(partial(self.results.record, self._result(stored)))
         return ObjectStatus.RECORDED if disposition is Disposition.RECORDED else ObjectStatus.KNOWN
 
-    def _outcome(self, stored: StoredObject) -> Result:
+    def _result(self, stored: StoredObject) -> Result:
         now = self.now()
         event_time = timestamp(stored.last_modified)
         location = stored.location
@@ -176,27 +171,27 @@ class RecordOutputs:
 
 
 def backfill_id(location: Location) -> str:
-    """The inference id of an output whose own id is not known: always the same for a location."""
+    """The inference id of a backfilled output: always the same for a location."""
     digest = hashlib.sha256(location.uri.encode()).hexdigest()
     return _ID_PREFIX + digest[:_ID_DIGITS]
 
 
-def _finding(stored: StoredObject, extent: BackfillScope, known: KnownLocations) -> ObjectStatus:
-    if not (extent.since <= stored.last_modified < extent.until and _is_output(stored, extent)):
+def _status(stored: StoredObject, scope: BackfillScope, known: KnownLocations) -> ObjectStatus:
+    if not (scope.since <= stored.last_modified < scope.until and _is_output(stored, scope)):
         return ObjectStatus.SKIPPED
     return ObjectStatus.KNOWN if stored.location in known else ObjectStatus.UNRECORDED
 
 
-def _is_output(stored: StoredObject, extent: BackfillScope) -> bool:
+def _is_output(stored: StoredObject, scope: BackfillScope) -> bool:
     if stored.location.key.endswith("/") and stored.size == 0:
         return False
     try:
-        # What a notification could not name as its output is none here either.
-        allowed_location(stored.location.uri, (extent.prefix.uri,))
+        # A notification cannot name an output here either.
+        allowed_location(stored.location.uri, (scope.prefix.uri,))
     except LocationRejected:
         return False
     return True
 
 
-def _settled(examined: ExaminedObject, writing: Future[ObjectStatus] | None) -> ExaminedObject:
-    return examined if writing is None else replace(examined, finding=writing.result())
+def _completed(examined: ExaminedObject, future: Future[ObjectStatus] | None) -> ExaminedObject:
+    return examined if future is None else replace(examined, status=future.result())

@@ -1,4 +1,4 @@
-"""Items of the table as the sweep reads them: checked, as anybody may write to the table."""
+"""Parse the table items to reconcile. Other writers can store anything in the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,19 @@ from inference_results.domain.record.order import CLOCK_TOLERANCE
 from inference_results.domain.record.timestamps import parse_timestamp, timestamp
 from inference_results.domain.submissions.submission import Stage
 
-MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
-"""What reading an item raises that is none of this service's: anybody may write to the table."""
+MALFORMED_ITEM_ERRORS: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""The errors of `from_item` for an item that this service did not write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueRecord:
-    """A record in progress. What was written before `earliest` is not of this invocation."""
+    """A record in progress, past its deadline."""
 
     inference_id: str
     endpoint_name: str
     order: str
     earliest: str
+    """Objects written earlier belong to another invocation with the same id."""
     deadline: str
     output_location: str | None
     failure_location: str | None
@@ -31,10 +32,11 @@ class OverdueRecord:
     custom_attributes: str | None = field(repr=False)
 
     @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self:
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Raises one of MALFORMED_ITEM_ERRORS."""
         submission = item[Attribute.SUBMISSION]
         submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
-        prepared = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
+        preparing = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
         return cls(
             inference_id=item[Attribute.INFERENCE_ID],
             endpoint_name=item[Attribute.ENDPOINT_NAME],
@@ -43,7 +45,7 @@ class OverdueRecord:
             deadline=parse_timestamp(item[Attribute.DEADLINE]),
             output_location=_text(submission.get(SubmissionMember.OUTPUT_LOCATION)),
             failure_location=_text(submission.get(SubmissionMember.FAILURE_LOCATION)),
-            code_if_lost="NOT_INVOKED" if prepared else "LOST",
+            code_if_lost="NOT_INVOKED" if preparing else "LOST",
             input_location=_text(item.get(Attribute.INPUT_LOCATION)),
             content_type=_text(item.get(Attribute.CONTENT_TYPE)),
             custom_attributes=_text(item.get(Attribute.CUSTOM_ATTRIBUTES)),
@@ -52,7 +54,7 @@ class OverdueRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadOutput:
-    """A completed record whose output could not be read."""
+    """The output of a completed record, which S3 did not return when the result was recorded."""
 
     inference_id: str
     endpoint_name: str
@@ -62,7 +64,8 @@ class UnreadOutput:
     content_type: str | None
 
     @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self:
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Raises one of MALFORMED_ITEM_ERRORS."""
         output = item[Attribute.OUTPUT]
         return cls(
             inference_id=item[Attribute.INFERENCE_ID],
@@ -76,5 +79,5 @@ class UnreadOutput:
 
 def _text(value: Any) -> Any:
     if not isinstance(value, str | None):
-        raise TypeError("expected a text")
+        raise TypeError("expected a string")
     return value

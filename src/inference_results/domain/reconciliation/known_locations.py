@@ -1,4 +1,4 @@
-"""Which objects records point to, in a few bytes for each."""
+"""A compact set of the locations that records point to."""
 
 from array import array
 from bisect import bisect_left
@@ -10,42 +10,40 @@ from inference_results.domain.record.errors import LocationRejected
 from inference_results.domain.record.location import Location, parse_location
 
 _DIGEST_BYTES: Final = 8
-_PARTS: Final = 256
-"""Each is sorted by itself: sorting makes objects of its numbers, four times as large as they."""
+_PARTITIONS: Final = 256
+"""Each is sorted separately: sorting creates int objects, which take four times the memory."""
 
 
 class KnownLocations:
-    """Locations below a prefix, eight bytes for each.
+    """Locations below a prefix, as digests of eight bytes each.
 
-    They are held as digests: of n known locations and m others, one of the others passes for known
-    with a probability of n * m / 2**64, which is 1 in 180,000 for ten million of each.
+    With n known and m unknown locations, the probability of taking any unknown one for known is
+    n * m / 2**64: 1 in 180,000 for ten million of each.
     """
 
     def __init__(self, prefix: Location, locations: Iterable[str]) -> None:
-        """`locations` are texts as records hold them; those that are none are left out."""
-        self._parts = [array("Q") for _ in range(_PARTS)]
-        below = prefix.uri
+        """`locations` are in any style that records use. Invalid ones are ignored."""
+        self._partitions = [array("Q") for _ in range(_PARTITIONS)]
         for text in locations:
             uri = _uri(text)
-            if uri is not None and uri.startswith(below):
+            if uri is not None and uri.startswith(prefix.uri):
                 digest = _digest(uri)
-                self._parts[digest % _PARTS].append(digest)
-        for number, part in enumerate(self._parts):
-            self._parts[number] = array("Q", sorted(part))
+                self._partitions[digest % _PARTITIONS].append(digest)
+        for number, partition in enumerate(self._partitions):
+            self._partitions[number] = array("Q", sorted(partition))
 
     def __contains__(self, location: Location) -> bool:
         digest = _digest(location.uri)
-        part = self._parts[digest % _PARTS]
-        place = bisect_left(part, digest)
-        return place < len(part) and part[place] == digest
+        partition = self._partitions[digest % _PARTITIONS]
+        index = bisect_left(partition, digest)
+        return index < len(partition) and partition[index] == digest
 
     def __len__(self) -> int:
-        """How many were told, those told twice counted twice."""
-        return sum(map(len, self._parts))
+        """The number of locations, including duplicates."""
+        return sum(map(len, self._partitions))
 
 
 def _uri(text: str) -> str | None:
-    """`s3://bucket/key`, whichever style the location has."""
     try:
         return parse_location(text).uri
     except LocationRejected:

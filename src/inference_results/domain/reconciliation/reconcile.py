@@ -1,7 +1,9 @@
-"""The use case: end what is overdue, and read again what could not be read.
+"""End overdue records, and read unread outputs again.
 
-For an inference whose notification never came, S3 is asked: the output, else the failure object,
-else it is lost. Whatever the sweep writes, a notification that comes after all wins.
+An overdue record becomes Completed if its output is in S3, Failed if its failure object is, and
+Lost otherwise. A notification that arrives later wins over any of these.
+
+See docs/decisions/0012-what-reconciliation-decides.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from inference_results.contract import Metric, Status
 from inference_results.domain.reconciliation.candidates import (
-    MALFORMED,
+    MALFORMED_ITEM_ERRORS,
     OverdueRecord,
     UnreadOutput,
 )
@@ -29,11 +31,11 @@ from inference_results.domain.results.response import (
 )
 
 READ_RETRY_PERIOD: Final = timedelta(days=7)
-"""Once a record is so old, a look at its output is the last: at twice that age at most."""
+"""A failed read of the output of a record older than this is the last one."""
 
 
 class ReconcileOutcome(StrEnum):
-    """What became of an overdue record. Counted as that metric."""
+    """How a record was reconciled. Each is counted by its metric."""
 
     COMPLETED = Metric.RECOVERED_COMPLETED
     FAILED = Metric.RECOVERED_FAILED
@@ -41,60 +43,63 @@ class ReconcileOutcome(StrEnum):
     OUTPUT_READ = Metric.OUTPUT_READ
     OUTPUT_STILL_UNREADABLE = Metric.OUTPUT_STILL_UNREADABLE
     CHANGED = Metric.CHANGED_CONCURRENTLY
-    """Its notification came in the meantime, or it was submitted anew."""
+    """Its notification arrived at the same time, or its id was submitted again."""
     LEFT = Metric.LEFT_FOR_NEXT_RUN
-    """S3 or DynamoDB could not be reached, or throttled."""
+    """S3 or DynamoDB was unavailable."""
     MALFORMED = Metric.MALFORMED_RECORDS
-    """It is none of this service's records; whoever wrote it is to remove it."""
+    """This service did not write the record. Whoever wrote it has to delete it."""
 
 
-STATUSES: Final = {
+RESULT_STATUSES: Final = {
     ReconcileOutcome.COMPLETED: Status.COMPLETED,
     ReconcileOutcome.FAILED: Status.FAILED,
     ReconcileOutcome.LOST: Status.LOST,
 }
-"""Of the results that a sweep writes."""
+"""The status of the result, for each outcome that writes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciledRecord:
-    """Which record it was: unknown if it is malformed, or was left."""
+    """How a record was reconciled. Its id and endpoint are None if it is malformed or was left."""
 
-    swept: ReconcileOutcome
+    outcome: ReconcileOutcome
     inference_id: str | None = None
     endpoint_name: str | None = None
 
 
 class OverdueRecords(Protocol):
-    """The table, as it is swept: pages of whole items, each read when it is wanted."""
+    """The records to reconcile, as pages of complete items. Each page is read when it is needed."""
 
     def in_progress(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
-        """Records whose deadline is before a time. Raises Unavailable."""
+        """Records in progress with a deadline before a time. Raises Unavailable."""
 
     def unread(self, before: str) -> Iterator[Sequence[dict[str, Any]]]:
-        """Completed records whose output is to be read again by then. Raises Unavailable."""
+        """Records whose unread output is due for a read before a time. Raises Unavailable."""
 
 
 class ReconcileStore(Protocol):
-    """The table, as the sweep writes to it."""
+    """The inferences table."""
 
-    def settle(self, outcome: Result, submission_order: str) -> bool:
-        """Write it if the record is in progress with that submission. Raises Unavailable."""
+    def finish(self, result: Result, submission_order: str) -> bool:
+        """Write a result if the record is still in progress with the same submission.
 
-    def fill_in(
+        Raises Unavailable.
+        """
+
+    def add_output(
         self, inference_id: str, endpoint_name: str, event_order: str, output: Output
     ) -> bool:
-        """Write an output that can be read now, if the record is still that of the event."""
+        """Write an output if the record still has the same result. Raises Unavailable."""
 
-    def look_again(
+    def schedule_read(
         self, inference_id: str, endpoint_name: str, event_order: str, at: str | None
     ) -> None:
-        """Name the time of the next look at its output; None for never. Raises Unavailable."""
+        """Schedule the next read of an output; None for never. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileRecords:
-    """`slack` is how long after its deadline a record is left alone."""
+    """`slack`: how long after its deadline a record becomes overdue."""
 
     overdue: OverdueRecords
     records: ReconcileStore
@@ -103,71 +108,73 @@ class ReconcileRecords:
     slack: timedelta
     now: Callable[[], datetime]
 
-    def __call__(self, pool: Executor, in_time: Callable[[], bool]) -> Iterator[ReconciledRecord]:
-        """What became of each record, as soon as it is settled. Raises Unavailable.
+    def __call__(self, pool: Executor, has_time: Callable[[], bool]) -> Iterator[ReconciledRecord]:
+        """Yield each record when it is reconciled. Raises Unavailable.
 
-        Works page by page and begins nothing once `in_time` says no: what is settled is overdue no
-        more, so the next call goes on where this one ended.
+        Starts no record once `has_time` returns False. Reconciled records are no longer overdue,
+        so the next call continues where this one ended.
         """
         now = self.now()
-        for pages, settle in (
-            (self.overdue.in_progress(timestamp(now - self.slack)), self._settle),
+        for pages, reconcile in (
+            (self.overdue.in_progress(timestamp(now - self.slack)), self._finish),
             (self.overdue.unread(timestamp(now)), self._read_again),
         ):
             for page in pages:
-                settled = pool.map(_in_time(settle, in_time), page)
-                yield from (each for each in settled if each is not None)
-                if not in_time():
+                reconciled = pool.map(_while_time(reconcile, has_time), page)
+                yield from (each for each in reconciled if each is not None)
+                if not has_time():
                     return
 
-    def _settle(self, item: dict[str, Any]) -> ReconciledRecord:
+    def _finish(self, item: dict[str, Any]) -> ReconciledRecord:
         try:
-            submitted = OverdueRecord.read(item)
-        except MALFORMED:
+            overdue = OverdueRecord.from_item(item)
+        except MALFORMED_ITEM_ERRORS:
             return ReconciledRecord(ReconcileOutcome.MALFORMED)
-        outcome, swept = self._outcome(submitted)
-        settled = self.records.settle(outcome, submitted.order)
+        result, outcome = self._find_result(overdue)
+        written = self.records.finish(result, overdue.order)
         return ReconciledRecord(
-            swept if settled else ReconcileOutcome.CHANGED,
-            submitted.inference_id,
-            submitted.endpoint_name,
+            outcome if written else ReconcileOutcome.CHANGED,
+            overdue.inference_id,
+            overdue.endpoint_name,
         )
 
-    def _outcome(self, submitted: OverdueRecord) -> tuple[Result, ReconcileOutcome]:
-        output = self._found(submitted, submitted.output_location)
+    def _find_result(self, overdue: OverdueRecord) -> tuple[Result, ReconcileOutcome]:
+        output = self._read_object(overdue, overdue.output_location)
         if written_at := _written_at(output):
-            described = self.read.described(output)
-            ended = self._ended(submitted, Status.COMPLETED, written_at, output=described)
-            return ended, ReconcileOutcome.COMPLETED
-        failure = self._found(submitted, submitted.failure_location, FAILURE_PREVIEW_BYTES)
+            completed = self._result(
+                overdue, Status.COMPLETED, written_at, output=self.read.to_output(output)
+            )
+            return completed, ReconcileOutcome.COMPLETED
+        failure = self._read_object(overdue, overdue.failure_location, FAILURE_PREVIEW_BYTES)
         if written_at := _written_at(failure):
-            described_failure = _described_failure(failure)
-            ended = self._ended(submitted, Status.FAILED, written_at, failure=described_failure)
-            return ended, ReconcileOutcome.FAILED
-        lost = self._ended(
-            submitted,
+            failed = self._result(
+                overdue, Status.FAILED, written_at, failure=_failure_from_object(failure)
+            )
+            return failed, ReconcileOutcome.FAILED
+        lost = self._result(
+            overdue,
             Status.LOST,
-            submitted.deadline,
-            failure=Failure(code=submitted.code_if_lost, retryable=True),
-            output_error=_refusal(output) or _refusal(failure),
+            overdue.deadline,
+            failure=Failure(code=overdue.code_if_lost, retryable=True),
+            output_error=_unexpected_error(output) or _unexpected_error(failure),
         )
         return lost, ReconcileOutcome.LOST
 
-    def _found(
-        self, submitted: OverdueRecord, location: str | None, limit: int | None = None
+    def _read_object(
+        self, overdue: OverdueRecord, location: str | None, limit: int | None = None
     ) -> ObjectRead:
-        """What is there now, unless an earlier invocation wrote it there."""
+        """Read an object, unless an earlier invocation wrote it."""
         if location is None:
             return ObjectRead()
-        reading = self.read.look(location, limit)
-        written_at = _written_at(reading)
-        if written_at and written_at < submitted.earliest:
-            return ObjectRead(location=reading.location)
-        return reading
+        read = self.read.read_object(location, limit)
+        written_at = _written_at(read)
+        if written_at and written_at < overdue.earliest:
+            return ObjectRead(location=read.location)
+        return read
 
-    def _ended(
+    def _result(
         self,
-        submitted: OverdueRecord,
+        overdue: OverdueRecord,
         status: Status,
         event_time: str,
         *,
@@ -177,8 +184,8 @@ class ReconcileRecords:
     ) -> Result:
         now = self.now()
         return Result(
-            inference_id=submitted.inference_id,
-            endpoint_name=submitted.endpoint_name,
+            inference_id=overdue.inference_id,
+            endpoint_name=overdue.endpoint_name,
             status=status,
             event_time=event_time,
             event_order=unnotified_order(
@@ -188,9 +195,9 @@ class ReconcileRecords:
             ),
             recorded_at=timestamp(now),
             expires_at=int((now + self.retention).timestamp()),
-            input_location=submitted.input_location,
-            content_type=submitted.content_type,
-            custom_attributes=submitted.custom_attributes,
+            input_location=overdue.input_location,
+            content_type=overdue.content_type,
+            custom_attributes=overdue.custom_attributes,
             output=output,
             output_error=output_error,
             failure=failure,
@@ -199,63 +206,65 @@ class ReconcileRecords:
 
     def _read_again(self, item: dict[str, Any]) -> ReconciledRecord:
         try:
-            unread = UnreadOutput.read(item)
-        except MALFORMED:
+            unread = UnreadOutput.from_item(item)
+        except MALFORMED_ITEM_ERRORS:
             return ReconciledRecord(ReconcileOutcome.MALFORMED)
-        return ReconciledRecord(self._looked_at(unread), unread.inference_id, unread.endpoint_name)
+        return ReconciledRecord(
+            self._read_output(unread), unread.inference_id, unread.endpoint_name
+        )
 
-    def _looked_at(self, unread: UnreadOutput) -> ReconcileOutcome:
-        which = (unread.inference_id, unread.endpoint_name, unread.event_order)
-        reading = self.read.look(unread.location)
-        if reading.start is not None:
-            found = self.read.described(reading, unread.content_type)
-            filled_in = self.records.fill_in(*which, found)
-            return ReconcileOutcome.OUTPUT_READ if filled_in else ReconcileOutcome.CHANGED
-        self.records.look_again(*which, self._next_look(unread.recorded_at))
+    def _read_output(self, unread: UnreadOutput) -> ReconcileOutcome:
+        result_key = (unread.inference_id, unread.endpoint_name, unread.event_order)
+        read = self.read.read_object(unread.location)
+        if read.start is not None:
+            output = self.read.to_output(read, unread.content_type)
+            added = self.records.add_output(*result_key, output)
+            return ReconcileOutcome.OUTPUT_READ if added else ReconcileOutcome.CHANGED
+        self.records.schedule_read(*result_key, self._next_read_at(unread.recorded_at))
         return ReconcileOutcome.OUTPUT_STILL_UNREADABLE
 
-    def _next_look(self, recorded_at: datetime) -> str | None:
-        """After as long again as has passed: minutes at first, days in the end."""
+    def _next_read_at(self, recorded_at: datetime) -> str | None:
+        """When the record's age has doubled: after minutes at first, after days at last."""
         now = self.now()
         age = now - recorded_at
         return timestamp(now + age) if age < READ_RETRY_PERIOD else None
 
 
-def _in_time(
-    settle: Callable[[dict[str, Any]], ReconciledRecord], in_time: Callable[[], bool]
+def _while_time(
+    reconcile: Callable[[dict[str, Any]], ReconciledRecord], has_time: Callable[[], bool]
 ) -> Callable[[dict[str, Any]], ReconciledRecord | None]:
-    def settle_in_time(item: dict[str, Any]) -> ReconciledRecord | None:
-        if not in_time():
+    def reconcile_while_time(item: dict[str, Any]) -> ReconciledRecord | None:
+        if not has_time():
             return None
         try:
-            return settle(item)
+            return reconcile(item)
         except Unavailable:
             return ReconciledRecord(ReconcileOutcome.LEFT)
 
-    return settle_in_time
+    return reconcile_while_time
 
 
-def _written_at(reading: ObjectRead) -> str | None:
-    written = reading.start.last_modified if reading.start else None
-    return timestamp(written) if written else None
+def _written_at(read: ObjectRead) -> str | None:
+    written_at = read.start.last_modified if read.start else None
+    return timestamp(written_at) if written_at else None
 
 
-def _refusal(reading: ObjectRead) -> OutputError | None:
-    """Why S3 was not asked, or would not say: that nothing is there is what Lost means."""
-    if reading.error is None or reading.error.code in ("NoSuchKey", "LocationMissing"):
+def _unexpected_error(read: ObjectRead) -> OutputError | None:
+    """None if the object does not exist: a lost inference has none."""
+    if read.error is None or read.error.code in ("NoSuchKey", "LocationMissing"):
         return None
-    return reading.error
+    return read.error
 
 
-def _described_failure(reading: ObjectRead) -> Failure:
-    """As much as the container's answer tells; SageMaker's reason was in the notification."""
-    assert reading.start
-    assert reading.location
-    preview = reading.start.body.decode(errors="replace")
+def _failure_from_object(read: ObjectRead) -> Failure:
+    """Without `reason`: SageMaker's text was only in the notification."""
+    assert read.start
+    assert read.location
+    preview = read.start.body.decode(errors="replace")
     return replace(
         classify(Status.FAILED, preview),
         reason=None,
         reason_truncated=None,
-        location=reading.location.uri,
+        location=read.location.uri,
         body_preview=preview,
     )

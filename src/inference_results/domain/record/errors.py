@@ -1,35 +1,35 @@
-"""The error tree. The type decides what happens next.
+"""Errors. The type decides what happens next.
 
 InferenceResultsError
-├── Unprocessable         no retry can help          -> parked with the reason, acknowledged
-├── Unavailable           may work later             -> in batchItemFailures, delivered again
-├── MalformedRecord       nobody here wrote it       -> not announced, counted
-├── OutputUnreadable      a location yields nothing  -> recorded with `output_error`
-│   ├── LocationRejected   S3 is not asked
-│   └── ObjectDenied      S3 refuses; may pass       -> like Unavailable on the first receives
-│       └── ObjectMissing nothing is there (yet)
-│           └── ObjectReplaced  another is there by now
-├── UnknownInference      nothing is recorded        -> 404
-├── RecordExpired         past its retention         -> 410
-├── AmbiguousInference    on several endpoints       -> 409
-├── NoOutput              not Completed              -> 409
-├── KeyReused             it stands for another request -> 422
-├── InvocationRejected     SageMaker did not take it  -> 400
-├── InvocationUnconfirmed nobody can tell            -> the record stays in progress
-└── InvalidParameter      the question is malformed  -> 400
+├── Unprocessable            no retry can help               -> rejected to a queue, with the reason
+├── Unavailable              AWS throttled or failed         -> retried; 503
+├── MalformedRecord          this service did not write it   -> not published; counted
+├── OutputUnreadable         an object cannot be read        -> recorded with `output_error`; 404
+│   ├── LocationRejected     invalid, or outside the output prefixes: S3 is not called
+│   └── ObjectDenied         S3 denied access                -> retried twice, then as above
+│       └── ObjectMissing    S3 has no such object           -> the same; 410 if it was recorded
+│           └── ObjectReplaced   S3 has another object       -> 410
+├── UnknownInference         no record exists                -> 404
+├── RecordExpired            past its retention              -> 410
+├── AmbiguousInference       records on several endpoints    -> 409
+├── NoOutput                 the status is not Completed     -> 409
+├── KeyReused                the key has another request     -> 422
+├── InvocationRejected       SageMaker rejected the request  -> 400
+├── InvocationUnconfirmed    SageMaker did not respond       -> the record stays in progress
+└── InvalidParameter         a request parameter is invalid  -> 400
 
-Texts name fields and expectations, never the values found: they reach logs.
+Messages reach logs: they name fields and what was expected, never the values found.
 """
 
 from enum import StrEnum
 
 
 class InferenceResultsError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Base class of all errors of the domain."""
 
 
 class Reason(StrEnum):
-    """Why a message is unprocessable. Each is a metric that is paid for."""
+    """Why a message is unprocessable. Each reason is a metric, which costs money."""
 
     NOT_JSON = "NotJson"
     UNKNOWN_EVENT = "UnknownEvent"
@@ -38,7 +38,7 @@ class Reason(StrEnum):
 
 
 class Unprocessable(InferenceResultsError):
-    """The message can never become a record: `field` is not what was expected."""
+    """The message can never be recorded: `field` is not what was expected."""
 
     def __init__(self, reason: Reason, field: str, expected: str) -> None:
         self.reason = reason
@@ -48,18 +48,18 @@ class Unprocessable(InferenceResultsError):
 
 
 class Unavailable(InferenceResultsError):
-    """AWS throttled the call, failed inside, or did not answer in time."""
+    """AWS throttled a call, failed, or did not respond in time. A retry can succeed."""
 
     def __init__(self, service: str, code: str) -> None:
         super().__init__(f"{service}: {code}")
 
 
 class MalformedRecord(InferenceResultsError):
-    """An item of the table is not as this service writes it: whoever may write, may write that."""
+    """This service did not write the item: other writers can store anything in the table."""
 
 
 class OutputUnreadable(InferenceResultsError):
-    """The object at a location cannot be read; `code` is S3's own word where S3 was asked."""
+    """The object at a location cannot be read. `code` is S3's error code, if S3 was called."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -68,72 +68,72 @@ class OutputUnreadable(InferenceResultsError):
 
 
 class LocationRejected(OutputUnreadable):
-    """The location is malformed or outside the allowed prefixes; S3 was not asked."""
+    """The location is invalid or outside the output prefixes. S3 was not called."""
 
 
 class ObjectDenied(OutputUnreadable):
-    """S3 was asked and refused."""
+    """S3 denied access."""
 
 
 class ObjectMissing(ObjectDenied):
-    """S3 was asked and has no such object (or no such bucket)."""
+    """S3 has no such object, or no such bucket."""
 
 
 class ObjectReplaced(ObjectMissing):
-    """S3 has an object there, but not the one that was recorded."""
+    """S3 has another object than the recorded one at the location."""
 
 
 class UnknownInference(InferenceResultsError):
-    """Nothing is recorded under the id."""
+    """No record exists for the id."""
 
 
 class RecordExpired(InferenceResultsError):
-    """The record was past its retention at `expired_at`, and is not shown any more."""
+    """The record passed its retention at `expired_at`, a timestamp."""
 
     def __init__(self, expired_at: str) -> None:
-        super().__init__("the record is past its retention")
+        super().__init__("the record has passed its retention")
         self.expired_at = expired_at
 
 
 class AmbiguousInference(InferenceResultsError):
-    """The id is recorded on several endpoints: name one of `endpoints`."""
+    """Several endpoints have a record for the id. Pass one of `endpoints`."""
 
     def __init__(self, endpoints: list[str]) -> None:
-        super().__init__("the id is recorded on several endpoints")
+        super().__init__("several endpoints have a record for this id: pass an endpoint")
         self.endpoints = endpoints
 
 
 class NoOutput(InferenceResultsError):
-    """There is no output, because the status is not Completed."""
+    """The inference has no output: its status is not Completed."""
 
     def __init__(self, status: str) -> None:
-        super().__init__("the inference has no output")
+        super().__init__("the inference has no output: its status is not Completed")
         self.status = status
 
 
 class KeyReused(InferenceResultsError):
-    """The idempotency key stands for a request with another input already."""
+    """The idempotency key belongs to a request with another input, content type or accept."""
 
     def __init__(self, inference_id: str) -> None:
-        super().__init__("the idempotency key was used for another request")
+        super().__init__("the idempotency key belongs to another request: use a new key")
         self.inference_id = inference_id
 
 
 class InvocationRejected(InferenceResultsError):
-    """SageMaker did not take the request: nothing was invoked. `code` and `message` are its own."""
+    """SageMaker rejected the request, with `code` and `message`. Nothing was invoked."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"SageMaker refuses: {code}")
+        super().__init__(f"SageMaker rejected the invocation: {code}")
         self.code = code
         self.message = message
 
 
 class InvocationUnconfirmed(InferenceResultsError):
-    """SageMaker was called and gave no answer: the invocation may have been made."""
+    """SageMaker did not respond: it may or may not have accepted the invocation."""
 
 
 class InvalidParameter(InferenceResultsError):
-    """A parameter of a query is not what was expected."""
+    """A parameter of a request is not what was expected."""
 
     def __init__(self, parameter: str, expected: str) -> None:
         super().__init__(f"{parameter}: expected {expected}")

@@ -1,17 +1,18 @@
-"""Where an object is, as SageMaker's notifications say it.
+"""Parse the locations of S3 objects in SageMaker's notifications.
 
-Locations are not percent-encoded: `#`, `?`, `%`, `+` and spaces belong to the key as they stand,
-so nothing here unquotes, and no URL parser is used.
+Locations are not percent-encoded: `#`, `?`, `%`, `+` and spaces are part of the key. So do not
+unquote them or use a URL parser.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from inference_results.domain.record.errors import LocationRejected
 
 _BUCKET = r"(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9])"
 _S3_HOST = r"s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?"
-_FORMS = (
+_STYLES = (
     re.compile(rf"s3://{_BUCKET}/(?P<key>.+)", re.DOTALL),
     re.compile(rf"https://{_S3_HOST}/{_BUCKET}/(?P<key>.+)", re.DOTALL),
     re.compile(rf"https://{_BUCKET}\.{_S3_HOST}/(?P<key>.+)", re.DOTALL),
@@ -22,7 +23,7 @@ _MAX_KEY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A bucket and a key, the key exactly as given."""
+    """A bucket and a key. The key is exactly as given."""
 
     bucket: str
     key: str
@@ -32,35 +33,42 @@ class Location:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def parse_location(text: str) -> Location:
-    """Read `s3://bucket/key` or either https style of S3.
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """An object as it is in S3 now. `version_id` is None in a bucket without versioning."""
 
-    Raises LocationRejected for anything else.
-    """
-    for form in _FORMS:
-        if found := form.fullmatch(text):
+    etag: str
+    size: int
+    version_id: str | None
+    last_modified: datetime
+
+
+def parse_location(text: str) -> Location:
+    """Parse `s3://bucket/key` or an https URL of S3 in either style. Raises LocationRejected."""
+    for style in _STYLES:
+        if found := style.fullmatch(text):
             return _location(found)
-    raise LocationRejected("LocationInvalid", "expected s3://bucket/key or an https URL of S3")
+    raise LocationRejected(
+        "LocationInvalid", "expected s3://bucket/key or an https URL of an S3 object"
+    )
 
 
 def parse_prefix(text: str) -> Location:
-    """Read `s3://bucket/` or `s3://bucket/prefix`: the key is what other keys begin with.
-
-    Raises LocationRejected for anything else.
-    """
+    """Parse `s3://bucket/` or `s3://bucket/prefix`. Raises LocationRejected."""
     if found := _PREFIX.fullmatch(text):
         return _location(found)
     raise LocationRejected("LocationInvalid", "expected s3://bucket/ or s3://bucket/prefix/")
 
 
 def allowed_location(text: str, prefixes: tuple[str, ...]) -> Location:
-    """The location, if it lies below one of `prefixes` (`s3://bucket/prefix/`, ending in `/`).
+    """Parse a location below one of `prefixes` (`s3://bucket/prefix/`). Raises LocationRejected.
 
-    A key with a `..` segment is refused: S3 takes it literally, but what stands between may not.
+    Rejects keys with a `..` segment: S3 takes it literally, but HTTP clients and proxies may not.
     """
     location = parse_location(text)
     if ".." in location.key.split("/") or not location.uri.startswith(prefixes):
-        raise LocationRejected("LocationNotAllowed", "outside the output prefixes that may be read")
+        expected = "expected a location below the stack's output_prefixes, without a .. segment"
+        raise LocationRejected("LocationNotAllowed", expected)
     return location
 
 

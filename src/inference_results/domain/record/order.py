@@ -21,7 +21,7 @@ It sorts below every digit, so any notification wins.
 CLOCK_TOLERANCE: Final = timedelta(hours=1)
 """How far a submitter's clock can differ from SageMaker's.
 
-Applies to results that name no output, whose location cannot tell which invocation they belong to.
+Applies to results without an output location, which would identify the invocation.
 """
 
 

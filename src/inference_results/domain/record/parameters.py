@@ -1,4 +1,4 @@
-"""The parameters of requests: each with its limits, stated once to check and to describe it."""
+"""The parameters of requests. Each definition both checks values and describes them in OpenAPI."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from inference_results.domain.record.errors import InvalidParameter, LocationRej
 from inference_results.domain.record.location import parse_location
 from inference_results.domain.record.timestamps import parse_timestamp, timestamp
 
-_MAX_TIME: Final = 64
-_MAX_LOCATION: Final = 2048
+_MAX_TIME_CHARACTERS: Final = 64
+_MAX_LOCATION_CHARACTERS: Final = 2048
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 @dataclass(frozen=True, slots=True)
 class TextParameter:
-    """`max_length` in characters; at least one is needed."""
+    """A string of 1 to `max_length` characters."""
 
     name: str
     max_length: int
@@ -27,7 +27,7 @@ class TextParameter:
     ascii_only: bool = False
 
     def check(self, value: Any) -> str:
-        """The value. Raises InvalidParameter."""
+        """Return a valid value. Raises InvalidParameter."""
         if not isinstance(value, str) or not 1 <= len(value) <= self.max_length:
             raise InvalidParameter(self.name, self._expected)
         if self.ascii_only and not (value.isascii() and value.isprintable()):
@@ -62,7 +62,7 @@ class TextParameter:
 
 @dataclass(frozen=True, slots=True)
 class NumberParameter:
-    """Limits are included; `whole` refuses fractions."""
+    """A number from `minimum` to `maximum`, inclusive. `whole`: an integer."""
 
     name: str
     minimum: int
@@ -72,18 +72,18 @@ class NumberParameter:
     whole: bool = False
 
     def check(self, value: Any) -> float:
-        """The value. Raises InvalidParameter."""
-        kinds = int if self.whole else (int, float)
-        # A bool is an int to Python; NaN fails the comparison.
-        if isinstance(value, bool) or not isinstance(value, kinds):
+        """Return a valid value. Raises InvalidParameter."""
+        types = int if self.whole else (int, float)
+        # bool is a subclass of int. NaN fails the comparison.
+        if isinstance(value, bool) or not isinstance(value, types):
             raise InvalidParameter(self.name, self._expected)
         if not self.minimum <= value <= self.maximum:
             raise InvalidParameter(self.name, self._expected)
         return value
 
     def parse(self, text: str) -> float:
-        """The value of its text. Raises InvalidParameter."""
-        # Python's own reading takes more: 1_0, spaces, the digits of other scripts.
+        """Parse a query parameter. Raises InvalidParameter."""
+        # int() and float() accept more: 1_0, spaces, the digits of other scripts.
         if not _NUMBER.fullmatch(text):
             raise InvalidParameter(self.name, self._expected)
         return self.check(int(text) if self.whole and text.isdigit() else float(text))
@@ -103,65 +103,65 @@ class NumberParameter:
 
 @dataclass(frozen=True, slots=True)
 class TimeParameter:
-    """A point in time, in the form of ISO 8601 or of HTTP's `Date`."""
+    """A time in ISO 8601, or in the format of HTTP's `Date` header."""
 
     name: str
     description: str
 
     def check(self, value: Any) -> str:
-        """Its stored form. Raises InvalidParameter."""
-        text = value if isinstance(value, str) and len(value) <= _MAX_TIME else ""
-        for read in (parse_timestamp, _parse_date):
+        """Return a valid time as a timestamp. Raises InvalidParameter."""
+        text = value if isinstance(value, str) and len(value) <= _MAX_TIME_CHARACTERS else ""
+        for parse in (parse_timestamp, _parse_http_date):
             with suppress(OverflowError, ValueError):
-                return read(text)
+                return parse(text)
         raise InvalidParameter(self.name, "an ISO 8601 time with an offset, or an HTTP date")
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "minLength": 1, "maxLength": _MAX_TIME}
+        return {"type": "string", "minLength": 1, "maxLength": _MAX_TIME_CHARACTERS}
 
 
-def _parse_date(text: str) -> str:
-    """`Sun, 25 Jan 2026 12:00:00 GMT`, in stored form."""
-    moment = parsedate_to_datetime(text)
-    if moment.tzinfo is None:
-        raise ValueError("an HTTP date says GMT")
-    return timestamp(moment)
+def _parse_http_date(text: str) -> str:
+    """Parse `Sun, 25 Jan 2026 12:00:00 GMT` to a timestamp. Raises ValueError."""
+    time = parsedate_to_datetime(text)
+    if time.tzinfo is None:
+        raise ValueError("expected a date in GMT")
+    return timestamp(time)
 
 
 @dataclass(frozen=True, slots=True)
 class LocationParameter:
-    """An object in S3."""
+    """The location of an S3 object."""
 
     name: str
     description: str
 
     def check(self, value: Any) -> str:
-        """As `s3://bucket/key`. Raises InvalidParameter."""
+        """Return a valid location as `s3://bucket/key`. Raises InvalidParameter."""
         with suppress(LocationRejected):
-            if isinstance(value, str) and len(value) <= _MAX_LOCATION:
+            if isinstance(value, str) and len(value) <= _MAX_LOCATION_CHARACTERS:
                 return parse_location(value).uri
-        expected = "s3://bucket/key or an https URL of S3, the key at most 1024 bytes"
+        expected = "s3://bucket/key or an https URL of an S3 object, with a key of up to 1024 bytes"
         raise InvalidParameter(self.name, expected)
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
-        return {"type": "string", "minLength": 8, "maxLength": _MAX_LOCATION}
+        return {"type": "string", "minLength": 8, "maxLength": _MAX_LOCATION_CHARACTERS}
 
 
 @dataclass(frozen=True, slots=True)
 class TextMapParameter:
-    """Texts by name; `max_bytes` is for all of them, as JSON."""
+    """An object of strings, with at most `max_bytes` as JSON."""
 
     name: str
     max_bytes: int
     description: str
 
     def check(self, value: Any) -> dict[str, str]:
-        """The value. Raises InvalidParameter."""
-        expected = f"an object of texts by name, at most {self.max_bytes} bytes of JSON"
+        """Return a valid value. Raises InvalidParameter."""
+        expected = f"an object whose values are strings, at most {self.max_bytes} bytes as JSON"
         if not isinstance(value, Mapping):
             raise InvalidParameter(self.name, expected)
         if not all(isinstance(each, str) for pair in value.items() for each in pair) or "" in value:
@@ -180,8 +180,8 @@ class TextMapParameter:
         return {"type": "object", "additionalProperties": {"type": "string"}}
 
 
-class MemberParameter(Protocol):
-    """Whatever checks a member of a body, and describes it."""
+class BodyParameter(Protocol):
+    """A property of a JSON body."""
 
     @property
     def name(self) -> str: ...
@@ -197,95 +197,126 @@ class MemberParameter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BodySchema:
-    """The members that a body may have, those that it must have first."""
+    """The properties of a JSON body. Others are errors."""
 
-    required: tuple[MemberParameter, ...]
-    optional: tuple[MemberParameter, ...]
+    required: tuple[BodyParameter, ...]
+    optional: tuple[BodyParameter, ...]
 
-    def check(self, members: Mapping[str, Any]) -> dict[str, Any]:
-        """The values by name. Raises InvalidParameter."""
+    def check(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the valid values by name. Raises InvalidParameter."""
         parameters = {each.name: each for each in (*self.required, *self.optional)}
-        for name in members:
+        for name in body:
             if name not in parameters:
-                raise unknown_member(name, parameters)
+                raise unknown_parameter(name, parameters)
         for each in self.required:
-            if each.name not in members:
+            if each.name not in body:
                 raise InvalidParameter(each.name, "a value")
-        return {name: parameters[name].check(value) for name, value in members.items()}
+        return {name: parameters[name].check(value) for name, value in body.items()}
 
 
-def unknown_member(name: str, known: Iterable[str]) -> InvalidParameter:
-    """For a name that is none of those known; it may be as long as a request."""
-    return InvalidParameter(name[:64], f"one of {', '.join(known) or 'none'}")
+def unknown_parameter(name: str, known: Iterable[str]) -> InvalidParameter:
+    """The error for an unknown name. Truncates the name, which can be as long as a request."""
+    parameters = ", ".join(known)
+    expected = f"one of the parameters {parameters}" if parameters else "no parameters"
+    return InvalidParameter(name[:64], expected)
 
 
 MAX_BATCH: Final = 100
 
-_ID: Final = "The id of the inference, exactly as SageMaker gave it."
+_ID: Final = "Inference id, exactly as SageMaker returned it."
 INFERENCE_ID: Final = TextParameter("inference_id", 64, _ID, ascii_only=True)
 ID: Final = TextParameter("id", 64, _ID, ascii_only=True)
-_ENDPOINT: Final = "The name of the endpoint; `-` where none was named."
+_ENDPOINT: Final = "Endpoint name; `-` for records without one."
 ENDPOINT_NAME: Final = TextParameter("endpoint_name", 256, _ENDPOINT, ascii_only=True)
 ENDPOINT: Final = TextParameter("endpoint", 256, _ENDPOINT, ascii_only=True)
 STATUS: Final = TextParameter("status", 64, "InProgress, Completed, Failed, Expired or Lost.")
 SINCE: Final = TextParameter(
-    "since", 64, "Not before this time: ISO 8601 with an offset, like 2026-01-25T12:00:00Z."
+    "since",
+    64,
+    "Start time, inclusive: ISO 8601 with an offset, like 2026-01-25T12:00:00Z.",
 )
-UNTIL: Final = TextParameter("until", 64, "Before this time: ISO 8601 with an offset.")
+UNTIL: Final = TextParameter("until", 64, "End time, exclusive: ISO 8601 with an offset.")
 SINCE_DAY: Final = TextParameter(
-    "since", 10, "First day, YYYY-MM-DD, of UTC; at most 31 days in all. By default the last 7."
+    "since",
+    10,
+    "First day, UTC: YYYY-MM-DD. At most 30 days before `until`; defaults to 6 days before it.",
 )
-UNTIL_DAY: Final = TextParameter("until", 10, "Last day, included.")
-LIMIT: Final = NumberParameter("limit", 1, 200, 50, "The most records on a page.", whole=True)
+UNTIL_DAY: Final = TextParameter(
+    "until", 10, "Last day, UTC: YYYY-MM-DD, inclusive. Defaults to today."
+)
+LIMIT: Final = NumberParameter(
+    "limit", 1, 200, 50, "Maximum number of records on a page.", whole=True
+)
 CURSOR: Final = TextParameter(
-    "cursor", 1024, "`next_cursor` of the page before, of the same question, at most a day old."
+    "cursor",
+    1024,
+    "`next_cursor` of the previous page. Valid for 24 hours, with the same other parameters.",
 )
 WAIT: Final = NumberParameter(
-    "wait", 0, 20, 0, "Seconds to wait for the end; the answer comes at once when that is reached."
+    "wait",
+    0,
+    20,
+    0,
+    "Seconds to wait for the inference to end. The response arrives as soon as it has ended.",
 )
 
 MAX_INLINE_INPUT_BYTES: Final = 128_000
-"""What InvokeEndpointAsync takes as its Body."""
+"""InvokeEndpointAsync's limit for `Body`."""
 
 INPUT: Final = "input"
-"""The member of a submission that holds the input itself."""
+"""The property of a submission that holds the input itself."""
 
 IDEMPOTENCY_KEY: Final = TextParameter(
-    "idempotency_key", 256, "Stands for this request: with the same key it is invoked once."
+    "idempotency_key", 256, "A key that you choose. The endpoint is invoked once per key."
 )
 INPUT_LOCATION: Final = LocationParameter(
-    "input_location", "Where the input is, for the model's execution role to read."
+    "input_location",
+    "S3 location of the input. The model's execution role must be able to read it.",
 )
-OUTPUT_LOCATION: Final = LocationParameter("output_location", "The answer's OutputLocation.")
-FAILURE_LOCATION: Final = LocationParameter("failure_location", "The answer's FailureLocation.")
+OUTPUT_LOCATION: Final = LocationParameter(
+    "output_location", "OutputLocation in SageMaker's response."
+)
+FAILURE_LOCATION: Final = LocationParameter(
+    "failure_location", "FailureLocation in SageMaker's response."
+)
 SUBMITTED_AT: Final = TimeParameter(
     "submitted_at",
-    "When SageMaker took the invocation, by its own clock: the `Date` header of its answer, or "
-    "that time in ISO 8601 with an offset.",
+    "When SageMaker accepted the invocation, by its own clock: the `Date` header of its response, "
+    "or the same time in ISO 8601 with an offset.",
 )
 CONTENT_TYPE: Final = TextParameter(
-    "content_type", 1024, "Of the input, as told to the model.", ascii_only=True
+    "content_type", 1024, "Content type of the input.", ascii_only=True
 )
-ACCEPT: Final = TextParameter("accept", 1024, "The wanted type of the output.", ascii_only=True)
+ACCEPT: Final = TextParameter(
+    "accept", 1024, "Content type of the output that you want.", ascii_only=True
+)
 CUSTOM_ATTRIBUTES: Final = TextParameter(
-    "custom_attributes", 1024, "For the model's container. Never logged.", ascii_only=True
+    "custom_attributes",
+    1024,
+    "CustomAttributes for the model's container. Never logged.",
+    ascii_only=True,
 )
 METADATA: Final = TextMapParameter(
-    "metadata", 4096, "Kept with the record as `caller_metadata`. Never logged."
+    "metadata", 4096, "Your own strings, by name: the record's `caller_metadata`. Never logged."
 )
 TASK_TOKEN: Final = TextParameter(
     "task_token",
     2048,
-    "Of a task of a state machine that waits: it is answered when the inference has ended. A "
-    "secret, never shown or logged. Only where the stack has `state_machine_arns`.",
+    "Token of a Step Functions task, which completes when the inference has ended. A secret, never "
+    "returned or logged. Only if the stack has `state_machine_arns`.",
 )
 MAX_TASK_TOKENS: Final = 20
-"""That wait for one inference."""
+"""Tasks that can wait for one inference."""
 REQUEST_TTL_SECONDS: Final = NumberParameter(
-    "request_ttl_seconds", 60, 21_600, 21_600, "RequestTTLSeconds.", whole=True
+    "request_ttl_seconds", 60, 21_600, 21_600, "RequestTTLSeconds of the invocation.", whole=True
 )
 INVOCATION_TIMEOUT_SECONDS: Final = NumberParameter(
-    "invocation_timeout_seconds", 1, 3_600, 900, "InvocationTimeoutSeconds.", whole=True
+    "invocation_timeout_seconds",
+    1,
+    3_600,
+    900,
+    "InvocationTimeoutSeconds of the invocation.",
+    whole=True,
 )
 
 REGISTRATION: Final = BodySchema(
@@ -314,4 +345,4 @@ SUBMISSION: Final = BodySchema(
         INVOCATION_TIMEOUT_SECONDS,
     ),
 )
-"""Besides the input itself, which is bytes where it is not a location."""
+"""INPUT is checked separately. It replaces `input_location`."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from inference_results.contract import Status
 
 NO_ENDPOINT: Final = "-"
-"""The endpoint name of a result whose notification names none, an inference router's for example."""
+"""The endpoint name of a result whose notification names none, like a router's."""
 
 ENDED_WITHOUT_OUTPUT: Final = (Status.FAILED, Status.EXPIRED)
 
@@ -28,8 +28,8 @@ def described(description: str, **options: Any) -> Any:
 class Output:
     """The model's response, pinned to the object version that was read.
 
-    `version_id`, `etag` and `size` come from S3. They are missing if S3 was not asked or denied
-    access.
+    `version_id`, `etag` and `size` come from S3. They are missing if S3 was not called or
+    denied access.
     """
 
     location: str | None = described("`s3://bucket/key`.", default=None)

@@ -1,25 +1,25 @@
-"""Timestamps as they are stored and shown: UTC, ISO-8601, milliseconds, `Z`; they sort as text."""
+"""Timestamps: UTC, ISO 8601, with milliseconds and `Z`. They sort as strings."""
 
 from datetime import UTC, datetime, timedelta
 
 
-def timestamp(moment: datetime) -> str:
-    """`2026-01-25T22:46:00.608Z` for an aware datetime; finer digits are cut off."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp(time: datetime) -> str:
+    """Format an aware datetime, like `2026-01-25T22:46:00.608Z`. Truncates microseconds."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_timestamp(text: str) -> str:
-    """The stored form of an ISO-8601 timestamp with an offset; ValueError for anything else."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a timestamp needs an offset")
+    """Normalize an ISO 8601 timestamp with an offset. Raises ValueError."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("expected a timestamp with an offset")
     try:
-        return timestamp(moment)
+        return timestamp(time)
     except OverflowError as error:
-        raise ValueError("the timestamp is outside the years 1 to 9999") from error
+        raise ValueError("expected a timestamp in the years 1 to 9999") from error
 
 
 def milliseconds_between(earlier: str, later: str) -> int:
-    """From one timestamp to another; zero where clocks disagree about which came first."""
-    passed = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
-    return max(passed // timedelta(milliseconds=1), 0)
+    """The time from one timestamp to another; zero if clocks disagree about their order."""
+    elapsed = datetime.fromisoformat(later) - datetime.fromisoformat(earlier)
+    return max(elapsed // timedelta(milliseconds=1), 0)

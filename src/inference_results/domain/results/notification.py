@@ -1,9 +1,10 @@
-"""SageMaker's notification: the JSON that it publishes for each finished invocation.
+"""Parse SageMaker's notifications: the JSON that it publishes when an inference ends.
 
-Every shape here was seen from AWS or is documented; whether a field may be missing follows what was
-seen, not what is documented. A message that cannot be recorded raises Unprocessable, which names
-the field and what was expected, never the value. An odd field that a record can do without is
-ignored, and named in the record.
+Every shape here was seen from AWS or is documented. Which fields are optional follows what AWS
+sends, not what it documents. An invalid field that a record needs makes the message unprocessable;
+any other invalid field is ignored, and the record lists it.
+
+See docs/decisions/0002-parsing-without-a-model-library.md.
 """
 
 import base64
@@ -13,30 +14,28 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from inference_results.contract import Status
 from inference_results.domain.record.errors import Reason, Unprocessable
+from inference_results.domain.record.result import NO_ENDPOINT
 from inference_results.domain.record.timestamps import parse_timestamp
 
-NO_ENDPOINT: Final = "-"
-"""Stands for the endpoint of an event that names none (an inference router's, perhaps)."""
-
 _T = TypeVar("_T")
-_MAX_TEXT = 2048
+_MAX_TEXT_CHARACTERS = 2048
 _INFERENCE_ID = re.compile(r"[\x20-\x7e]{1,64}")
 _STATUSES = {status.lower(): status.value for status in Status}
 
 
 class TestNotification:
-    """Sent when an endpoint is created or updated, so at every scaling action. Means nothing."""
+    """Sent when an endpoint is created or updated, so with every scaling action."""
 
-    __test__ = False  # pytest would collect the class by its name
+    __test__ = False  # pytest would collect a class with this name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultNotification:
-    """One `InferenceResult` event. Timestamps are in stored form; locations are as received."""
+    """A notification of an ended inference. Times are timestamps; locations are as received."""
 
     inference_id: str
     endpoint_name: str
@@ -52,13 +51,16 @@ class ResultNotification:
     failure_reason: str | None
     response_body: bytes | None
     ignored_fields: tuple[str, ...]
-    """Fields that a record can do without, and that were not of the expected form."""
+    """Optional fields that were invalid."""
     digest: str
-    """Of the whole event, whatever the order of its fields: settles ties between events."""
+    """Digest of the whole notification, whatever the order of its fields. It breaks ties."""
 
 
 def parse_notification(body: str) -> ResultNotification | TestNotification:
-    """Read the body of a queue message: SageMaker's JSON, or SNS's envelope around it."""
+    """Parse the body of a queue message: SageMaker's JSON, or SNS's envelope around it.
+
+    Raises Unprocessable, which names the field and what was expected, never the value.
+    """
     event = _json_object(body, "body")
     if _is_envelope(event):
         event = _json_object(_text(event, "Message", "", None) or "", "Message")
@@ -66,12 +68,12 @@ def parse_notification(body: str) -> ResultNotification | TestNotification:
         case "TestNotification":
             return TestNotification()
         case "InferenceResult":
-            return _inference_result(event)
+            return _result_notification(event)
     raise Unprocessable(Reason.UNKNOWN_EVENT, "eventName", "InferenceResult or TestNotification")
 
 
 def unwrap_envelope(body: str) -> str:
-    """What SageMaker published: the message in SNS's envelope, or the body itself."""
+    """Return what SageMaker published: the message in SNS's envelope, or the body itself."""
     try:
         event = _json_object(body, "body")
     except Unprocessable:
@@ -84,9 +86,9 @@ def _is_envelope(event: dict[str, Any]) -> bool:
     return event.get("Type") == "Notification" and "Message" in event
 
 
-def _inference_result(event: dict[str, Any]) -> ResultNotification:
+def _result_notification(event: dict[str, Any]) -> ResultNotification:
     ignored: list[str] = []
-    optional = partial(_or_ignored, ignored)
+    optional = partial(_ignore_invalid, ignored)
     request = _object(event, "requestParameters")
     response = optional(_object, event, "responseParameters") or {}
     in_request, in_response = "requestParameters.", "responseParameters."
@@ -110,22 +112,19 @@ def _inference_result(event: dict[str, Any]) -> ResultNotification:
     )
 
 
-def _or_ignored(ignored: list[str], read: Callable[..., _T], *arguments: Any) -> _T | None:
-    """What `read` finds in a field; None, with a note, where the form is not as expected.
-
-    For fields that a record can do without: a status is not withheld because one of them is odd.
-    """
+def _ignore_invalid(ignored: list[str], read: Callable[..., _T], *arguments: Any) -> _T | None:
+    """Read an optional field. If it is invalid, add its name to `ignored` and return None."""
     try:
         return read(*arguments)
-    except Unprocessable as why:
-        ignored.append(why.field)
+    except Unprocessable as error:
+        ignored.append(error.field)
         return None
 
 
 def _json_object(text: str, name: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    # RecursionError: nesting beyond what the decoder follows. ValueError: also endless numbers.
+    # RecursionError: nested too deeply. ValueError: also integers with too many digits.
     except (ValueError, RecursionError) as error:
         raise Unprocessable(Reason.NOT_JSON, name, "JSON") from error
     if not isinstance(value, dict):
@@ -143,9 +142,9 @@ def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _text(
-    fields: dict[str, Any], name: str, path: str = "", limit: int | None = _MAX_TEXT
+    fields: dict[str, Any], name: str, path: str = "", limit: int | None = _MAX_TEXT_CHARACTERS
 ) -> str | None:
-    """The text at a field; None if the field is missing, null or empty."""
+    """A string field; None if it is missing, null or empty."""
     value = fields.get(name)
     if value is None:
         return None
@@ -176,7 +175,7 @@ def _inference_id(event: dict[str, Any]) -> str:
 
 
 def _endpoint_name(request: dict[str, Any], path: str) -> str:
-    """It is in sort keys of indexes, which hold 1024 bytes."""
+    # Index sort keys include the name, and can have 1024 bytes.
     name = _text(request, "endpointName", path, 256) or NO_ENDPOINT
     if not (name.isascii() and name.isprintable()):
         raise Unprocessable(
@@ -190,7 +189,7 @@ def _status(event: dict[str, Any]) -> str:
     status = _required(_text(event, name, "", 64), name)
     status = _STATUSES.get(status.lower(), status)
     if status == Status.IN_PROGRESS:
-        raise Unprocessable(Reason.INVALID_FIELD, name, "the status of an inference that has ended")
+        raise Unprocessable(Reason.INVALID_FIELD, name, "the status of an ended inference")
     return status
 
 
@@ -202,7 +201,7 @@ def _time(event: dict[str, Any], name: str) -> str | None:
         return parse_timestamp(text)
     except ValueError as error:
         raise Unprocessable(
-            Reason.INVALID_FIELD, name, "an ISO-8601 timestamp with an offset"
+            Reason.INVALID_FIELD, name, "an ISO 8601 timestamp with an offset"
         ) from error
 
 
@@ -210,15 +209,12 @@ def _digest(event: dict[str, Any]) -> str:
     try:
         canonical = json.dumps(event, sort_keys=True)
     except RecursionError as error:
-        raise Unprocessable(Reason.NOT_JSON, "body", "less nesting") from error
+        raise Unprocessable(Reason.NOT_JSON, "body", "JSON with less nesting") from error
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _response_body(event: dict[str, Any]) -> bytes | None:
-    """The response inside the notification.
-
-    None for whatever cannot be used: it is a convenience, S3 holds the response too.
-    """
+    """The response in the notification. None if it is invalid: S3 has the response too."""
     body = event.get("responseBody")
     content = body.get("content") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(content, str) or not content:

@@ -1,4 +1,4 @@
-"""What the domain needs of the outside, and what passes between them."""
+"""The ports of result recording, and the types that cross them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from inference_results.domain.record.result import Result
 
 
 class Disposition(StrEnum):
-    """What became of a message that was settled, and so is acknowledged. Counted as that metric."""
+    """How a message was processed, so that SQS can delete it. Each is counted by its metric."""
 
     RECORDED = Metric.RECORDED
     RECORDED_WITH_OUTPUT_ERROR = Metric.RECORDED_WITH_OUTPUT_ERROR
@@ -24,7 +24,7 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as received from a queue."""
+    """A message received from a queue."""
 
     message_id: str
     body: str
@@ -34,7 +34,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectStart:
-    """The first bytes of an object, and what is known of the whole. `size` is the whole's."""
+    """The first bytes of an S3 object, and its metadata. `size` is the size of the whole object."""
 
     body: bytes
     size: int
@@ -48,26 +48,26 @@ class Objects(Protocol):
     """S3."""
 
     def read_start(self, location: Location, limit: int) -> ObjectStart:
-        """The first `limit` bytes. Raises ObjectDenied, ObjectMissing or Unavailable."""
+        """Read the first `limit` bytes. Raises ObjectDenied, ObjectMissing or Unavailable."""
 
 
 class Records(Protocol):
-    """The table."""
+    """The inferences table."""
 
-    def record(self, outcome: Result) -> Disposition:
-        """RECORDED if the outcome wins, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
+    def record(self, result: Result) -> Disposition:
+        """Write a result if it wins: RECORDED, else DUPLICATE or SUPERSEDED. Raises Unavailable."""
 
-    def submitted_failure_location(
+    def promised_failure_location(
         self, inference_id: str, endpoint_name: str, event_time: str
     ) -> str | None:
-        """The failure location that the submitter was given, where that was recorded.
+        """The failure location in SageMaker's response to the submitter, if it was recorded.
 
-        None if the event is that of an earlier invocation.
+        None if the notification is of an earlier invocation.
         """
 
 
 class Rejections(Protocol):
-    """The queue of messages that no retry can help."""
+    """The `unprocessable` queue."""
 
-    def park(self, message: Message, why: Unprocessable) -> None:
-        """Keep the message with the reason. Raises Unavailable."""
+    def reject(self, message: Message, error: Unprocessable) -> None:
+        """Move a message to the queue, with the reason. Raises Unavailable."""

@@ -1,4 +1,4 @@
-"""The use case: one queue message becomes one record, or is parked, or is ignored."""
+"""Record the result in one queue message. Reject unprocessable messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,69 +22,69 @@ _RECORDED: Final = (Disposition.RECORDED, Disposition.RECORDED_WITH_OUTPUT_ERROR
 
 @dataclass(frozen=True, slots=True)
 class ProcessedMessage:
-    """What became of a message: the outcome that it told, or the reason why it was parked."""
+    """How a message was processed: with its result, or the reason for its rejection."""
 
     disposition: Disposition
-    outcome: Result | None = None
+    result: Result | None = None
     reason: Reason | None = None
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the outcome was written."""
+        """Whether the result was written."""
         return self.disposition in _RECORDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordResult:
-    """Settles one message; safe to share between threads.
+    """Processes one message. Thread-safe.
 
-    What it raises means that the message must be delivered again: nothing was written, or what was
-    written will not be written twice.
+    After an exception, deliver the message again: processing it twice writes its result once.
     """
 
     read: ReadResponse
     records: Records
-    parking: Rejections
+    rejections: Rejections
     retention: timedelta
     now: Callable[[], datetime]
 
     def __call__(self, message: Message) -> ProcessedMessage:
+        """Raises Unavailable, or ObjectDenied while a retry can help."""
         try:
             notification = parse_notification(message.body)
-        except Unprocessable as why:
-            self.parking.park(message, why)
-            return ProcessedMessage(Disposition.UNPROCESSABLE, reason=why.reason)
+        except Unprocessable as error:
+            self.rejections.reject(message, error)
+            return ProcessedMessage(Disposition.UNPROCESSABLE, reason=error.reason)
         if isinstance(notification, TestNotification):
             return ProcessedMessage(Disposition.IGNORED)
-        outcome = self._outcome(notification, message.receive_count)
-        disposition = self.records.record(outcome)
-        if disposition is Disposition.RECORDED and outcome.output_error:
+        result = self._result(notification, message.receive_count)
+        disposition = self.records.record(result)
+        if disposition is Disposition.RECORDED and result.output_error:
             disposition = Disposition.RECORDED_WITH_OUTPUT_ERROR
-        return ProcessedMessage(disposition, outcome)
+        return ProcessedMessage(disposition, result)
 
-    def _outcome(self, result: ResultNotification, receive_count: int) -> Result:
-        output, output_error = self.read.output(result, receive_count)
-        failure, failure_error = self.read.failure(result, receive_count)
+    def _result(self, notification: ResultNotification, receive_count: int) -> Result:
+        output, output_error = self.read.output(notification, receive_count)
+        failure, failure_error = self.read.failure(notification, receive_count)
         now = self.now()
         return Result(
-            inference_id=result.inference_id,
-            endpoint_name=result.endpoint_name,
-            status=result.status,
-            event_time=result.event_time,
+            inference_id=notification.inference_id,
+            endpoint_name=notification.endpoint_name,
+            status=notification.status,
+            event_time=notification.event_time,
             event_order=event_order(
-                event_time=result.event_time,
-                status=result.status,
-                location=result.output_location or result.failure_location,
-                digest=result.digest,
+                event_time=notification.event_time,
+                status=notification.status,
+                location=notification.output_location or notification.failure_location,
+                digest=notification.digest,
             ),
             recorded_at=timestamp(now),
             expires_at=int((now + self.retention).timestamp()),
-            received_at=result.received_at,
-            input_location=result.input_location,
-            content_type=result.content_type,
-            custom_attributes=result.custom_attributes,
+            received_at=notification.received_at,
+            input_location=notification.input_location,
+            content_type=notification.content_type,
+            custom_attributes=notification.custom_attributes,
             output=output,
             output_error=output_error or failure_error,
             failure=failure,
-            ignored_fields=result.ignored_fields or None,
+            ignored_fields=notification.ignored_fields or None,
         )

@@ -1,4 +1,4 @@
-"""What can be known of a response: from the notification itself, else from one read of S3."""
+"""Read a model's response: from the notification if it includes one, else from S3."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -7,22 +7,27 @@ from inference_results.contract import Status
 from inference_results.domain.record.errors import LocationRejected, ObjectDenied, ObjectMissing
 from inference_results.domain.record.failure import classify
 from inference_results.domain.record.location import Location, allowed_location
-from inference_results.domain.record.result import Failure, Output, OutputError
+from inference_results.domain.record.result import (
+    ENDED_WITHOUT_OUTPUT,
+    Failure,
+    Output,
+    OutputError,
+)
 from inference_results.domain.results.notification import ResultNotification
 from inference_results.domain.results.ports import Objects, ObjectStart, Records
 
 MAX_RECEIVES: Final = 3
-"""S3 may answer "missing" or "denied" for a moment, so these are retried on earlier receives."""
+"""From this receive of a message on, record it even if S3 returns "missing" or "denied".
+
+Before, let SQS deliver it again: both can be temporary.
+"""
 
 FAILURE_PREVIEW_BYTES: Final = 1024
-
-_WITHOUT_OUTPUT: Final = (Status.FAILED, Status.EXPIRED)
-"""Of an unknown status the event's own locations tell what there may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRead:
-    """Where it was looked, what begins there, and why it could not be read."""
+    """One attempt to read an object: its start, or an error. Neither if no object had to exist."""
 
     location: Location | None = None
     start: ObjectStart | None = None
@@ -31,9 +36,9 @@ class ObjectRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadResponse:
-    """`output_prefixes` end in `/`; `inline_output_bytes` is the largest output kept whole.
+    """Reads outputs and failure objects.
 
-    Both methods raise ObjectDenied while a retry may help, and Unavailable.
+    `output_prefixes` end in `/`. Outputs of up to `inline_output_bytes` are kept in the record.
     """
 
     objects: Objects
@@ -42,25 +47,62 @@ class ReadResponse:
     inline_output_bytes: int
 
     def output(
-        self, result: ResultNotification, receive_count: int
+        self, notification: ResultNotification, receive_count: int
     ) -> tuple[Output | None, OutputError | None]:
-        """The output, if there is to be one, and why it could not be read, if so."""
-        hinted = result.output_location and result.status not in _WITHOUT_OUTPUT
-        if not (result.status == Status.COMPLETED or hinted):
+        """The output of an inference, if it has one, and why it could not be read.
+
+        Raises Unavailable, or ObjectDenied while a retry can help.
+        """
+        # With an unknown status, the notification's locations show what the inference has.
+        expected = notification.status == Status.COMPLETED or (
+            notification.output_location and notification.status not in ENDED_WITHOUT_OUTPUT
+        )
+        if not expected:
             return None, None
-        reading = self._read(
-            result.output_location,
-            result.response_body,
+        read = self._read(
+            notification.output_location,
+            notification.response_body,
             limit=self.inline_output_bytes,
             receive_count=receive_count,
             required=True,
         )
-        if reading.location is None and reading.start is None:
-            return None, reading.error
-        return self.described(reading, result.output_content_type), reading.error
+        if read.location is None and read.start is None:
+            return None, read.error
+        return self.to_output(read, notification.output_content_type), read.error
 
-    def look(self, location_text: str, limit: int | None = None) -> ObjectRead:
-        """What is at a location now. Raises Unavailable."""
+    def failure(
+        self, notification: ResultNotification, receive_count: int
+    ) -> tuple[Failure | None, OutputError | None]:
+        """The failure of an inference, if it failed, and why its object could not be read.
+
+        Raises Unavailable, or ObjectDenied while a retry can help.
+        """
+        failed = notification.status in ENDED_WITHOUT_OUTPUT
+        has_failure = notification.failure_reason or notification.failure_location
+        if notification.status == Status.COMPLETED or not (failed or has_failure):
+            return None, None
+        read = self._read(
+            notification.failure_location
+            or self.records.promised_failure_location(
+                notification.inference_id, notification.endpoint_name, notification.event_time
+            ),
+            notification.response_body if failed else None,
+            limit=FAILURE_PREVIEW_BYTES,
+            receive_count=receive_count,
+            required=False,
+        )
+        failure = replace(
+            classify(notification.status, notification.failure_reason),
+            location=read.location.uri if read.location else None,
+            body_preview=read.start.body.decode(errors="replace") if read.start else None,
+        )
+        return failure, read.error
+
+    def read_object(self, location_text: str, limit: int | None = None) -> ObjectRead:
+        """Read the object that is at a location now. Raises Unavailable.
+
+        `limit` is in bytes; the default is the largest inline output.
+        """
         return self._read(
             location_text,
             None,
@@ -69,14 +111,14 @@ class ReadResponse:
             required=True,
         )
 
-    def described(self, reading: ObjectRead, content_type: str | None = None) -> Output:
-        """An output as it was read; `content_type` is what the model named."""
+    def to_output(self, read: ObjectRead, content_type: str | None = None) -> Output:
+        """Convert an object read to an output. `content_type` wins over that of the object."""
         output = Output(content_type=content_type)
-        if location := reading.location:
+        if location := read.location:
             output = replace(
                 output, location=location.uri, bucket=location.bucket, key=location.key
             )
-        if start := reading.start:
+        if start := read.start:
             output = replace(
                 output,
                 version_id=start.version_id,
@@ -87,31 +129,6 @@ class ReadResponse:
             )
         return output
 
-    def failure(
-        self, result: ResultNotification, receive_count: int
-    ) -> tuple[Failure | None, OutputError | None]:
-        """The failure, if there was one, with the beginning of the model's answer."""
-        failed = result.status in _WITHOUT_OUTPUT
-        hinted = result.failure_reason or result.failure_location
-        if result.status == Status.COMPLETED or not (failed or hinted):
-            return None, None
-        reading = self._read(
-            result.failure_location
-            or self.records.submitted_failure_location(
-                result.inference_id, result.endpoint_name, result.event_time
-            ),
-            result.response_body if failed else None,
-            limit=FAILURE_PREVIEW_BYTES,
-            receive_count=receive_count,
-            required=False,
-        )
-        failure = replace(
-            classify(result.status, result.failure_reason),
-            location=reading.location.uri if reading.location else None,
-            body_preview=reading.start.body.decode(errors="replace") if reading.start else None,
-        )
-        return failure, reading.error
-
     def _read(
         self,
         location_text: str | None,
@@ -121,13 +138,13 @@ class ReadResponse:
         receive_count: int,
         required: bool,
     ) -> ObjectRead:
-        """`required`: that there is no location, or nothing at it, is an error."""
+        """`required`: a missing location, or a missing object, is an error."""
         location = None
         if location_text is not None:
             try:
                 location = allowed_location(location_text, self.output_prefixes)
-            except LocationRejected as why:
-                return ObjectRead(error=OutputError(why.code, why.message, location_text))
+            except LocationRejected as error:
+                return ObjectRead(error=OutputError(error.code, error.message, location_text))
         if response_body is not None:
             start = ObjectStart(body=response_body[:limit], size=len(response_body))
             return ObjectRead(location=location, start=start)
@@ -136,9 +153,9 @@ class ReadResponse:
             return ObjectRead(error=missing if required else None)
         try:
             return ObjectRead(location=location, start=self.objects.read_start(location, limit))
-        except ObjectDenied as why:
-            if isinstance(why, ObjectMissing) and not required:
+        except ObjectDenied as error:
+            if isinstance(error, ObjectMissing) and not required:
                 return ObjectRead(location=location)
             if receive_count < MAX_RECEIVES:
                 raise
-            return ObjectRead(location=location, error=OutputError(why.code, why.message))
+            return ObjectRead(location=location, error=OutputError(error.code, error.message))

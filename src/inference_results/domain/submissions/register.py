@@ -1,4 +1,4 @@
-"""The use case: an invocation was made; keep what its submitter knows of it."""
+"""Register an invocation that the caller made itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,24 +17,25 @@ from inference_results.domain.submissions.submission import (
 )
 
 _EARLIEST: Final = datetime(2017, 1, 1, tzinfo=UTC)
-"""SageMaker is not older."""
+"""SageMaker was launched in 2017."""
 
 
 class Registrations(Protocol):
-    """The table, as registrations are written."""
+    """The inferences table."""
 
     def register(self, submission: Submission) -> dict[str, Any]:
-        """The item as it stands afterwards, with the task token among its own.
+        """Write a registration and return the item, which includes the task token.
 
-        Raises InvalidParameter if it has too many, or is that of a later invocation; Unavailable.
+        Raises InvalidParameter if the item has too many tokens, or the token comes with an earlier
+        invocation; Unavailable.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterInvocation:
-    """May come before or after the result, in any order, any number of times.
+    """Registers invocations, in any order and any number of times, before or after their results.
 
-    `completes_tasks`: whether somebody answers task tokens.
+    `completes_tasks`: whether the service completes Step Functions tasks.
     """
 
     registrations: Registrations
@@ -42,19 +43,19 @@ class RegisterInvocation:
     retention: timedelta
     now: Callable[[], datetime]
 
-    def __call__(self, inference_id: str, members: Mapping[str, Any]) -> dict[str, Any]:
-        """The record as it stands afterwards; `members` are those of the form REGISTRATION.
+    def __call__(self, inference_id: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Register an invocation and return its record.
 
-        Raises InvalidParameter or Unavailable.
+        REGISTRATION checks `parameters`. Raises InvalidParameter or Unavailable.
         """
         INFERENCE_ID.check(inference_id)
-        given = REGISTRATION.check(members)
-        check_task_token(given, answered=self.completes_tasks)
+        request = REGISTRATION.check(parameters)
+        check_task_token(request, enabled=self.completes_tasks)
         now = self.now()
-        submitted_at = datetime.fromisoformat(given[SUBMITTED_AT.name])
+        submitted_at = datetime.fromisoformat(request[SUBMITTED_AT.name])
         if not _EARLIEST <= submitted_at <= now + CLOCK_TOLERANCE:
-            raise InvalidParameter(SUBMITTED_AT.name, "a time that has passed, since 2017")
+            raise InvalidParameter(SUBMITTED_AT.name, "a past time, in 2017 or later")
         submission = build_submission(
-            inference_id, given, submitted_at=submitted_at, now=now, retention=self.retention
+            inference_id, request, submitted_at=submitted_at, now=now, retention=self.retention
         )
         return to_api_record(self.registrations.register(as_registration(submission)))

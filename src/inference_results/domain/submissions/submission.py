@@ -1,8 +1,10 @@
-"""What a submitter knows of an invocation, before and after it was made.
+"""Submissions: what the submitter knows about an invocation, before and after it was made.
 
-Registrations of one inference are a last-writer-wins register of their own, beside that of its
-results: the order is the time of the invocation, then its output location, then the rest. So any
-order and any duplication of registrations and results leaves the same record.
+Registrations of an inference are a last-writer-wins register, separate from that of its results.
+They are ordered by the time of the invocation, its output location and a digest of the rest. So
+registrations and results in any order, with any duplicates, produce the same record.
+
+See docs/decisions/0011-registrations-beside-results.md.
 """
 
 import hashlib
@@ -22,24 +24,24 @@ from inference_results.domain.record.parameters import (
 from inference_results.domain.record.timestamps import timestamp
 
 _ATTEMPT: Final = "-"
-"""Begins the order of an attempt: below every registration's, which begins with a digit."""
+"""Prefix of the order of attempts. It sorts below registrations, which start with a digit."""
 
 
 class Stage(StrEnum):
-    """How far an attempt to submit has come."""
+    """The progress of an attempt."""
 
     PREPARING = "Preparing"
-    """SageMaker has not been called: whoever claims the invocation calls it."""
+    """SageMaker was not called. The caller that claims the invocation calls it."""
     INVOKING = "Invoking"
-    """SageMaker may have been called. Nobody can tell, so nobody else calls it."""
+    """SageMaker may have been called, so no other caller calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One invocation as its submitter knows it. Timestamps are in stored form.
+    """One invocation. Times are timestamps.
 
-    `deadline` is when SageMaker has given it up at the latest. `stage` and `request_digest` are
-    those of an attempt, whose invocation is still to be made or confirmed.
+    `deadline` is when SageMaker gives up at the latest. Only an attempt has a `stage` and a
+    `request_digest`: SageMaker's response is not known yet.
     """
 
     inference_id: str
@@ -48,7 +50,7 @@ class Submission:
     deadline: str
     recorded_at: str
     expires_at: int
-    """Seconds since 1970, as DynamoDB's TTL wants it: the retention after the deadline."""
+    """Epoch seconds, for DynamoDB's TTL: the retention after the deadline."""
     order: str = ""
     output_location: str | None = None
     failure_location: str | None = None
@@ -57,43 +59,43 @@ class Submission:
     custom_attributes: str | None = field(default=None, repr=False)
     caller_metadata: Mapping[str, str] | None = field(default=None, repr=False)
     task_token: str | None = field(default=None, repr=False)
-    """Belongs to whoever asks, and so neither to the order nor to the digest of the request."""
+    """Each caller has its own token, so neither the order nor the request digest includes it."""
     stage: Stage | None = None
     request_digest: str | None = None
 
 
 def build_submission(
     inference_id: str,
-    given: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     submitted_at: datetime,
     now: datetime,
     retention: timedelta,
 ) -> Submission:
-    """A submission from checked members of a form, without an order."""
+    """Build a submission from a checked request. It has no order yet."""
     limits = (REQUEST_TTL_SECONDS, INVOCATION_TIMEOUT_SECONDS)
     deadline = submitted_at + timedelta(
-        seconds=sum(given.get(limit.name, limit.default) for limit in limits)
+        seconds=sum(request.get(limit.name, limit.default) for limit in limits)
     )
     return Submission(
         inference_id=inference_id,
-        endpoint_name=given["endpoint"],
+        endpoint_name=request["endpoint"],
         submitted_at=timestamp(submitted_at),
         deadline=timestamp(deadline),
         recorded_at=timestamp(now),
         expires_at=int((max(now, deadline) + retention).timestamp()),
-        output_location=given.get("output_location"),
-        failure_location=given.get("failure_location"),
-        input_location=given.get("input_location"),
-        content_type=given.get("content_type"),
-        custom_attributes=given.get("custom_attributes"),
-        caller_metadata=given.get("metadata"),
-        task_token=given.get("task_token"),
+        output_location=request.get("output_location"),
+        failure_location=request.get("failure_location"),
+        input_location=request.get("input_location"),
+        content_type=request.get("content_type"),
+        custom_attributes=request.get("custom_attributes"),
+        caller_metadata=request.get("metadata"),
+        task_token=request.get("task_token"),
     )
 
 
 def as_registration(made: Submission) -> Submission:
-    """With the order of a registration: of an invocation that was made."""
+    """Return a submission that was made, with the order of a registration."""
     content = json.dumps(
         [
             made.deadline,
@@ -109,12 +111,14 @@ def as_registration(made: Submission) -> Submission:
     return replace(made, order="\n".join((made.submitted_at, made.output_location or "", digest)))
 
 
-def check_task_token(given: Mapping[str, Any], *, answered: bool) -> None:
-    """Raises InvalidParameter for a token that nobody would answer: its task would wait."""
-    if TASK_TOKEN.name in given and not answered:
-        raise InvalidParameter(TASK_TOKEN.name, "none, since this service answers no state machine")
+def check_task_token(request: Mapping[str, Any], *, enabled: bool) -> None:
+    """Raise InvalidParameter for a token of a task that the service would never complete."""
+    if TASK_TOKEN.name in request and not enabled:
+        raise InvalidParameter(
+            TASK_TOKEN.name, "no task token: the stack has no state_machine_arns"
+        )
 
 
 def attempt_order(token: str) -> str:
-    """The order of an attempt; `token` tells it from every other."""
+    """The order of an attempt. `token` is unique to it."""
     return f"{_ATTEMPT}\n{token}"

@@ -1,9 +1,11 @@
-"""The use case: invoke an endpoint once for each idempotency key, and keep what is known of it.
+"""Invoke an endpoint once per idempotency key, and record the submission.
 
-An attempt is recorded before SageMaker is called, in one of two stages. While it prepares (a large
-input is uploaded), all who have the same key do the same; one of them claims the invocation, by a
-conditional write. From then on nobody else calls, whatever becomes of that caller: the result, or
-the sweep, ends the record. See docs/decisions/0010.
+An attempt is recorded before SageMaker is called, in one of two stages. Preparing: all callers with
+the key upload their large input; then one of them claims the invocation with a conditional write.
+Invoking: no other caller calls SageMaker, whatever happens to that one. The result ends the record,
+or reconciliation does.
+
+See docs/decisions/0010-one-key-one-invocation.md.
 """
 
 import hashlib
@@ -42,27 +44,30 @@ from inference_results.domain.submissions.submission import (
     check_task_token,
 )
 
-_PAUSE_SECONDS: Final = 0.2
+_DELAY_SECONDS: Final = 0.2
 _INVOKING_SECONDS: Final = 20
-"""By then whoever invokes has an answer, or will have none: its two calls take 19 s at most."""
+"""By then, an invoking caller has SageMaker's response or never will: two calls, 19 s at most."""
 
 _WITHDRAWING_SECONDS: Final = 35
-"""By then nobody withdraws any more: two tries at that take 15 s, after the two calls."""
+"""By then, no caller withdraws its attempt any more: two tries take 15 s, after the two calls."""
 
-_ROUNDS: Final = 3
-"""Of a caller that raced with others whose invocations were withdrawn."""
+_MAX_ROUNDS: Final = 3
+"""Another round starts when another caller has withdrawn its attempt."""
 
-_TRIES: Final = 2
-"""At keeping SageMaker's answer, without which the sweep cannot know where the output is, and at
-withdrawing: what is left of an attempt is taken for one that may have invoked."""
+_MAX_TRIES: Final = 2
+"""Tries to write SageMaker's response, and to withdraw an attempt.
+
+Without the response, reconciliation does not know where the output is. An attempt that remains
+counts as one that may have invoked.
+"""
 
 _REQUEST: Final = (INPUT_LOCATION.name, "content_type", "accept")
-"""Members that make it another request, besides the input."""
+"""Parameters that make a different request, besides the input itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What InvokeEndpointAsync is told. Exactly one of `body` and `input_location` is there."""
+    """A call of InvokeEndpointAsync, with either `body` or `input_location`."""
 
     inference_id: str
     endpoint_name: str
@@ -77,7 +82,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationResponse:
-    """What it answers, and when, by the clock of SageMaker."""
+    """SageMaker's response. `invoked_at` is by its own clock."""
 
     invoked_at: datetime
     output_location: str | None
@@ -89,51 +94,51 @@ class Endpoints(Protocol):
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest input that a request may hold."""
+        """The size of the largest input that a request can contain."""
 
     def invoke(self, invocation: Invocation) -> InvocationResponse:
-        """Called once, never tried again.
+        """Invoke an endpoint, without retries.
 
         Raises InvocationRejected or Unavailable if nothing was invoked, InvocationUnconfirmed if
-        that is not known.
+        that is unknown.
         """
 
 
 class Inputs(Protocol):
-    """Where large inputs are put."""
+    """S3, for large inputs."""
 
     def put(self, location: Location, body: bytes, content_type: str | None) -> None:
-        """Raises Unavailable."""
+        """Write an object. Raises Unavailable."""
 
 
 class Attempts(Registrations, Protocol):
-    """The table, as attempts are written."""
+    """The inferences table."""
 
     def create(self, attempt: Submission) -> dict[str, Any] | None:
-        """None if the attempt is recorded now, else the item that is there. Raises Unavailable."""
+        """Record an attempt and return None, or return the existing item. Raises Unavailable."""
 
     def claim(self, attempt: Submission) -> bool:
-        """Whether the invocation, which is still prepared, is for this attempt to make.
+        """Claim a prepared invocation. False if another caller has it. Raises Unavailable."""
+
+    def add_token(self, submission: Submission) -> dict[str, Any]:
+        """Add the task token and return the item; empty if the item is gone.
+
+        Raises InvalidParameter if the item has too many tokens; Unavailable.
+        """
+
+    def withdraw(self, attempt: Submission) -> None:
+        """Delete the record of an attempt that invoked nothing, if it is unchanged.
 
         Raises Unavailable.
         """
 
-    def add_token(self, submission: Submission) -> dict[str, Any]:
-        """The item with the task token among its own; empty if there is none to add it to.
-
-        Raises InvalidParameter if it has too many, and Unavailable.
-        """
-
-    def withdraw(self, attempt: Submission) -> None:
-        """Remove the record of an attempt that invoked nothing; nothing else is removed."""
-
     def item(self, inference_id: str, endpoint_name: str) -> dict[str, Any]:
-        """As it stands, empty if it is gone. Raises Unavailable."""
+        """The current item; empty if it does not exist. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The record, and whether this call made the invocation."""
+    """The record. `created`: this call invoked the endpoint."""
 
     record: dict[str, Any]
     created: bool
@@ -141,10 +146,11 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitInference:
-    """`endpoint_names`: those that may be invoked; None leaves that to AWS.
+    """Submits inferences.
 
-    `input_prefix`: `s3://bucket/prefix/` for inputs that are too large for the request itself.
-    `completes_tasks`: whether somebody answers task tokens.
+    `endpoint_names`: the endpoints that callers can invoke; None for any.
+    `input_prefix`: `s3://bucket/prefix/` for inputs that are too large for the request.
+    `completes_tasks`: whether the service completes Step Functions tasks.
     """
 
     attempts: Attempts
@@ -158,65 +164,66 @@ class SubmitInference:
     sleep: Callable[[float], None]
     new_token: Callable[[], str]
 
-    def __call__(self, members: Mapping[str, Any], body: bytes | None = None) -> Submitted:
-        """`members` are those of the form SUBMISSION, with `input_location` or else `body`.
+    def __call__(self, parameters: Mapping[str, Any], content: bytes | None = None) -> Submitted:
+        """Submit an inference, or return the record of an earlier request with the same key.
 
-        Raises InvalidParameter, KeyReused, InvocationRejected, or Unavailable: after each of them
-        the same call may be repeated.
+        SUBMISSION checks `parameters`. Pass `content`, the input itself, unless they have an
+        `input_location`. Raises InvalidParameter, KeyReused, InvocationRejected or Unavailable. The
+        same call is safe to repeat after any of them.
         """
-        given = SUBMISSION.check(members)
-        self._check_endpoint(given["endpoint"])
-        check_task_token(given, answered=self.completes_tasks)
-        pauses = iter(range(int(_INVOKING_SECONDS / _PAUSE_SECONDS)))
-        for _ in range(_ROUNDS):
-            attempt = self._attempt(given, body)
-            if claimed := self._claimed(attempt, given, body):
-                return self._invoke(claimed, given, body)
+        request = SUBMISSION.check(parameters)
+        self._check_endpoint(request["endpoint"])
+        check_task_token(request, enabled=self.completes_tasks)
+        polls = iter(range(int(_INVOKING_SECONDS / _DELAY_SECONDS)))
+        for _ in range(_MAX_ROUNDS):
+            attempt = self._attempt(request, content)
+            if claimed := self._claim(attempt, request, content):
+                return self._invoke(claimed, request, content)
             if attempt.task_token:
                 self.attempts.add_token(attempt)
-            item = self._awaited(attempt, pauses)
-            # Without an item: whoever had the invocation withdrew it, since nothing was invoked.
+            item = self._wait_for_invocation(attempt, polls)
+            # Without an item, the invoking caller withdrew its attempt: nothing was invoked.
             if item and self._keeps_token(item, attempt):
                 return Submitted(to_api_record(item), created=False)
         raise Unavailable("submission", "Contended")
 
-    def _claimed(
-        self, attempt: Submission, given: dict[str, Any], body: bytes | None
+    def _claim(
+        self, attempt: Submission, request: dict[str, Any], content: bytes | None
     ) -> Submission | None:
-        """The attempt that is to invoke; None if that is another's."""
+        """Return the attempt that this caller has to invoke; None if another caller invokes."""
         with self._withdrawing(attempt):
             item = self.attempts.create(attempt)
             if item is not None and not _is_prepared(item, attempt):
                 return None
             if attempt.stage is Stage.INVOKING:
                 return attempt if item is None else None
-            self._upload(attempt, body or b"")
-        # Anew, as the time runs from here: uploading may have taken long.
-        claiming = replace(self._attempt(given, body), stage=Stage.INVOKING)
+            self._upload(attempt, content or b"")
+        # A new attempt, whose time starts now: the upload can take long.
+        claiming = replace(self._attempt(request, content), stage=Stage.INVOKING)
         with self._withdrawing(claiming):
             return claiming if self.attempts.claim(claiming) else None
 
     @contextmanager
     def _withdrawing(self, attempt: Submission) -> Iterator[None]:
-        """Of an attempt that invoked nothing, leave no record. The sweep ends what is left."""
+        """Withdraw the attempt after an error. If that fails, reconciliation ends its record."""
         try:
             yield
         except (InvocationRejected, Unavailable):
-            for _ in range(_TRIES):
+            for _ in range(_MAX_TRIES):
                 with suppress(Unavailable):
                     self.attempts.withdraw(attempt)
                     break
-                self.sleep(_PAUSE_SECONDS)
+                self.sleep(_DELAY_SECONDS)
             raise
 
-    def _attempt(self, given: dict[str, Any], body: bytes | None) -> Submission:
-        inference_id = inference_id_for(given["endpoint"], given["idempotency_key"])
+    def _attempt(self, request: dict[str, Any], content: bytes | None) -> Submission:
+        inference_id = inference_id_for(request["endpoint"], request["idempotency_key"])
         now = self.now()
-        digest = _request_digest(given, body)
-        uploaded = self._upload_location(f"{inference_id}/{digest}", given, body)
+        digest = _request_digest(request, content)
+        uploaded = self._upload_location(f"{inference_id}/{digest}", request, content)
         attempt = build_submission(
             inference_id,
-            given | ({INPUT_LOCATION.name: uploaded} if uploaded else {}),
+            request | ({INPUT_LOCATION.name: uploaded} if uploaded else {}),
             submitted_at=now,
             now=now,
             retention=self.retention,
@@ -229,94 +236,94 @@ class SubmitInference:
         )
 
     def _upload_location(
-        self, name: str, given: Mapping[str, Any], body: bytes | None
+        self, name: str, request: Mapping[str, Any], content: bytes | None
     ) -> str | None:
-        """Where the input is to be put; None if it need not be.
+        """Where to upload the input; None if the request to SageMaker can contain it.
 
-        Its digest is in the name: a late write of another input cannot take its place.
+        `name` includes the input's digest: a late upload of another input cannot overwrite it.
         """
-        if (body is None) == (INPUT_LOCATION.name not in given):
-            raise InvalidParameter(INPUT, "exactly one of a body and an input_location")
-        most = self.endpoints.max_body_bytes
-        if body is None or 0 < len(body) <= most:
+        if (content is None) == (INPUT_LOCATION.name not in request):
+            raise InvalidParameter(INPUT, "either an input or an input_location")
+        max_bytes = self.endpoints.max_body_bytes
+        if content is None or 0 < len(content) <= max_bytes:
             return None
         if self.input_prefix is None:
             raise InvalidParameter(
-                INPUT, f"1 to {most} bytes, or a location: there is no prefix for others"
+                INPUT, f"1 to {max_bytes} bytes: pass other inputs by input_location"
             )
         return f"{self.input_prefix}{name}"
 
     def _check_endpoint(self, endpoint_name: str) -> None:
         if self.endpoint_names is not None and endpoint_name not in self.endpoint_names:
-            raise InvalidParameter(ENDPOINT.name, "one that this service may invoke")
+            raise InvalidParameter(ENDPOINT.name, "one of the stack's submit_endpoints")
 
-    def _upload(self, attempt: Submission, body: bytes) -> None:
+    def _upload(self, attempt: Submission, content: bytes) -> None:
         assert attempt.input_location
-        self.inputs.put(parse_location(attempt.input_location), body, attempt.content_type)
+        self.inputs.put(parse_location(attempt.input_location), content, attempt.content_type)
 
-    def _invoke(self, attempt: Submission, given: dict[str, Any], body: bytes | None) -> Submitted:
+    def _invoke(
+        self, attempt: Submission, request: dict[str, Any], content: bytes | None
+    ) -> Submitted:
         invocation = Invocation(
             inference_id=attempt.inference_id,
             endpoint_name=attempt.endpoint_name,
-            body=None if attempt.input_location else body,
+            body=None if attempt.input_location else content,
             input_location=attempt.input_location,
             content_type=attempt.content_type,
-            accept=given.get("accept"),
+            accept=request.get("accept"),
             custom_attributes=attempt.custom_attributes,
-            request_ttl_seconds=given.get("request_ttl_seconds"),
-            invocation_timeout_seconds=given.get("invocation_timeout_seconds"),
+            request_ttl_seconds=request.get("request_ttl_seconds"),
+            invocation_timeout_seconds=request.get("invocation_timeout_seconds"),
         )
         try:
             with self._withdrawing(attempt):
-                invoked = self.endpoints.invoke(invocation)
+                response = self.endpoints.invoke(invocation)
         except InvocationUnconfirmed:
             item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
             return Submitted(to_api_record(item), created=True)
         made = build_submission(
             attempt.inference_id,
-            given
+            request
             | {
                 "input_location": attempt.input_location,
-                "output_location": invoked.output_location,
-                "failure_location": invoked.failure_location,
-                # It is with the attempt, which may no more be refused for it.
+                "output_location": response.output_location,
+                "failure_location": response.failure_location,
+                # The attempt has it already. Too many tokens must not fail the registration.
                 TASK_TOKEN.name: None,
             },
-            submitted_at=invoked.invoked_at,
+            submitted_at=response.invoked_at,
             now=self.now(),
             retention=self.retention,
         )
-        return Submitted(to_api_record(self._registered(as_registration(made))), created=True)
+        return Submitted(to_api_record(self._register(as_registration(made))), created=True)
 
-    def _registered(self, made: Submission) -> dict[str, Any]:
-        for _ in range(_TRIES - 1):
+    def _register(self, made: Submission) -> dict[str, Any]:
+        for _ in range(_MAX_TRIES - 1):
             with suppress(Unavailable):
                 return self.attempts.register(made)
-            self.sleep(_PAUSE_SECONDS)
+            self.sleep(_DELAY_SECONDS)
         return self.attempts.register(made)
 
-    def _awaited(self, attempt: Submission, pauses: Iterator[int]) -> dict[str, Any]:
-        """The item, once another's invocation is made or cannot be any more; empty if withdrawn."""
+    def _wait_for_invocation(self, attempt: Submission, polls: Iterator[int]) -> dict[str, Any]:
+        """Return the item when no caller is invoking any more; empty if it was withdrawn."""
         while True:
             item = self.attempts.item(attempt.inference_id, attempt.endpoint_name)
-            if not self._is_being_invoked(item) or next(pauses, None) is None:
+            if not self._is_invoking(item) or next(polls, None) is None:
                 return item
-            self.sleep(_PAUSE_SECONDS)
+            self.sleep(_DELAY_SECONDS)
 
     def _keeps_token(self, item: Mapping[str, Any], attempt: Submission) -> bool:
-        """Whether the token of an attempt, if it has one, is in the item for good."""
+        """Whether the item has the attempt's task token, if any, and will keep it."""
         token = attempt.task_token
         if token is None:
             return True
-        # Without the token: it went with a former item, and another caller has begun anew.
-        return token in item.get(Attribute.TASK_TOKENS, ()) and not self._is_being_invoked(
+        # Without the token, the item is new: the one that had it was withdrawn.
+        return token in item.get(Attribute.TASK_TOKENS, ()) and not self._is_invoking(
             item, _WITHDRAWING_SECONDS
         )
 
-    def _is_being_invoked(
-        self, item: Mapping[str, Any], seconds: float = _INVOKING_SECONDS
-    ) -> bool:
-        """Whether an invocation began less than so long ago, and its answer is not known."""
+    def _is_invoking(self, item: Mapping[str, Any], seconds: float = _INVOKING_SECONDS) -> bool:
+        """Whether a caller began to invoke within the last `seconds`, without a response yet."""
         submission = item.get(Attribute.SUBMISSION, {})
         since = self.now() - timedelta(seconds=seconds)
         return bool(
@@ -327,7 +334,7 @@ class SubmitInference:
 
 
 def _is_prepared(item: Mapping[str, Any], attempt: Submission) -> bool:
-    """Whether nobody has the invocation yet. Raises KeyReused if it is that of another request."""
+    """Whether no caller has claimed the invocation. Raises KeyReused for another request."""
     if item.get(Attribute.REQUEST_DIGEST, attempt.request_digest) != attempt.request_digest:
         raise KeyReused(attempt.inference_id)
     stage = item.get(Attribute.SUBMISSION, {}).get(SubmissionMember.STAGE)
@@ -335,13 +342,13 @@ def _is_prepared(item: Mapping[str, Any], attempt: Submission) -> bool:
 
 
 def inference_id_for(endpoint_name: str, idempotency_key: str) -> str:
-    """A valid InferenceId, the same for the same two texts and for no others."""
+    """Derive the inference id from an endpoint and a key. It is unique to them."""
     both = json.dumps([endpoint_name, idempotency_key])
     return "key-" + hashlib.sha256(both.encode()).hexdigest()[:40]
 
 
-def _request_digest(given: Mapping[str, Any], body: bytes | None) -> str:
-    """Of what the model is told: the input and its type, and the wanted type of the output."""
-    content = None if body is None else hashlib.sha256(body).hexdigest()
-    request = json.dumps([content, *(given.get(name) for name in _REQUEST)])
-    return hashlib.sha256(request.encode()).hexdigest()[:32]
+def _request_digest(request: Mapping[str, Any], content: bytes | None) -> str:
+    """Digest of everything that the model receives, except custom attributes."""
+    content_digest = None if content is None else hashlib.sha256(content).hexdigest()
+    parts = json.dumps([content_digest, *(request.get(name) for name in _REQUEST)])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]

@@ -1,7 +1,10 @@
-"""The use case: the changes of records become counters, by endpoint and day.
+"""Count results by endpoint and day, from the changes of their records.
 
-The counters say how records stand: a result that replaces another takes away what that one
-counted. What a change adds follows from the change alone, so it can be told again and again.
+Counters show the current results: a result that replaces another also subtracts what that one
+added. What a change adds follows from the change alone, so it can be delivered any number of times.
+
+See docs/decisions/0007-summaries-from-the-stream.md and
+docs/decisions/0018-counting-redriven-changes.md.
 """
 
 from collections import Counter, defaultdict
@@ -18,16 +21,16 @@ from inference_results.domain.summaries.latency import bucket_for
 STATUS_PREFIX: Final = "status#"
 LATENCY_PREFIX: Final = "latency#"
 
-_MOST_COUNTERS: Final = 250
-"""Of one addition: an expression may have 4 KB."""
-_SURELY_TOLD: Final = timedelta(hours=STREAM_RETRY_HOURS - 1)
-"""No part of the stream is given up so soon. An hour less, as clocks differ."""
-_MAX_STATUS: Final = 64
-"""Characters; no notification has more, and a counter's name does not stretch without end."""
+_MAX_COUNTERS: Final = 250
+"""Counters in one update: an update expression can have 4 KB."""
+_NEVER_GIVEN_UP: Final = timedelta(hours=STREAM_RETRY_HOURS - 1)
+"""Lambda gives up no stream batch before this age. One hour of margin: clocks differ."""
+_MAX_STATUS_CHARACTERS: Final = 64
+"""No notification has a longer status. Limits the names of counters."""
 
 
 class EndpointDay(NamedTuple):
-    """What has counters of its own. `day` is `YYYY-MM-DD`, of UTC."""
+    """An endpoint and a UTC day (`YYYY-MM-DD`): each has its own counters."""
 
     endpoint_name: str
     day: str
@@ -35,26 +38,26 @@ class EndpointDay(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterUpdate:
-    """What consecutive changes add to the counters that one writer keeps of an endpoint's day."""
+    """What consecutive changes add to the counters that one writer keeps for an endpoint's day."""
 
-    of: EndpointDay
+    endpoint_day: EndpointDay
     writer: str
     first_sequence: str
     last_sequence: str
     counters: Mapping[str, int]
-    """By name; some are negative."""
+    """Increments by counter name; some are negative."""
     expires_at: int
-    began: int
+    oldest_change_at: int
     """When the oldest change of the batch was made, in epoch seconds."""
-    sure_since: int
-    """Between a batch that began earlier and this one, the stream may have been given up."""
+    complete_since: int
+    """Epoch seconds. If the last counted batch is older, Lambda can have given up changes since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedRange:
-    """Which changes the counters of a writer include, of those that concern them.
+    """The sequences of the changes that a writer's counters include.
 
-    A gap is what lies between two sequences: what was given up there was not counted.
+    A gap is a pair of sequences: the counters include no change between them.
     """
 
     first: str
@@ -67,21 +70,22 @@ class CountedRange:
 
 
 class Counters(Protocol):
-    """The table of summaries, as it is written."""
+    """The summaries table."""
 
-    def add(self, addition: CounterUpdate) -> str:
-        """Add unless the counters include the first change, or a later one, already.
+    def add(self, update: CounterUpdate) -> str:
+        """Apply an update, unless the counters already include its first change or a later one.
 
-        Answers with the sequence of the last change that they include now. Raises Unavailable.
-        Notes a gap if the last batch began before `sure_since`.
+        Adds a gap before the update if the last batch's oldest change was made before
+        `complete_since`. Returns the last sequence that the counters include now. Raises
+        Unavailable.
         """
 
-    def counted(self, of: EndpointDay, writer: str) -> CountedRange | None:
-        """What the counters include by now. Raises Unavailable."""
+    def counted_range(self, endpoint_day: EndpointDay, writer: str) -> CountedRange | None:
+        """The changes that a writer's counters include, if any. Raises Unavailable."""
 
 
-class _Step(NamedTuple):
-    """What one change adds."""
+class _Increment(NamedTuple):
+    """What one change adds to an endpoint's day."""
 
     sequence: str
     counters: Mapping[str, int]
@@ -89,84 +93,94 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountResults:
-    """Counts what a writer is told: in order, though it may be told again what it was before.
+    """Counts changes, in the order of the stream.
 
-    After an error the same changes can be told again, cut into other batches: none counts twice.
+    After an exception, count the same changes again. They can be in other batches: none counts
+    twice.
     """
 
-    counts: Counters
+    counters: Counters
     retention: timedelta
-    """How long a day's counters are kept after its end."""
+    """How long to keep a day's counters after its end."""
     now: Callable[[], datetime]
 
     def __call__(self, writer: str, changes: Sequence[Change]) -> None:
-        sure_since = int((self.now() - _SURELY_TOLD).timestamp())
-        for of, steps in _steps(changes).items():
-            self._add(of, writer, steps, _began(changes), sure_since)
+        """Count changes of one shard; `writer` is its id. Raises Unavailable."""
+        complete_since = int((self.now() - _NEVER_GIVEN_UP).timestamp())
+        for endpoint_day, increments in _increments(changes).items():
+            self._add(endpoint_day, writer, increments, _oldest(changes), complete_since)
 
-    def given_up(self, former: str, writer: str, changes: Sequence[Change]) -> None:
-        """Count what a former writer was told, and did not count before it was given up.
+    def count_redriven(self, shard: str, writer: str, changes: Sequence[Change]) -> None:
+        """Count changes of a shard that Lambda gave up, except those that were counted before.
 
-        `writer` counts these changes and no others, in order, however often they are told.
+        `writer` is only used for these changes, in order. Raises Unavailable.
         """
-        for of, steps in _steps(changes).items():
-            counted = self.counts.counted(of, former) or ()
-            missing = [step for step in steps if step.sequence not in counted]
-            self._add(of, writer, missing, _began(changes), sure_since=0)
+        for endpoint_day, increments in _increments(changes).items():
+            counted = self.counters.counted_range(endpoint_day, shard) or ()
+            missing = [each for each in increments if each.sequence not in counted]
+            self._add(endpoint_day, writer, missing, _oldest(changes), complete_since=0)
 
     def _add(
-        self, of: EndpointDay, writer: str, steps: Sequence[_Step], began: int, sure_since: int
+        self,
+        endpoint_day: EndpointDay,
+        writer: str,
+        increments: Sequence[_Increment],
+        oldest_change_at: int,
+        complete_since: int,
     ) -> None:
-        while steps:
-            some = _as_many_as_fit(steps)
-            included = self.counts.add(
+        while increments:
+            first = _first_that_fit(increments)
+            last_counted = self.counters.add(
                 CounterUpdate(
-                    of=of,
+                    endpoint_day=endpoint_day,
                     writer=writer,
-                    first_sequence=some[0].sequence,
-                    last_sequence=some[-1].sequence,
-                    # Also if all of it is zero: a refusal tells what of it was added before.
-                    counters=_sum(some),
-                    expires_at=self._expires_at(of.day),
-                    began=began,
-                    sure_since=sure_since,
+                    first_sequence=first[0].sequence,
+                    last_sequence=first[-1].sequence,
+                    # Even if they add up to zero: some of them can have been counted before.
+                    counters=_sum(first),
+                    expires_at=self._expires_at(endpoint_day.day),
+                    oldest_change_at=oldest_change_at,
+                    complete_since=complete_since,
                 )
             )
-            steps = [step for step in steps if step.sequence > included]
+            increments = [each for each in increments if each.sequence > last_counted]
 
     def _expires_at(self, day: str) -> int:
-        """The same for all writers, so that a day goes as a whole."""
-        begin = datetime.fromisoformat(day).replace(tzinfo=UTC)
-        return int(begin.timestamp() + (timedelta(days=1) + self.retention).total_seconds())
+        """Epoch seconds, the same for all writers: a day expires as a whole."""
+        start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        return int(start.timestamp() + (timedelta(days=1) + self.retention).total_seconds())
 
 
-def _steps(changes: Iterable[Change]) -> dict[EndpointDay, list[_Step]]:
-    steps = defaultdict[EndpointDay, list[_Step]](list)
+def _increments(changes: Iterable[Change]) -> dict[EndpointDay, list[_Increment]]:
+    increments = defaultdict[EndpointDay, list[_Increment]](list)
     for change in changes:
-        for of, counters in counters_for_change(change).items():
-            steps[of].append(_Step(change.sort_key, counters))
-    return steps
+        for endpoint_day, counters in counters_for_change(change).items():
+            increments[endpoint_day].append(_Increment(change.sort_key, counters))
+    return increments
 
 
-def _began(changes: Iterable[Change]) -> int:
+def _oldest(changes: Iterable[Change]) -> int:
     return min((change.made_at for change in changes), default=0)
 
 
 def counters_for_change(change: Change) -> dict[EndpointDay, dict[str, int]]:
-    """What a change adds to which counters; nothing if it leaves the result as it was."""
+    """What a change adds to counters, by endpoint and day. Empty if the result did not change."""
     if change.after is None:
-        return {}  # Deleted, or past its retention: it was a result all the same.
+        return {}  # A deleted or expired record still was a result.
     added = defaultdict[EndpointDay, Counter[str]](Counter)
     for image, sign in ((change.after, 1), (change.before, -1)):
-        of, names = _counted(image or {})
+        endpoint_day, names = _counted(image or {})
         for name in names:
-            added[of][name] += sign
-    changed = {of: {name: n for name, n in each.items() if n} for of, each in added.items()}
-    return {of: counters for of, counters in changed.items() if counters}
+            added[endpoint_day][name] += sign
+    changed = {
+        endpoint_day: {name: n for name, n in counters.items() if n}
+        for endpoint_day, counters in added.items()
+    }
+    return {endpoint_day: counters for endpoint_day, counters in changed.items() if counters}
 
 
 def _counted(image: Mapping[str, Any]) -> tuple[EndpointDay, list[str]]:
-    """The endpoint and day that a record counts for, and its counters; none before a result.
+    """The endpoint and day of a record, and its counters. No counters if it has no result.
 
     A malformed item counts nothing: other writers can store anything in the table.
     """
@@ -184,7 +198,9 @@ def _counted(image: Mapping[str, Any]) -> tuple[EndpointDay, list[str]]:
 
 def _is_counted(status: Any) -> bool:
     return (
-        isinstance(status, str) and status != Status.IN_PROGRESS and 1 <= len(status) <= _MAX_STATUS
+        isinstance(status, str)
+        and status != Status.IN_PROGRESS
+        and 1 <= len(status) <= _MAX_STATUS_CHARACTERS
     )
 
 
@@ -199,17 +215,18 @@ def _time(value: Any) -> str | None:
         return None
 
 
-def _as_many_as_fit(steps: Sequence[_Step]) -> Sequence[_Step]:
+def _first_that_fit(increments: Sequence[_Increment]) -> Sequence[_Increment]:
+    """The first increments that fit in one update."""
     names = set[str]()
-    for number, step in enumerate(steps):
-        names |= step.counters.keys()
-        if len(names) > _MOST_COUNTERS:
-            return steps[:number]
-    return steps
+    for index, increment in enumerate(increments):
+        names |= increment.counters.keys()
+        if len(names) > _MAX_COUNTERS:
+            return increments[:index]
+    return increments
 
 
-def _sum(steps: Sequence[_Step]) -> dict[str, int]:
+def _sum(increments: Sequence[_Increment]) -> dict[str, int]:
     total = Counter[str]()
-    for step in steps:
-        total.update(step.counters)
+    for increment in increments:
+        total.update(increment.counters)
     return {name: n for name, n in total.items() if n}

@@ -1,8 +1,8 @@
-"""A histogram of latencies, whose buckets grow with what they count.
+"""Latency histograms with exponentially growing buckets.
 
-Bucket `i` counts the latencies above GAMMA**(i-1) and up to GAMMA**i milliseconds, so the middle of
-a bucket is at most 5 % off whatever the latency: from a millisecond to seven hours in 157 buckets.
-Unlike percentiles, such histograms can be added up. See DDSketch, https://arxiv.org/abs/1908.10693.
+Bucket `i` counts latencies above GAMMA**(i-1) and up to GAMMA**i milliseconds, so the middle of a
+bucket is within 5% of every latency in it. One millisecond to seven hours take 157 buckets. Unlike
+percentiles, such histograms can be added. See DDSketch, https://arxiv.org/abs/1908.10693.
 """
 
 import math
@@ -15,14 +15,14 @@ _PERCENTS: Final = (50, 90, 99)
 
 
 def bucket_for(milliseconds: int) -> int:
-    """The bucket of a latency; the first one for zero, and below it, where clocks disagreed."""
+    """The bucket of a latency. Zero and below are in the first one: clocks can disagree."""
     return math.ceil(math.log(max(milliseconds, 1), _GAMMA))
 
 
 def describe_latency(buckets: Mapping[int, int]) -> dict[str, Any]:
-    """How many latencies, percentiles, and the buckets themselves; each bucket counts some.
+    """Count, percentiles and histogram of latencies. `buckets` has no empty bucket.
 
-    A percentile is one of the latencies (the nearest rank), told to 5 % and half a millisecond.
+    A percentile is one of the latencies (nearest rank), within 5% and half a millisecond.
     """
     return {
         "count": sum(buckets.values()),
@@ -35,7 +35,7 @@ def describe_latency(buckets: Mapping[int, int]) -> dict[str, Any]:
 
 
 def percentile(buckets: Mapping[int, int], percent: int) -> int:
-    """The latency, in milliseconds, that `percent` of 100 do not exceed."""
+    """A percentile in milliseconds, by nearest rank."""
     rank = math.ceil(percent * sum(buckets.values()) / 100)
     for bucket in sorted(buckets):
         rank -= buckets[bucket]

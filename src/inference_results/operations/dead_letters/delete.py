@@ -1,4 +1,4 @@
-"""Deleting letters, each after it was saved."""
+"""Delete dead letters, and save each one first."""
 
 import json
 import os
@@ -11,26 +11,26 @@ from inference_results.operations.dead_letters.queues import DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class MessageFile:
-    """Writes a letter to a file as a line of JSON, and returns when the disk has it."""
+    """Append messages to a file as lines of JSON. Each call returns once the line is on disk."""
 
     file: TextIO
-    document: Callable[[DeadLetter], Mapping[str, Any]]
+    to_document: Callable[[DeadLetter], Mapping[str, Any]]
 
-    def __call__(self, letter: DeadLetter) -> None:
-        self.file.write(json.dumps(self.document(letter)) + "\n")
+    def __call__(self, message: DeadLetter) -> None:
+        self.file.write(json.dumps(self.to_document(message)) + "\n")
         self.file.flush()
         os.fsync(self.file.fileno())
 
 
 def delete_messages(
-    letters: Iterable[DeadLetter],
+    messages: Iterable[DeadLetter],
     save: Callable[[DeadLetter], None] | None,
     *,
     delete: Callable[[DeadLetter], None],
 ) -> Iterator[DeadLetter]:
-    """Each letter as soon as it is gone."""
-    for letter in letters:
+    """Save and delete messages one by one, and yield each after its deletion."""
+    for message in messages:
         if save is not None:
-            save(letter)
-        delete(letter)
-        yield letter
+            save(message)
+        delete(message)
+        yield message

@@ -1,4 +1,7 @@
-"""Notifications go to their topic again: nobody else may send to its queue (decision 0005)."""
+"""Redrive notifications: publish them to their topic again.
+
+Only the topic can send to its queue: docs/decisions/0005-only-the-topic-sends.md.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,79 +20,89 @@ from inference_results.operations.dead_letters.queues import DeadLetter, QueueNa
 from inference_results.operations.dead_letters.redrive import Assessment, StillFailing
 from inference_results.operations.stack import Stack
 
-_REFUSED_FOR_ITSELF: Final = frozenset({"InvalidParameter", "InvalidParameterValue"})
+_INVALID_MESSAGE_CODES: Final = frozenset({"InvalidParameter", "InvalidParameterValue"})
 
 
-class NotificationRedrive:
-    """To the topic that `topic_of` finds for a letter, by an SNS client of boto3."""
+class NotificationRedriver:
+    """Publish messages with a boto3 SNS client, each to the topic that `find_topic` returns."""
 
-    def __init__(self, sns: Any, topic_of: Callable[[DeadLetter], str | None]) -> None:
+    def __init__(self, sns: Any, find_topic: Callable[[DeadLetter], str | None]) -> None:
         self._sns = sns
-        self._topic_of = topic_of
+        self._find_topic = find_topic
 
-    def judge(self, letter: DeadLetter) -> Assessment:
-        """By the same parser that the function asks."""
+    def assess(self, message: DeadLetter) -> Assessment:
+        """Parse the message as the function record_result does."""
         try:
-            event = parse_notification(unwrap_envelope(letter.body))
-        except Unprocessable as why:
-            return Assessment(would_pass=False, why=f"would fail again: {why}{_before(letter)}")
-        if self._topic_of(letter) is None:
+            notification = parse_notification(unwrap_envelope(message.body))
+        except Unprocessable as error:
             return Assessment(
-                would_pass=False, why="no topic: its source is no queue of this stack"
+                redrivable=False, reason=f"would fail again: {error}{_original_error(message)}"
             )
-        if isinstance(event, TestNotification):
-            return Assessment(would_pass=True, why=f"a test: would be ignored{_before(letter)}")
+        if self._find_topic(message) is None:
+            return Assessment(
+                redrivable=False,
+                reason="unknown topic: source_queue_arn does not name a queue of this stack",
+            )
+        if isinstance(notification, TestNotification):
+            return Assessment(
+                redrivable=True,
+                reason=f"test notification: would be ignored{_original_error(message)}",
+            )
         return Assessment(
-            would_pass=True,
-            why=f"would be recorded{_before(letter)}",
-            inference_id=event.inference_id,
-            endpoint_name=event.endpoint_name,
-            status=event.status,
+            redrivable=True,
+            reason=f"would be recorded{_original_error(message)}",
+            inference_id=notification.inference_id,
+            endpoint_name=notification.endpoint_name,
+            status=notification.status,
         )
 
-    def redrive(self, letter: DeadLetter) -> None:
-        """As SageMaker published it, without an envelope of SNS."""
-        topic = self._topic_of(letter)
+    def redrive(self, message: DeadLetter) -> None:
+        """Publish the notification as SageMaker did, without an SNS envelope."""
+        topic = self._find_topic(message)
         with translate_aws_errors("sns"):
             try:
-                self._sns.publish(TopicArn=topic, Message=unwrap_envelope(letter.body))
+                self._sns.publish(TopicArn=topic, Message=unwrap_envelope(message.body))
             except ClientError as error:
                 code = error.response["Error"]["Code"]
-                if code in _REFUSED_FOR_ITSELF:
-                    raise StillFailing(f"SNS does not take it: {code}") from error
+                if code in _INVALID_MESSAGE_CODES:
+                    raise StillFailing(f"SNS rejects the message: {code}") from error
                 raise
 
 
-def topic_of_queue(stack: Stack, name: QueueName) -> Callable[[DeadLetter], str | None]:
-    """Of the letters of one queue. Those that were parked name the queue that they came from.
+def topic_finder(stack: Stack, name: QueueName) -> Callable[[DeadLetter], str | None]:
+    """Return a function that finds the topic of a message in this queue, or None.
 
-    Raises InvalidRequest if the stack lacks an output.
+    Unprocessable messages name the queue that they come from. Raises InvalidRequest if the stack
+    lacks an output.
     """
     success, error = stack.topics
     if name is QueueName.UNPROCESSABLE:
         topics = {
-            _place_of_url(stack[StackOutput.COMPLETED_QUEUE_URL]): success,
-            _place_of_url(stack[StackOutput.FAILED_QUEUE_URL]): error,
+            _queue_from_url(stack[StackOutput.COMPLETED_QUEUE_URL]): success,
+            _queue_from_url(stack[StackOutput.FAILED_QUEUE_URL]): error,
         }
-        return lambda letter: topics.get(_place_of_arn(letter.attributes))
-    failed = name in (QueueName.FAILED, QueueName.FAILED_SUBSCRIPTION)
-    return lambda letter: error if failed else success
+        return lambda message: topics.get(
+            _queue_from_arn(message.attributes.get("source_queue_arn", ""))
+        )
+    topic = error if name in (QueueName.FAILED, QueueName.FAILED_SUBSCRIPTION) else success
+    return lambda message: topic
 
 
-def _before(letter: DeadLetter) -> str:
-    """What was said of it when it came here: by the function that parked it, or by SNS."""
-    said = [
-        letter.attributes[name]
+def _original_error(message: DeadLetter) -> str:
+    """Format the error that record_result or SNS attached to the message."""
+    parts = [
+        message.attributes[name]
         for name in ("reason", "detail", "ErrorCode", "ErrorMessage")
-        if name in letter.attributes
+        if name in message.attributes
     ]
-    return f" (it came with {': '.join(said)})" if said else ""
+    return f" (original error: {': '.join(parts)})" if parts else ""
 
 
-def _place_of_url(url: str) -> tuple[str, ...]:
-    """Account and name."""
+def _queue_from_url(url: str) -> tuple[str, ...]:
+    """Return account and name."""
     return tuple(url.split("/")[-2:])
 
 
-def _place_of_arn(attributes: Any) -> tuple[str, ...]:
-    return tuple(attributes.get("source_queue_arn", "").split(":")[-2:])
+def _queue_from_arn(arn: str) -> tuple[str, ...]:
+    """Return account and name."""
+    return tuple(arn.split(":")[-2:])

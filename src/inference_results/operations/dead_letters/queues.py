@@ -1,7 +1,7 @@
-"""The queues of what was left over, and the messages in them.
+"""Read the messages in a stack's dead-letter queues.
 
-HeldMessages a message hides it from other readers. So it is hidden for a short time, and given back when
-the hold_messages ends, however it ends.
+Receiving a message hides it from other readers. `hold_messages` therefore hides messages for a
+limited time, and releases them when its block ends, with or without an error.
 """
 
 import base64
@@ -18,17 +18,17 @@ from inference_results.client.transports.aws_errors import translate_aws_errors
 from inference_results.contract import StackOutput
 from inference_results.operations.stack import Stack
 
-_MOST_RECEIVED: Final = 10
-"""Of one call, by SQS's own limit."""
-LONGEST_HOLD_SECONDS: Final = 43_200
-"""For how many seconds SQS hides a message at most."""
+MAX_HOLD_SECONDS: Final = 43_200
+"""SQS's limit for a visibility timeout: 12 hours."""
 
-_LOOKS_FOR_MORE: Final = 3
-"""SQS asks a part of its servers at a time, and may tell again what was seen."""
+_BATCH_SIZE: Final = 10
+"""SQS's limit for one ReceiveMessage call."""
+_MAX_REPEATS: Final = 3
+"""SQS can return a message again. After so many calls without a new message, reading stops."""
 
 
 class QueueName(StrEnum):
-    """What the commands call a queue."""
+    """The queues, as the `dead-letters` commands name them."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -51,14 +51,14 @@ _OUTPUTS: Final = {
 
 
 def queue_url(stack: Stack, name: QueueName) -> str:
-    """Raises InvalidRequest if the stack has no such queue."""
+    """Return the URL of a queue. Raises InvalidRequest if the stack does not have it."""
     return stack[_OUTPUTS[name]]
 
 
 def queue_urls(stack: Stack) -> dict[QueueName, str]:
-    """Each queue of a stack once: with one topic for both, those of its two channels are the same.
+    """Return the URL of each queue once. With one topic, both outcomes share their queues.
 
-    Raises InvalidRequest if it is no stack of this service.
+    Raises InvalidRequest if the stack is not one of this service.
     """
     urls = {QueueName.COMPLETED: queue_url(stack, QueueName.COMPLETED)}
     for name, output in _OUTPUTS.items():
@@ -70,22 +70,22 @@ def queue_urls(stack: Stack) -> dict[QueueName, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message of a queue. Its body and attributes are whatever somebody sent."""
+    """A message in one of the queues. Its body and attributes are untrusted input."""
 
     message_id: str
     sent_at: datetime
-    """When it was first sent: SQS keeps that when it moves a message to a dead-letter queue."""
+    """When it was first sent. SQS keeps this time when it moves a message to another queue."""
     receive_count: int
     body: str
     attributes: Mapping[str, str]
-    """Binary ones as `base64:...`."""
+    """Binary values have the form `base64:...`."""
     receipt_handle: str
 
 
 class MessageQueue:
-    """A queue, by an SQS client of boto3.
+    """Count, receive, release and delete the messages of a queue, with a boto3 SQS client.
 
-    Everything raises NotAuthorized, ServiceUnavailable or UnexpectedResponse.
+    All methods raise NotAuthorized, ServiceUnavailable or UnexpectedResponse.
     """
 
     def __init__(self, sqs: Any, url: str) -> None:
@@ -93,28 +93,28 @@ class MessageQueue:
         self._url = url
 
     def count(self) -> int:
-        """About how many messages there are, with those that somebody reads at the moment."""
-        names = [f"ApproximateNumberOfMessages{each}" for each in ("", "NotVisible", "Delayed")]
+        """Return the approximate number of messages, including those that readers hold."""
+        names = [f"ApproximateNumberOfMessages{suffix}" for suffix in ("", "NotVisible", "Delayed")]
         with translate_aws_errors("sqs"):
-            answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+            response = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        return sum(int(response["Attributes"][name]) for name in names)
 
     def receive(self, hold_seconds: int) -> list[DeadLetter]:
-        """Some messages, hidden from others for so long; none if there are none to be seen."""
+        """Receive up to ten messages, and hide them from other readers for `hold_seconds`."""
         with translate_aws_errors("sqs"):
-            answer = self._sqs.receive_message(
+            response = self._sqs.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=_MOST_RECEIVED,
+                MaxNumberOfMessages=_BATCH_SIZE,
                 VisibilityTimeout=hold_seconds,
-                # Waiting, SQS asks all of its servers.
+                # With long polling SQS queries all of its servers, otherwise only a sample.
                 WaitTimeSeconds=1,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             )
-        return [_letter(each) for each in answer.get("Messages", [])]
+        return [_parse_message(message) for message in response.get("Messages", [])]
 
-    def give_back(self, receipt_handle: str) -> None:
-        """Show it to others again. Raises UnexpectedResponse if it is not hidden any more."""
+    def release(self, receipt_handle: str) -> None:
+        """Make a message visible again. Raises UnexpectedResponse if it is no longer hidden."""
         with translate_aws_errors("sqs"):
             self._sqs.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=receipt_handle, VisibilityTimeout=0
@@ -126,62 +126,63 @@ class MessageQueue:
 
 
 class HeldMessages:
-    """The messages of a queue, each once. Those that are not deleted are given back at the end."""
+    """Iterate over the messages of a queue, each once, and hold them until `release`."""
 
     def __init__(self, queue: MessageQueue, hold_seconds: int) -> None:
         self._queue = queue
         self._hold_seconds = hold_seconds
-        self._ahead = deque[DeadLetter]()
-        self._handles: dict[str, str] = {}
+        self._buffer = deque[DeadLetter]()
+        self._receipt_handles: dict[str, str] = {}
         self._deleted: set[str] = set()
 
     def __iter__(self) -> Iterator[DeadLetter]:
         while self.has_more():
-            yield self._ahead.popleft()
+            yield self._buffer.popleft()
 
     def has_more(self) -> bool:
-        looks = _LOOKS_FOR_MORE
-        while not self._ahead and looks:
-            letters = self._queue.receive(self._hold_seconds)
-            if not letters:
+        calls_left = _MAX_REPEATS
+        while not self._buffer and calls_left:
+            messages = self._queue.receive(self._hold_seconds)
+            if not messages:
                 break
-            self._take(letters)
-            looks -= 1
-        return bool(self._ahead)
+            self._add(messages)
+            calls_left -= 1
+        return bool(self._buffer)
 
-    def delete(self, letter: DeadLetter) -> None:
-        self._queue.delete(self._handles[letter.message_id])
-        del self._handles[letter.message_id]
-        self._deleted.add(letter.message_id)
+    def delete(self, message: DeadLetter) -> None:
+        self._queue.delete(self._receipt_handles[message.message_id])
+        del self._receipt_handles[message.message_id]
+        self._deleted.add(message.message_id)
 
-    def give_back(self) -> None:
-        # If SQS cannot be reached: they show themselves again when their time is up.
+    def release(self) -> None:
+        """Make all messages visible again that were not deleted."""
+        # If SQS is unreachable, they become visible when their visibility timeout ends.
         with suppress(ServiceUnavailable):
-            for handle in self._handles.values():
+            for receipt_handle in self._receipt_handles.values():
                 with suppress(UnexpectedResponse):
-                    self._queue.give_back(handle)
+                    self._queue.release(receipt_handle)
 
-    def _take(self, letters: Iterable[DeadLetter]) -> None:
-        for letter in letters:
-            if letter.message_id in self._deleted:
+    def _add(self, messages: Iterable[DeadLetter]) -> None:
+        for message in messages:
+            if message.message_id in self._deleted:
                 continue
-            if letter.message_id not in self._handles:
-                self._ahead.append(letter)
-            # Of one that comes again, only the handle that was given last is good.
-            self._handles[letter.message_id] = letter.receipt_handle
+            if message.message_id not in self._receipt_handles:
+                self._buffer.append(message)
+            # Only the handle of the last receive is valid.
+            self._receipt_handles[message.message_id] = message.receipt_handle
 
 
 @contextmanager
 def hold_messages(queue: MessageQueue, hold_seconds: int) -> Iterator[HeldMessages]:
-    """Hides a message for `hold_seconds` at most, and until the end of the block."""
-    found = HeldMessages(queue, hold_seconds)
+    """Hold the messages of a queue in a `with` block, each for `hold_seconds` at most."""
+    messages = HeldMessages(queue, hold_seconds)
     try:
-        yield found
+        yield messages
     finally:
-        found.give_back()
+        messages.release()
 
 
-def _letter(message: Mapping[str, Any]) -> DeadLetter:
+def _parse_message(message: Mapping[str, Any]) -> DeadLetter:
     system = message["Attributes"]
     return DeadLetter(
         message_id=message["MessageId"],
@@ -189,8 +190,8 @@ def _letter(message: Mapping[str, Any]) -> DeadLetter:
         receive_count=int(system["ApproximateReceiveCount"]),
         body=message["Body"],
         attributes={
-            name: each["StringValue"] if "StringValue" in each else _base64(each["BinaryValue"])
-            for name, each in message.get("MessageAttributes", {}).items()
+            name: value["StringValue"] if "StringValue" in value else _base64(value["BinaryValue"])
+            for name, value in message.get("MessageAttributes", {}).items()
         },
         receipt_handle=message["ReceiptHandle"],
     )

@@ -1,7 +1,7 @@
-"""Giving dead letters back to where they came from.
+"""Send dead letters through the pipeline again.
 
-A letter is deleted after it was taken there, never before: whoever stops half way has it in the
-queue, or has it there, or both. What arrives twice leaves the same record, count or announcement.
+A message is deleted only after its delivery. When a run stops half way, each message is in the
+queue, delivered, or both. A second delivery results in the same record, count or event.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,56 +13,56 @@ from inference_results.operations.dead_letters.queues import DeadLetter
 
 
 class StillFailing(InferenceResultsError):
-    """This letter would not get further than it did, or did not: the text says why."""
+    """The message cannot be redriven, or failed again. The text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What would become of a letter, and what it is about, as far as it tells."""
+    """Whether a redrive can succeed and why, and the message's inference, if it is known."""
 
-    would_pass: bool
-    why: str
+    redrivable: bool
+    reason: str
     inference_id: str = ""
     endpoint_name: str = ""
     status: str = ""
 
 
-class RedrivePath(Protocol):
-    """Where the letters of a queue go."""
+class Redriver(Protocol):
+    """Redrives the messages of one queue."""
 
-    def judge(self, letter: DeadLetter) -> Assessment:
-        """Changes nothing."""
+    def assess(self, message: DeadLetter) -> Assessment:
+        """Check whether a redrive can succeed. Changes nothing."""
 
-    def redrive(self, letter: DeadLetter) -> None:
-        """Return when it was taken. Raises StillFailing, or what ends the whole."""
+    def redrive(self, message: DeadLetter) -> None:
+        """Deliver the message. Raises StillFailing; any other error ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveOutcome:
-    """What became of a letter; `left` is why it stays where it is, None if it was redrive_messages."""
+    """`failure` says why the message stays in its queue. It is None if the message was redriven."""
 
     message_id: str
-    left: str | None = None
+    failure: str | None = None
 
 
 def redrive_messages(
-    letters: Iterable[DeadLetter],
-    route: RedrivePath,
+    messages: Iterable[DeadLetter],
+    redriver: Redriver,
     *,
     delete: Callable[[DeadLetter], None],
     pause: Callable[[], None] = lambda: None,
 ) -> Iterator[RedriveOutcome]:
-    """One after another; `pause` is called behind each that was sent anywhere."""
-    for letter in letters:
-        verdict = route.judge(letter)
-        if not verdict.would_pass:
-            yield RedriveOutcome(letter.message_id, verdict.why)
+    """Redrive messages one by one, yield each outcome, and pause after each attempt to deliver."""
+    for message in messages:
+        assessment = redriver.assess(message)
+        if not assessment.redrivable:
+            yield RedriveOutcome(message.message_id, assessment.reason)
             continue
         try:
-            route.redrive(letter)
-        except StillFailing as why:
-            yield RedriveOutcome(letter.message_id, str(why))
+            redriver.redrive(message)
+        except StillFailing as error:
+            yield RedriveOutcome(message.message_id, str(error))
         else:
-            delete(letter)
-            yield RedriveOutcome(letter.message_id)
+            delete(message)
+            yield RedriveOutcome(message.message_id)
         pause()

@@ -1,4 +1,4 @@
-"""Which route the letters of a queue take."""
+"""The dead-letter queues of a stack, and how to redrive the messages of each."""
 
 import time
 from dataclasses import dataclass
@@ -8,41 +8,45 @@ from typing import Any, Final
 
 from inference_results.contract import StackOutput
 from inference_results.operations.dead_letters.notifications import (
-    NotificationRedrive,
-    topic_of_queue,
+    NotificationRedriver,
+    topic_finder,
 )
 from inference_results.operations.dead_letters.queues import MessageQueue, QueueName, queue_url
-from inference_results.operations.dead_letters.redrive import RedrivePath
+from inference_results.operations.dead_letters.redrive import Redriver
 from inference_results.operations.dead_letters.stream_batches import (
-    Function,
     InvokePublishEvents,
     InvokeSummarize,
-    StreamRedrive,
+    LambdaFunction,
+    StreamBatchRedriver,
 )
 from inference_results.operations.stack import Stack
 
-_UNCOUNTED: Final = "the summaries of its days lack it; the records are right: count with `list`"
-_UNTOLD: Final = "`list --since` that time shows how the records stand: tell whom it concerns"
+_NOT_COUNTED: Final = (
+    "the summaries lack these changes, but the records are correct: count them with `list`"
+)
+_NOT_PUBLISHED: Final = (
+    "no event was published: find the records with `list --since`, and inform their consumers"
+)
 
-_SECONDS: Final = 60
-_SECONDS_OF_A_PART: Final = 900
-"""Its function may be invoked ten times, for half a minute each."""
+_NOTIFICATION_SECONDS: Final = 60
+_STREAM_BATCH_SECONDS: Final = 900
+"""Up to ten invocations of the function, with 30 seconds each, and pauses between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQueue:
-    """A queue by its name, and where its letters go."""
+    """A queue and how to redrive its messages."""
 
     name: QueueName
     messages: MessageQueue
-    route: RedrivePath
-    seconds_of_one: int
-    """What it may take to redrive a letter."""
+    redriver: Redriver
+    seconds_per_message: int
+    """How long the redrive of one message can take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQueues:
-    """Those of a stack, by clients of boto3."""
+    """The dead-letter queues of a stack by name. The clients are boto3's."""
 
     stack: Stack
     sqs: Any
@@ -51,31 +55,37 @@ class DeadLetterQueues:
     lambda_: Any
 
     def __getitem__(self, name: QueueName) -> DeadLetterQueue:
-        """Raises InvalidRequest if the stack has no such queue."""
-        of_stream = name in (QueueName.SUMMARIES, QueueName.EVENTS)
+        """Return a queue. Raises InvalidRequest if the stack does not have it."""
+        has_stream_batches = name in (QueueName.SUMMARIES, QueueName.EVENTS)
         return DeadLetterQueue(
             name=name,
             messages=MessageQueue(self.sqs, queue_url(self.stack, name)),
-            route=self._route(name),
-            seconds_of_one=_SECONDS_OF_A_PART if of_stream else _SECONDS,
+            redriver=self._redriver(name),
+            seconds_per_message=(
+                _STREAM_BATCH_SECONDS if has_stream_batches else _NOTIFICATION_SECONDS
+            ),
         )
 
-    def _route(self, name: QueueName) -> RedrivePath:
+    def _redriver(self, name: QueueName) -> Redriver:
         if name is QueueName.SUMMARIES:
-            function = Function(self.lambda_, self.stack[StackOutput.SUMMARIZE_FUNCTION_NAME])
-            return self._stream_route(InvokeSummarize(function), _UNCOUNTED)
+            summarize = self._function(StackOutput.SUMMARIZE_FUNCTION_NAME)
+            return self._stream_batch_redriver(InvokeSummarize(summarize), _NOT_COUNTED)
         if name is QueueName.EVENTS:
-            function = Function(self.lambda_, self.stack[StackOutput.PUBLISH_EVENTS_FUNCTION_NAME])
-            return self._stream_route(InvokePublishEvents(function, time.sleep), _UNTOLD)
-        return NotificationRedrive(self.sns, topic_of_queue(self.stack, name))
+            publish_events = self._function(StackOutput.PUBLISH_EVENTS_FUNCTION_NAME)
+            invoke = InvokePublishEvents(publish_events, time.sleep)
+            return self._stream_batch_redriver(invoke, _NOT_PUBLISHED)
+        return NotificationRedriver(self.sns, topic_finder(self.stack, name))
 
-    def _stream_route(
-        self, invoke: InvokeSummarize | InvokePublishEvents, instead: str
-    ) -> StreamRedrive:
-        return StreamRedrive(
+    def _function(self, output: StackOutput) -> LambdaFunction:
+        return LambdaFunction(self.lambda_, self.stack[output])
+
+    def _stream_batch_redriver(
+        self, invoke: InvokeSummarize | InvokePublishEvents, advice_if_expired: str
+    ) -> StreamBatchRedriver:
+        return StreamBatchRedriver(
             streams=self.streams,
             table_name=self.stack[StackOutput.TABLE_NAME],
             invoke=invoke,
             now=partial(datetime.now, UTC),
-            instead=instead,
+            advice_if_expired=advice_if_expired,
         )

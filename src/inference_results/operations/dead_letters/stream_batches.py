@@ -1,7 +1,7 @@
-"""Parts of the table's stream that Lambda gave up go to the same function again.
+"""Redrive stream batches: read them from the table's stream, and invoke the function again.
 
-The letter only names the part. The stream has the changes for 24 hours: they are read there, and
-the function is invoked with them in the form that Lambda itself has.
+A dead letter only refers to its batch. DynamoDB keeps the changes for 24 hours. The function
+receives them in the format of Lambda's event source mapping.
 """
 
 import base64
@@ -19,223 +19,232 @@ from inference_results.contract import REDRIVEN_FROM, STREAM_RETENTION_HOURS
 from inference_results.operations.dead_letters.queues import DeadLetter
 from inference_results.operations.dead_letters.redrive import Assessment, StillFailing
 
-_KEPT: Final = timedelta(hours=STREAM_RETENTION_HOURS)
-_GONE: Final = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
-_TOLD: Final = frozenset({"INSERT", "MODIFY"})
-"""As the filter of the mapping has it."""
-_MOST_RECORDS: Final = 100
-_MOST_BYTES: Final = 5_000_000
-"""Of one invocation. Lambda takes 6 MB."""
-_MOST_EMPTY_PAGES: Final = 100
-"""In a row: so far one looks ahead for a change that is said to be there."""
-_TRIES_WITHOUT_PROGRESS: Final = 3
+_RETENTION: Final = timedelta(hours=STREAM_RETENTION_HOURS)
+_EXPIRED_CODES: Final = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
+_EVENT_NAMES: Final = frozenset({"INSERT", "MODIFY"})
+"""The event source mapping has a filter for the same."""
+_MAX_RECORDS: Final = 100
+_MAX_BYTES: Final = 5_000_000
+"""Per invocation. Lambda's limit is 6 MB."""
+_MAX_EMPTY_PAGES: Final = 100
+"""GetRecords can return empty pages. After so many in a row, reading stops."""
+_ATTEMPTS_WITHOUT_PROGRESS: Final = 3
 _PAUSE_SECONDS: Final = 5.0
 
-_SEQUENCE: Final = re.compile(r"[0-9]{1,40}")
-_SHARD: Final = re.compile(r"[a-zA-Z0-9-]{1,65}")
+_SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,40}")
+_SHARD_ID: Final = re.compile(r"[a-zA-Z0-9-]{1,65}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamBatch:
-    """What a letter names: the changes of a shard from one sequence number to another."""
+    """The changes of one shard between two sequence numbers, both inclusive."""
 
     stream_arn: str
     shard_id: str
     first: str
     last: str
     arrived_at: datetime
-    """When the first change was made, about."""
+    """The approximate time of the first change."""
     size: int
     condition: str
+    """Why Lambda gave up, such as RetryAttemptsExhausted."""
 
     @classmethod
-    def of(cls, body: str, table_name: str) -> Self:
-        """Raises StillFailing for what Lambda does not write, or writes of another table."""
+    def parse(cls, body: str, table_name: str) -> Self:
+        """Parse Lambda's message. Raises StillFailing if it is malformed or of another table."""
         try:
-            letter = json.loads(body)
-            info = letter["DDBStreamBatchInfo"]
-            part = cls(
+            document = json.loads(body)
+            info = document["DDBStreamBatchInfo"]
+            batch = cls(
                 stream_arn=info["streamArn"],
                 shard_id=info["shardId"],
                 first=info["startSequenceNumber"],
                 last=info["endSequenceNumber"],
                 arrived_at=datetime.fromisoformat(info["approximateArrivalOfFirstRecord"]),
                 size=int(info["batchSize"]),
-                condition=str(letter.get("requestContext", {}).get("condition", "")),
+                condition=str(document.get("requestContext", {}).get("condition", "")),
             )
-            named = (
-                _SHARD.fullmatch(part.shard_id)
-                and _SEQUENCE.fullmatch(part.first)
-                and _SEQUENCE.fullmatch(part.last)
-                and part.arrived_at.tzinfo
-                and f":table/{table_name}/stream/" in part.stream_arn
+            is_valid = (
+                _SHARD_ID.fullmatch(batch.shard_id)
+                and _SEQUENCE_NUMBER.fullmatch(batch.first)
+                and _SEQUENCE_NUMBER.fullmatch(batch.last)
+                and batch.arrived_at.tzinfo
+                and f":table/{table_name}/stream/" in batch.stream_arn
             )
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-            named = None
-        if not named:
-            raise StillFailing("it names no part of this table's stream")
-        return part
+            is_valid = None
+        if not is_valid:
+            raise StillFailing("not a reference to a batch of this table's stream")
+        return batch
 
     @property
-    def kept_until(self) -> datetime:
-        return self.arrived_at + _KEPT
+    def expires_at(self) -> datetime:
+        return self.arrived_at + _RETENTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamRedrive:
-    """To a function that reads the stream, by clients of boto3. `invoke` tells it some changes."""
+class StreamBatchRedriver:
+    """Read batches with a boto3 DynamoDB Streams client, and pass their changes to `invoke`."""
 
     streams: Any
     table_name: str
     invoke: "Callable[[StreamBatch, Sequence[dict[str, Any]]], None]"
     now: Callable[[], datetime]
-    instead: str
-    """What to do about a part that the stream no longer has."""
+    advice_if_expired: str
 
-    def judge(self, letter: DeadLetter) -> Assessment:
-        """By its time only: nothing is read."""
+    def assess(self, message: DeadLetter) -> Assessment:
+        """Compare the batch's age with the stream's retention. Does not read the stream."""
         try:
-            part = StreamBatch.of(letter.body, self.table_name)
-        except StillFailing as why:
-            return Assessment(would_pass=False, why=str(why))
-        kept = self.now() < part.kept_until
-        until = part.kept_until.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+            batch = StreamBatch.parse(message.body, self.table_name)
+        except StillFailing as error:
+            return Assessment(redrivable=False, reason=str(error))
+        redrivable = self.now() < batch.expires_at
+        until = batch.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
         return Assessment(
-            would_pass=kept,
-            why=f"{part.condition or 'given up'}: can be redriven until {until}"
-            if kept
-            else self._past_repair,
-            inference_id=f"{part.shard_id} {part.first}..{part.last}",
-            status=f"{part.size} changes",
+            redrivable=redrivable,
+            reason=f"{batch.condition or 'given up by Lambda'}: can be redriven until {until}"
+            if redrivable
+            else self._expired,
+            inference_id=f"{batch.shard_id} {batch.first}..{batch.last}",
+            status=f"{batch.size} changes",
         )
 
-    def redrive(self, letter: DeadLetter) -> None:
-        """From its beginning, though a former run may have come half way."""
-        part = StreamBatch.of(letter.body, self.table_name)
-        for chunk in _chunks(self._records(part)):
-            self.invoke(part, chunk)
+    def redrive(self, message: DeadLetter) -> None:
+        """Invoke the function with the whole batch, even if an earlier run processed some of it."""
+        batch = StreamBatch.parse(message.body, self.table_name)
+        for records in _chunks(self._records(batch)):
+            self.invoke(batch, records)
 
-    def _records(self, part: StreamBatch) -> list[dict[str, Any]]:
-        """In Lambda's form, without what the function is not told of."""
+    def _records(self, batch: StreamBatch) -> list[dict[str, Any]]:
+        """Read the batch and return the changes that the function handles, in Lambda's format."""
         with translate_aws_errors("dynamodb"):
             try:
-                found = list(self._read(part))
+                records = list(self._read(batch))
             except ClientError as error:
-                if error.response["Error"]["Code"] in _GONE:
-                    raise StillFailing(self._past_repair) from error
+                if error.response["Error"]["Code"] in _EXPIRED_CODES:
+                    raise StillFailing(self._expired) from error
                 raise
-        told = [each for each in found if each["eventName"] in _TOLD]
-        return [json.loads(_json(each | {"eventSourceARN": part.stream_arn})) for each in told]
+        handled = [record for record in records if record["eventName"] in _EVENT_NAMES]
+        source = {"eventSourceARN": batch.stream_arn}
+        return [json.loads(_to_json(record | source)) for record in handled]
 
-    def _read(self, part: StreamBatch) -> Iterator[dict[str, Any]]:
+    def _read(self, batch: StreamBatch) -> Iterator[dict[str, Any]]:
         iterator = self.streams.get_shard_iterator(
-            StreamArn=part.stream_arn,
-            ShardId=part.shard_id,
+            StreamArn=batch.stream_arn,
+            ShardId=batch.shard_id,
             ShardIteratorType="AT_SEQUENCE_NUMBER",
-            SequenceNumber=part.first,
+            SequenceNumber=batch.first,
         )["ShardIterator"]
-        looks = _MOST_EMPTY_PAGES
-        while iterator and looks:
+        empty_pages_left = _MAX_EMPTY_PAGES
+        while iterator and empty_pages_left:
             page = self.streams.get_records(ShardIterator=iterator)
             for record in page["Records"]:
                 sequence = int(record["dynamodb"]["SequenceNumber"])
-                if sequence <= int(part.last):
+                if sequence <= int(batch.last):
                     yield record
-                if sequence >= int(part.last):
+                if sequence >= int(batch.last):
                     return
-            looks = _MOST_EMPTY_PAGES if page["Records"] else looks - 1
+            empty_pages_left = _MAX_EMPTY_PAGES if page["Records"] else empty_pages_left - 1
             iterator = page.get("NextShardIterator")
-        raise StillFailing("the stream ends before the last change that it names")
+        raise StillFailing("the stream ends before the last change of the batch")
 
     @property
-    def _past_repair(self) -> str:
-        return f"past repair, the stream no longer has it: {self.instead}"
+    def _expired(self) -> str:
+        return f"expired, the stream no longer has the changes: {self.advice_if_expired}"
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """A function that is invoked with changes, by a Lambda client of boto3."""
+class LambdaFunction:
+    """Invoke a function with a boto3 Lambda client."""
 
     client: Any
     name: str
 
     def __call__(self, event: Mapping[str, Any]) -> Any:
-        """Its answer. Raises StillFailing if it fails."""
+        """Return the function's response. Raises StillFailing if the function fails."""
         with translate_aws_errors("lambda"):
-            answer = self.client.invoke(FunctionName=self.name, Payload=_json(event).encode())
-            payload = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            # Not its message, which may hold anything.
-            kind = payload.get("errorType", "") if isinstance(payload, dict) else ""
+            response = self.client.invoke(FunctionName=self.name, Payload=_to_json(event).encode())
+            payload = json.loads(response["Payload"].read())
+        if "FunctionError" in response:
+            # The error's message can contain payload; its type cannot.
+            error_type = payload.get("errorType", "") if isinstance(payload, dict) else ""
             raise StillFailing(
-                f"the function failed: {kind or answer['FunctionError']}; see its log"
+                f"the function failed: {error_type or response['FunctionError']}; see its log"
             )
         return payload
 
 
 @dataclass(frozen=True, slots=True)
 class InvokeSummarize:
-    """Counts under a writer of the part's own, what its former writer did not count."""
+    """Invoke summarize, which counts the changes that the original attempt did not count.
 
-    function: Function
+    See docs/decisions/0018-counting-redriven-changes.md.
+    """
 
-    def __call__(self, part: StreamBatch, records: Sequence[dict[str, Any]]) -> None:
+    function: LambdaFunction
+
+    def __call__(self, batch: StreamBatch, records: Sequence[dict[str, Any]]) -> None:
         self.function(
             {
                 "Records": records,
-                "shardId": f"{part.shard_id}-redriven-{part.first}",
-                REDRIVEN_FROM: part.shard_id,
+                "shardId": f"{batch.shard_id}-redriven-{batch.first}",
+                REDRIVEN_FROM: batch.shard_id,
             }
         )
 
 
 @dataclass(frozen=True, slots=True)
 class InvokePublishEvents:
-    """Goes on from the first change that the bus did not take, a few times."""
+    """Invoke publish_events until it has published all changes, or makes no progress."""
 
-    function: Function
+    function: LambdaFunction
     sleep: Callable[[float], None]
 
-    def __call__(self, part: StreamBatch, records: Sequence[dict[str, Any]]) -> None:
-        tries = _TRIES_WITHOUT_PROGRESS
+    def __call__(self, batch: StreamBatch, records: Sequence[dict[str, Any]]) -> None:
+        attempts = _ATTEMPTS_WITHOUT_PROGRESS
         while True:
-            left = self._left(records)
-            if not left:
+            remaining = self._publish(records)
+            if not remaining:
                 return
-            tries = tries - 1 if len(left) == len(records) else _TRIES_WITHOUT_PROGRESS
-            if not tries:
-                raise StillFailing(f"the event bus did not take {len(left)} changes; see the log")
-            records = left
+            made_progress = len(remaining) < len(records)
+            attempts = _ATTEMPTS_WITHOUT_PROGRESS if made_progress else attempts - 1
+            if not attempts:
+                raise StillFailing(
+                    f"the event bus did not accept {len(remaining)} changes;"
+                    " see the log of publish_events"
+                )
+            records = remaining
             self.sleep(_PAUSE_SECONDS)
 
-    def _left(self, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    def _publish(self, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return the records from the first failure on."""
         failures = self.function({"Records": records})["batchItemFailures"]
         if not failures:
             return []
-        sequences = [each["dynamodb"]["SequenceNumber"] for each in records]
-        return records[sequences.index(failures[0]["itemIdentifier"]) :]
+        sequence_numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        return records[sequence_numbers.index(failures[0]["itemIdentifier"]) :]
 
 
 def _chunks(records: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
-    room = _MOST_BYTES
+    bytes_left = _MAX_BYTES
     for record in records:
-        size = len(_json(record).encode())
-        if chunk and (len(chunk) == _MOST_RECORDS or size > room):
+        size = len(_to_json(record).encode())
+        if chunk and (len(chunk) == _MAX_RECORDS or size > bytes_left):
             yield chunk
-            chunk, room = [], _MOST_BYTES
+            chunk, bytes_left = [], _MAX_BYTES
         chunk.append(record)
-        room -= size
+        bytes_left -= size
     if chunk:
         yield chunk
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, default=_as_lambda_has_it)
+def _to_json(value: Any) -> str:
+    return json.dumps(value, default=_to_lambda_format)
 
 
-def _as_lambda_has_it(value: Any) -> Any:
-    """What boto3 reads as Python's own: times, and the binary values of items."""
+def _to_lambda_format(value: Any) -> Any:
+    """Convert what boto3 parses into Python types: timestamps and binary values."""
     match value:
         case datetime():
             return value.timestamp()

@@ -1,1 +1,1 @@
-"""Read-only checks of a deployment. Each finding says what to do."""
+"""Check a deployment. The checks are read-only, and each finding has a remedy."""

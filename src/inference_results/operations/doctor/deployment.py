@@ -1,7 +1,7 @@
-"""A deployed stack: what its template says of each resource, with the names that AWS gave them.
+"""Read a deployed stack: its resources as the template describes them, with their actual names.
 
-What the template says is what is expected. CloudFormation's own drift detection tells less: it
-knows neither policies of queues nor event source mappings whole, and it has to be started.
+The checks compare AWS with the template. CloudFormation's drift detection is not enough: it covers
+neither queue policies nor event source mappings completely, and it must be started first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,9 +26,9 @@ BUS: Final = "AWS::Events::EventBus"
 KEY: Final = "AWS::KMS::Key"
 ROLE: Final = "AWS::IAM::Role"
 
-_HANDLERS: Final = "functions."
+_HANDLER_PREFIX: Final = "functions."
 
-_ARNS: Final = {
+_ARN_FORMATS: Final = {
     QUEUE: "arn:{partition}:sqs:{region}:{account}:{name}",
     FUNCTION: "arn:{partition}:lambda:{region}:{account}:function:{name}",
     TABLE: "arn:{partition}:dynamodb:{region}:{account}:table/{name}",
@@ -36,107 +36,107 @@ _ARNS: Final = {
     KEY: "arn:{partition}:kms:{region}:{account}:key/{name}",
     ROLE: "arn:{partition}:iam::{account}:role/{name}",
 }
-"""What GetAtt says of a resource's Arn, from what Ref says."""
+"""The values of GetAtt Arn. `name` is the value of Ref."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """`physical_id` is what Ref stands for: a name, a URL or an ARN.
+    """A resource of the stack.
 
-    `properties` are the template's, with names in place of references; None is not known.
+    `physical_id` is what Ref returns: a name, URL or ARN. `properties` are the template's, with
+    references replaced by names; None stands for a value that the template does not determine.
     """
 
-    kind: str
+    resource_type: str
     physical_id: str
     arn: str | None
     properties: Mapping[str, Any]
 
     @property
     def environment(self) -> Mapping[str, str | None]:
-        """Variables of a function."""
+        """The environment variables of a function."""
         variables: Mapping[str, str | None] = self.properties["Environment"]["Variables"]
         return variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Resources that were never created are not among them."""
+    """A stack and the resources that CloudFormation created for it."""
 
     stack: Stack
     resources: tuple[Resource, ...]
 
     @classmethod
     def read(cls, cloudformation: Any, name: str) -> Self:
-        """By a client of boto3. Raises InvalidRequest for a stack that is not there."""
-        stack = Stack.described(cloudformation, name)
+        """Read a stack with a boto3 client. Raises InvalidRequest if it is not of this service."""
+        stack = Stack.read(cloudformation, name)
         with translate_aws_errors("cloudformation"):
             pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-            listed = [each for page in pages for each in page["StackResourceSummaries"]]
+            summaries = [each for page in pages for each in page["StackResourceSummaries"]]
             template = cloudformation.get_template(StackName=name, TemplateStage="Processed")
         body = template["TemplateBody"]
         if not isinstance(body, Mapping):
             raise InvalidRequest(
-                f"{name} is none of this service: its template is no JSON", "stack"
+                f"{name} is not a stack of this service: expected a template in JSON", "stack"
             )
         names = {
             each["LogicalResourceId"]: each["PhysicalResourceId"]
-            for each in listed
+            for each in summaries
             if each.get("PhysicalResourceId")
         }
         return cls(stack=stack, resources=tuple(_resources(stack.arn, body["Resources"], names)))
 
-    def of(self, kind: str) -> Iterator[Resource]:
-        return (each for each in self.resources if each.kind == kind)
+    def of_type(self, resource_type: str) -> Iterator[Resource]:
+        return (each for each in self.resources if each.resource_type == resource_type)
 
     @property
     def functions(self) -> Iterator[Resource]:
-        """Those of this service: a stack may have others."""
+        """This service's functions. The stack can contain others."""
         return (
             each
-            for each in self.of(FUNCTION)
-            if each.properties.get("Handler", "").startswith(_HANDLERS)
+            for each in self.of_type(FUNCTION)
+            if each.properties.get("Handler", "").startswith(_HANDLER_PREFIX)
         )
 
     def functions_of(self, service: Service) -> Iterator[Resource]:
-        handler = f"{_HANDLERS}{service}.handler"
+        handler = f"{_HANDLER_PREFIX}{service}.handler"
         return (each for each in self.functions if each.properties["Handler"] == handler)
 
     def setting(self, variable: Variable) -> str | None:
-        """What the functions that have this variable are told; None if there is no such."""
-        found = (each.environment.get(variable) for each in self.functions)
-        return next((each for each in found if each is not None), None)
+        """Return the value of an environment variable, or None if no function has it."""
+        values = (each.environment.get(variable) for each in self.functions)
+        return next((each for each in values if each is not None), None)
 
     def queue(self, arn: str | None) -> Resource | None:
-        return next((each for each in self.of(QUEUE) if each.arn == arn), None)
+        return next((each for each in self.of_type(QUEUE) if each.arn == arn), None)
 
 
 def _resources(
     stack_arn: str, templates: Mapping[str, Any], names: Mapping[str, str]
 ) -> Iterator[Resource]:
     _, partition, _, region, account, _ = stack_arn.split(":", 5)
-    place = {"partition": partition, "region": region, "account": account}
     arns = {
-        logical_id: _ARNS[templates[logical_id]["Type"]].format(
-            **place, name=name.rpartition("/")[2]
+        logical_id: _ARN_FORMATS[templates[logical_id]["Type"]].format(
+            partition=partition, region=region, account=account, name=name.rpartition("/")[2]
         )
         for logical_id, name in names.items()
-        if templates.get(logical_id, {}).get("Type") in _ARNS
+        if templates.get(logical_id, {}).get("Type") in _ARN_FORMATS
     }
-    pseudo = {
+    pseudo_parameters = {
         "AWS::Partition": partition,
         "AWS::Region": region,
         "AWS::AccountId": account,
         "AWS::StackId": stack_arn,
         "AWS::StackName": stack_arn.split("/")[1],
     }
-    references = _References(names=pseudo | dict(names), arns=arns)
+    references = _References(names=pseudo_parameters | dict(names), arns=arns)
     for logical_id, name in names.items():
         if template := templates.get(logical_id):
             yield Resource(
-                kind=template["Type"],
+                resource_type=template["Type"],
                 physical_id=name,
                 arn=arns.get(logical_id),
-                properties=references.resolved(template.get("Properties", {})),
+                properties=references.resolve(template.get("Properties", {})),
             )
 
 
@@ -145,23 +145,23 @@ class _References:
     names: Mapping[str, str] = field(repr=False)
     arns: Mapping[str, str] = field(repr=False)
 
-    def resolved(self, value: Any) -> Any:
-        """With None for what only AWS can tell."""
+    def resolve(self, value: Any) -> Any:
+        """Replace references by names and ARNs, and values that only AWS knows by None."""
         match value:
             case {"Ref": str(name)}:
                 return self.names.get(name)
             case {"Fn::GetAtt": [str(name), "Arn"]}:
                 return self.arns.get(name)
             case {"Fn::Join": [str(separator), [*parts]]}:
-                return self._joined(separator, parts)
+                return self._join(separator, parts)
             case Mapping() if any(name.startswith("Fn::") for name in value):
                 return None
             case Mapping():
-                return {name: self.resolved(each) for name, each in value.items()}
+                return {name: self.resolve(each) for name, each in value.items()}
             case list():
-                return [self.resolved(each) for each in value]
+                return [self.resolve(each) for each in value]
         return value
 
-    def _joined(self, separator: str, parts: list[Any]) -> str | None:
-        texts = [self.resolved(each) for each in parts]
+    def _join(self, separator: str, parts: list[Any]) -> str | None:
+        texts = [self.resolve(each) for each in parts]
         return separator.join(texts) if all(isinstance(each, str) for each in texts) else None

@@ -1,4 +1,4 @@
-"""Endpoints: whether what they do is told to this service, and may be read by it."""
+"""Check that endpoints notify this service, and that it can read their outputs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ from inference_results.contract import Variable
 from inference_results.operations.doctor.deployment import TOPIC, Deployment
 from inference_results.operations.doctor.finding import (
     Check,
-    Examiner,
+    CheckRunner,
     Finding,
     Severity,
     Symptom,
-    could_not_check,
+    permission_missing,
 )
 from inference_results.operations.endpoints.permissions import (
     PUBLISH,
@@ -30,216 +30,227 @@ from inference_results.operations.endpoints.permissions import (
 from inference_results.operations.endpoints.updates import Endpoint, Endpoints
 from inference_results.operations.errors import EndpointNotFound
 
-_BROKEN: Final = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
-_PATHS: Final = ("S3OutputPath", "S3FailurePath")
+_BROKEN_STATUSES: Final = frozenset({"Failed", "OutOfService", "UpdateRollbackFailed"})
+_PATH_MEMBERS: Final = ("S3OutputPath", "S3FailurePath")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotifiedEndpoints:
-    """All that use a topic of this service, and by name those that must.
+class EndpointChecks:
+    """Check all endpoints that use a topic of the stack, and the required ones.
 
-    `asked` are names from the caller; the stack's settings have others.
+    `required` are the caller's names, in addition to those in the stack's settings.
     """
 
     deployment: Deployment
     sagemaker: Any
-    rights: PermissionSimulator
-    examine: Examiner
-    asked: tuple[str, ...] = ()
+    permissions: PermissionSimulator
+    run_check: CheckRunner
+    required: tuple[str, ...] = ()
 
     def checks(self) -> Iterator[Check]:
         reasons = self._reasons()
         for name, reason in reasons.items():
             yield Check(resource=f"endpoint {name}", run=partial(self._findings, name, reason))
-        yield Check(resource="endpoints", run=partial(self._others, frozenset(reasons)))
+        yield Check(resource="endpoints", run=partial(self._other_endpoints, frozenset(reasons)))
 
     def _reasons(self) -> dict[str, str]:
-        """Why an endpoint must notify this service, by its name."""
-        reasons = dict.fromkeys(
-            self._setting(Variable.WATCHED_ENDPOINTS), "it is one of watched_endpoints"
+        """Return the names of the required endpoints, and why each is required."""
+        watched = self._names_in(Variable.WATCHED_ENDPOINTS)
+        submittable = self._names_in(Variable.SUBMIT_ENDPOINTS)
+        return (
+            dict.fromkeys(watched, "it is in the setting watched_endpoints")
+            | dict.fromkeys(submittable, "it is in the setting submit_endpoints")
+            | dict.fromkeys(self.required, "--endpoint requires it")
         )
-        submitting = self._setting(Variable.SUBMIT_ENDPOINTS)
-        reasons |= dict.fromkeys(submitting, "it is one of submit_endpoints")
-        return reasons | dict.fromkeys(self.asked, "it was asked for")
 
-    def _setting(self, variable: Variable) -> list[str]:
+    def _names_in(self, variable: Variable) -> list[str]:
         names: list[str] = json.loads(self.deployment.setting(variable) or "[]")
         return names
 
-    def _others(self, named: frozenset[str]) -> Iterator[Finding]:
+    def _other_endpoints(self, required: frozenset[str]) -> Iterator[Finding]:
         for page in self.sagemaker.get_paginator("list_endpoints").paginate():
             for name in (each["EndpointName"] for each in page["Endpoints"]):
-                if name not in named:
-                    yield from self.examine(
+                if name not in required:
+                    yield from self.run_check(
                         Check(resource=f"endpoint {name}", run=partial(self._findings, name, None))
                     )
 
     def _findings(self, name: str, reason: str | None) -> Iterator[Finding]:
-        """Of an endpoint that need not notify this service, `reason` is None."""
+        """Check an endpoint. `reason` is None if the endpoint is not required."""
         try:
             endpoint = Endpoints(sagemaker=self.sagemaker).read(name)
         except EndpointNotFound:
-            # Of the listed ones, it was deleted in the meantime.
+            # An endpoint that is not required was deleted after it was listed.
             if reason:
-                yield _unknown(name, reason)
+                yield _endpoint_missing(name, reason)
             return
         try:
-            fields = self._fields(endpoint)
+            fields = self._config_fields(endpoint)
         except InvalidRequest:
-            # A config can be deleted while its endpoint runs: then nobody knows whom it notifies.
+            # The config of a running endpoint can be deleted. Its topics are then unknown.
             if reason:
                 raise
             return
-        wired = _Wired(
+        notifications = _Notifications(
             endpoint=endpoint,
             output=fields.get("AsyncInferenceConfig", {}).get("OutputConfig", {}),
             topics=self.deployment.stack.topics,
-            former=self._former_topics(),
+            own_topic_prefixes=self._own_topic_prefixes(),
             stack_name=self.deployment.stack.name,
         )
-        if not wired.is_ours:
+        if not notifications.use_own_topic:
             if reason:
-                yield wired.unwired(reason)
+                yield notifications.not_attached(reason)
             return
-        prefixes = tuple(self._setting(Variable.OUTPUT_PREFIXES))
-        yield from chain(wired.state(), wired.wires(), wired.outside(prefixes))
-        yield from self._rights_findings(wired, fields)
+        output_prefixes = tuple(self._names_in(Variable.OUTPUT_PREFIXES))
+        yield from chain(
+            notifications.status_findings(),
+            notifications.topic_findings(),
+            notifications.output_findings(output_prefixes),
+        )
+        yield from self._permission_findings(notifications, fields)
 
-    def _former_topics(self) -> tuple[str, ...]:
-        """How the ARNs of this stack's topics begin, and began at former deployments of it.
+    def _own_topic_prefixes(self) -> tuple[str, ...]:
+        """Return the ARNs of the stack's topics without their suffix.
 
-        CloudFormation ends them with something new each time.
+        CloudFormation generates a new suffix for each deployment of the stack.
         """
         return tuple(
-            each.physical_id.rpartition("-")[0] + "-" for each in self.deployment.of(TOPIC)
+            each.physical_id.rpartition("-")[0] + "-" for each in self.deployment.of_type(TOPIC)
         )
 
-    def _fields(self, endpoint: Endpoint) -> dict[str, Any]:
+    def _config_fields(self, endpoint: Endpoint) -> dict[str, Any]:
         with translate_aws_errors("sagemaker"):
             fields: dict[str, Any] = self.sagemaker.describe_endpoint_config(
                 EndpointConfigName=endpoint.config_name
             )
         return fields
 
-    def _rights_findings(self, wired: "_Wired", fields: Mapping[str, Any]) -> Iterator[Finding]:
-        for role_arn in self.rights.roles(wired.endpoint.name, fields):
-            yield from _role_findings(wired.endpoint.name, self.rights.check(role_arn, wired.needs))
+    def _permission_findings(
+        self, notifications: "_Notifications", fields: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        name = notifications.endpoint.name
+        for role_arn in self.permissions.role_arns(name, fields):
+            permissions = self.permissions.check(role_arn, notifications.required_permissions)
+            yield from _role_findings(name, permissions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wired:
+class _Notifications:
     """An endpoint and the OutputConfig of its endpoint config.
 
-    `topics` are the stack's two; `former` is how those of its former deployments begin.
+    `topics` are the stack's SuccessTopic and ErrorTopic. `own_topic_prefixes` also match the topics
+    of former deployments of the stack.
     """
 
     endpoint: Endpoint
     output: Mapping[str, Any]
     topics: tuple[str, str]
-    former: tuple[str, ...]
+    own_topic_prefixes: tuple[str, ...]
     stack_name: str
 
     @property
-    def named(self) -> tuple[str | None, str | None]:
-        """The topics of the endpoint config."""
-        topics = self.output.get("NotificationConfig", {})
-        return topics.get("SuccessTopic"), topics.get("ErrorTopic")
+    def config_topics(self) -> tuple[str | None, str | None]:
+        """The SuccessTopic and ErrorTopic of the endpoint config."""
+        notification = self.output.get("NotificationConfig", {})
+        return notification.get("SuccessTopic"), notification.get("ErrorTopic")
 
     @property
-    def is_ours(self) -> bool:
+    def use_own_topic(self) -> bool:
         return any(
-            each in self.topics or each.startswith(self.former) for each in self.named if each
+            each in self.topics or each.startswith(self.own_topic_prefixes)
+            for each in self.config_topics
+            if each
         )
 
     @property
-    def needs(self) -> list[RequiredPermission]:
-        topics = [each for each in dict.fromkeys(self.named) if each in self.topics]
+    def required_permissions(self) -> list[RequiredPermission]:
+        topics = [each for each in dict.fromkeys(self.config_topics) if each in self.topics]
         partition = self.endpoint.arn.split(":")[1]
-        paths = [self.output[each] for each in _PATHS if self.output.get(each)]
+        paths = [self.output[each] for each in _PATH_MEMBERS if self.output.get(each)]
         return [
             *(RequiredPermission(action=PUBLISH, resource=each) for each in topics if each),
             *(write_permission(partition, each) for each in dict.fromkeys(paths)),
         ]
 
-    def unwired(self, reason: str) -> Finding:
-        config = self.endpoint.config_name
-        what = "names other topics, or none" if self.output else "is not asynchronous"
+    def not_attached(self, reason: str) -> Finding:
+        problem = "does not have this stack's topics" if self.output else "is not asynchronous"
         return self._finding(
-            Symptom.ENDPOINT_UNWIRED,
-            f"Its config {config} {what}, and {reason}.",
-            "Its results are not recorded; what is submitted to it ends by the sweep, or as Lost.",
-            self._wire,
+            Symptom.ENDPOINT_NOT_ATTACHED,
+            f"Its config {self.endpoint.config_name} {problem}, but {reason}.",
+            "Its notifications do not arrive. Submitted inferences end when reconcile finds their"
+            " results, or as Lost; others are not recorded.",
+            self._attach,
         )
 
-    def state(self) -> Iterator[Finding]:
-        if self.endpoint.status in _BROKEN:
+    def status_findings(self) -> Iterator[Finding]:
+        if self.endpoint.status in _BROKEN_STATUSES:
             reason = self.endpoint.failure_reason
             yield self._finding(
                 Symptom.ENDPOINT_STATE,
-                f"It is {self.endpoint.status}" + (f": {reason}" if reason else "."),
-                "Invocations are refused, or are not worked off.",
-                "Repair what the reason names, and update or create the endpoint again.",
+                f"The endpoint is {self.endpoint.status}" + (f": {reason}" if reason else "."),
+                "SageMaker rejects invocations, or does not process them.",
+                "Fix the cause, then update the endpoint or create it again.",
             )
 
-    def wires(self) -> Iterator[Finding]:
-        """What is wrong with the topics of an endpoint that has one of ours."""
-        success, error = self.named
-        ours = self.topics
-        if success != error and (success, error) == (ours[1], ours[0]):
-            yield self._finding(
-                Symptom.TOPICS_SWAPPED,
-                "SuccessTopic is the stack's topic of errors, and ErrorTopic that of successes.",
-                "Records are right; but who is told by one of the topics is told of the wrong"
-                " results.",
-                self._wire,
-                Severity.WARNING,
+    def topic_findings(self) -> Iterator[Finding]:
+        success, error = self.config_topics
+        if success != error and (error, success) == self.topics:
+            yield self._swapped(
+                "SuccessTopic is the stack's error topic, and ErrorTopic its success topic."
             )
             return
-        for member, topic, expected in (
-            ("SuccessTopic", success, ours[0]),
-            ("ErrorTopic", error, ours[1]),
+        for member, topic, expected, outcome in (
+            ("SuccessTopic", success, self.topics[0], "completed"),
+            ("ErrorTopic", error, self.topics[1], "failed"),
         ):
+            effect = (
+                f"Notifications of {outcome} inferences do not arrive. Submitted inferences end"
+                " when reconcile finds their results; others are not recorded."
+            )
             if topic is None:
                 yield self._finding(
                     Symptom.TOPIC_UNSET,
-                    f"It has no {member}.",
-                    "Such results are not told: they are not recorded, or end by the sweep.",
-                    self._wire,
+                    f"Its config has no {member}.",
+                    effect,
+                    self._attach,
                 )
-            elif topic not in ours:
+            elif topic not in self.topics:
                 yield self._finding(
-                    Symptom.TOPIC_FOREIGN,
-                    f"{member} is {topic}, which is none of this stack's.",
-                    "Such results are not told here: they are not recorded, or end by the sweep.",
-                    self._wire,
+                    Symptom.TOPIC_MISMATCH,
+                    f"{member} is {topic}, which is not a topic of this stack.",
+                    effect,
+                    self._attach,
                 )
             elif topic != expected:
-                yield self._finding(
-                    Symptom.TOPICS_SWAPPED,
-                    f"{member} is the stack's other topic.",
-                    "Records are right; but who is told by that topic is told of the wrong"
-                    " results.",
-                    self._wire,
-                    Severity.WARNING,
-                )
+                yield self._swapped(f"{member} is the stack's other topic.")
 
-    def outside(self, prefixes: tuple[str, ...]) -> Iterator[Finding]:
-        for member in _PATHS:
+    def output_findings(self, prefixes: tuple[str, ...]) -> Iterator[Finding]:
+        for member in _PATH_MEMBERS:
             path = self.output.get(member, "")
             if path.startswith("s3://") and not (path.rstrip("/") + "/").startswith(prefixes):
                 yield self._finding(
-                    Symptom.OUTPUT_OUTSIDE,
-                    f"{member} is {path}, outside of output_prefixes ({', '.join(prefixes)}).",
-                    "Statuses are recorded, but outputs there may not be read: records have an"
-                    " output_error, and the sweep finds nothing.",
-                    "Deploy the stack with this prefix in output_prefixes, or let the endpoint"
-                    " write below one of them.",
+                    Symptom.OUTPUT_NOT_ALLOWED,
+                    f"{member} is {path}, outside output_prefixes ({', '.join(prefixes)}).",
+                    "Statuses are recorded, but the service does not read outputs there: records"
+                    " have an output_error, and reconcile finds nothing.",
+                    "Add this prefix to output_prefixes and deploy the stack, or let the endpoint"
+                    " write below one of its prefixes.",
                 )
 
     @property
-    def _wire(self) -> str:
+    def _attach(self) -> str:
         name = self.endpoint.name
-        return f"Run: inference-results wire {name} --stack {self.stack_name} --apply"
+        return f"Run: inference-results attach {name} --stack {self.stack_name} --apply"
+
+    def _swapped(self, problem: str) -> Finding:
+        return self._finding(
+            Symptom.TOPICS_SWAPPED,
+            problem,
+            "Records are correct, but other subscribers receive the wrong results.",
+            self._attach,
+            Severity.WARNING,
+        )
 
     def _finding(
         self,
@@ -259,37 +270,38 @@ class _Wired:
         )
 
 
-def _unknown(name: str, reason: str) -> Finding:
+def _endpoint_missing(name: str, reason: str) -> Finding:
     return Finding(
         severity=Severity.WARNING,
-        symptom=Symptom.ENDPOINT_UNKNOWN,
+        symptom=Symptom.ENDPOINT_MISSING,
         resource=f"endpoint {name}",
-        problem=f"There is no such endpoint, and {reason}.",
-        effect="What is submitted to it is refused.",
-        remedy="Create it, or take it out of the settings and deploy.",
+        problem=f"The endpoint does not exist, but {reason}.",
+        effect="Submissions to it are rejected.",
+        remedy="Create the endpoint, or remove it from the settings and deploy.",
     )
 
 
-def _role_findings(endpoint_name: str, rights: RolePermissions) -> Iterator[Finding]:
-    if rights.unknown in ACCESS_DENIED_CODES:
-        yield could_not_check(rights.role_arn, "iam:SimulatePrincipalPolicy")
-    elif rights.unknown:
+def _role_findings(endpoint_name: str, permissions: RolePermissions) -> Iterator[Finding]:
+    if permissions.unknown in ACCESS_DENIED_CODES:
+        yield permission_missing(permissions.role_arn, "iam:SimulatePrincipalPolicy")
+    elif permissions.unknown:
         yield Finding(
             severity=Severity.UNCHECKED,
             symptom=Symptom.COULD_NOT_CHECK,
-            resource=rights.role_arn,
-            problem=f"IAM could not tell what it may do: {rights.unknown}",
-            effect=f"Whether {endpoint_name} can write its outputs and tell of them is not known.",
-            remedy="Look at the role's policies; docs/operations/attaching.md says what it needs.",
+            resource=permissions.role_arn,
+            problem=f"IAM's policy simulator could not decide: {permissions.unknown}",
+            effect=f"It is unknown whether {endpoint_name} can write its outputs and publish"
+            " notifications.",
+            remedy="Check the role's policies; docs/operations/attaching.md lists what it needs.",
         )
-    elif rights.missing:
+    elif permissions.missing:
         yield Finding(
             severity=Severity.ERROR,
-            symptom=Symptom.ROLE_RIGHTS,
-            resource=rights.role_arn,
-            problem=f"The execution role of {endpoint_name} lacks rights in its own policies.",
-            effect="Unless the bucket's policy lets it write, outputs are not written, or results"
-            " are not told: SageMaker counts them as ResponseUploadFailures and"
-            " NotificationFailures.",
-            remedy=f"Add to a policy of the role: {rights.statements}",
+            symptom=Symptom.ROLE_PERMISSIONS,
+            resource=permissions.role_arn,
+            problem=f"The execution role of {endpoint_name} lacks permissions in its policies.",
+            effect="Outputs are not written, unless the bucket's policy allows it, or notifications"
+            " are not published. SageMaker's metrics ResponseUploadFailures and"
+            " NotificationFailures count them.",
+            remedy=f"Add these statements to a policy of the role: {permissions.statements}",
         )

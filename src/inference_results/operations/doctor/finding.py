@@ -1,4 +1,4 @@
-"""What the doctor finds, and how a check is made."""
+"""Findings, and how to run the checks that produce them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from inference_results.client.transports.auth import ACCESS_DENIED_CODES
 from inference_results.domain.record.errors import InferenceResultsError
 
-_NOT_KNOWN: Final = "Whether it is as it should be is not known."
+_STATE_UNKNOWN: Final = "It is unknown whether this is as the stack's template describes it."
 
-_UNKNOWN: Final = frozenset(
+_NOT_FOUND_CODES: Final = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
         "NotFound",
@@ -21,24 +21,24 @@ _UNKNOWN: Final = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""That there is no such queue, topic, key, function, table, schedule or bus."""
+"""The error codes for a missing queue, topic, key, function, table, schedule or bus."""
 
 
 class Severity(StrEnum):
     ERROR = "error"
-    """Results are lost, late or not told, or soon will be."""
+    """Results are lost, late or not published, now or later."""
     WARNING = "warning"
-    """Nothing is lost by it alone."""
+    """Nothing is lost because of it."""
     UNCHECKED = "unchecked"
-    """It could not be looked at."""
+    """The check could not run."""
 
 
 class Symptom(StrEnum):
-    """What can be found; docs/operations/doctor.md lists them."""
+    """The kinds of findings; docs/operations/doctor.md lists them."""
 
     STACK_STATE = "stack-state"
     OUTPUTS_MISSING = "outputs-missing"
-    RESOURCE_GONE = "resource-gone"
+    RESOURCE_MISSING = "resource-missing"
     COULD_NOT_CHECK = "could-not-check"
 
     TOPIC_POLICY = "topic-policy"
@@ -56,15 +56,15 @@ class Symptom(StrEnum):
     MAPPING_DISABLED = "mapping-disabled"
     MAPPING_RESPONSE = "mapping-response"
     MAPPING_FAILING = "mapping-failing"
-    MAPPING_OF_OLD_STREAM = "mapping-of-old-stream"
+    MAPPING_OLD_STREAM = "mapping-old-stream"
 
-    FUNCTION_UNFIT = "function-unfit"
+    FUNCTION_FAILED = "function-failed"
     FUNCTION_STOPPED = "function-stopped"
     FUNCTION_SETTINGS = "function-settings"
 
     TABLE_STATE = "table-state"
     TABLE_INDEX = "table-index"
-    TABLE_EXPIRY = "table-expiry"
+    TABLE_TTL = "table-ttl"
     TABLE_STREAM = "table-stream"
     TABLE_BACKUPS = "table-backups"
     TABLE_UNPROTECTED = "table-unprotected"
@@ -72,14 +72,14 @@ class Symptom(StrEnum):
     SCHEDULE_DISABLED = "schedule-disabled"
     SCHEDULE_TARGET = "schedule-target"
 
-    ENDPOINT_UNKNOWN = "endpoint-unknown"
+    ENDPOINT_MISSING = "endpoint-missing"
     ENDPOINT_STATE = "endpoint-state"
-    ENDPOINT_UNWIRED = "endpoint-unwired"
+    ENDPOINT_NOT_ATTACHED = "endpoint-not-attached"
     TOPIC_UNSET = "topic-unset"
-    TOPIC_FOREIGN = "topic-foreign"
+    TOPIC_MISMATCH = "topic-mismatch"
     TOPICS_SWAPPED = "topics-swapped"
-    OUTPUT_OUTSIDE = "output-outside"
-    ROLE_RIGHTS = "role-rights"
+    OUTPUT_NOT_ALLOWED = "output-not-allowed"
+    ROLE_PERMISSIONS = "role-permissions"
 
     DEAD_LETTERS = "dead-letters"
     LOST_RECORDS = "lost-records"
@@ -88,7 +88,7 @@ class Symptom(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`resource` is as AWS's tools take it; the rest are sentences or commands."""
+    """`resource` is an identifier that the AWS CLI accepts; the texts are sentences or commands."""
 
     severity: Severity
     symptom: Symptom
@@ -100,73 +100,74 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One look at a resource. `if_gone` is the effect where AWS says that there is no such one."""
+    """One check of a resource. `effect_if_missing` describes the effect if it does not exist."""
 
     resource: str
     run: Callable[[], Iterable[Finding]]
-    if_gone: str = "What depends on it does not work."
+    effect_if_missing: str = "The parts of the service that depend on it fail."
 
 
 @dataclass(frozen=True, slots=True)
-class Examiner:
-    """Makes checks that use these clients of boto3.
+class CheckRunner:
+    """Run checks, and report a failed check as a finding.
 
-    No others: two services may have an operation of the same name, as DescribeEndpoint.
+    `clients` are the boto3 clients that the checks use. They identify the service of a failed call:
+    several services have operations of the same name.
     """
 
     clients: tuple[Any, ...]
 
     def __call__(self, check: Check) -> Iterator[Finding]:
-        """What it finds; that it could not be made is a finding too."""
+        """Yield the findings of a check."""
         try:
             yield from check.run()
         except (ClientError, BotoCoreError, InferenceResultsError) as error:
-            yield self._failed(check, error)
+            yield self._failed_check(check, error)
 
-    def _failed(self, check: Check, error: Exception) -> Finding:
-        refusal = error if isinstance(error, ClientError) else error.__cause__
-        if isinstance(refusal, ClientError):
-            code = refusal.response["Error"]["Code"]
+    def _failed_check(self, check: Check, error: Exception) -> Finding:
+        aws_error = error if isinstance(error, ClientError) else error.__cause__
+        if isinstance(aws_error, ClientError):
+            code = aws_error.response["Error"]["Code"]
             if code in ACCESS_DENIED_CODES:
-                return could_not_check(check.resource, self._action(refusal.operation_name))
-            if code in _UNKNOWN:
-                return _gone(check)
+                return permission_missing(check.resource, self._action(aws_error.operation_name))
+            if code in _NOT_FOUND_CODES:
+                return _resource_missing(check)
         return Finding(
             severity=Severity.UNCHECKED,
             symptom=Symptom.COULD_NOT_CHECK,
             resource=check.resource,
-            problem=f"It could not be checked: {error}",
-            effect=_NOT_KNOWN,
-            remedy="Run it again; if it says the same, mend what it names.",
+            problem=f"The check failed: {error}",
+            effect=_STATE_UNKNOWN,
+            remedy="Run doctor again. If the check fails again, fix the cause first.",
         )
 
     def _action(self, operation: str) -> str:
-        """IAM's name of what one of the clients called."""
-        models = [each.meta.service_model for each in self.clients]
-        (prefix,) = {each.signing_name for each in models if operation in each.operation_names}
+        """Return the IAM action of an operation."""
+        models = [client.meta.service_model for client in self.clients]
+        (prefix,) = {model.signing_name for model in models if operation in model.operation_names}
         return f"{prefix}:{operation}"
 
 
-def could_not_check(resource: str, action: str) -> Finding:
-    """For want of a right."""
+def permission_missing(resource: str, action: str) -> Finding:
+    """Report that the caller cannot perform an action that a check needs."""
     return Finding(
         severity=Severity.UNCHECKED,
         symptom=Symptom.COULD_NOT_CHECK,
         resource=resource,
-        problem=f"It could not be checked: needs action {action}",
-        effect=_NOT_KNOWN,
-        remedy=f"Run it as somebody who is allowed {action} on it.",
+        problem=f"The check was denied: it needs permission {action}",
+        effect=_STATE_UNKNOWN,
+        remedy=f"Run doctor as a principal that is allowed {action} on this resource.",
     )
 
 
-def _gone(check: Check) -> Finding:
+def _resource_missing(check: Check) -> Finding:
     return Finding(
         severity=Severity.ERROR,
-        symptom=Symptom.RESOURCE_GONE,
+        symptom=Symptom.RESOURCE_MISSING,
         resource=check.resource,
-        problem="The stack has it, and it is there no more.",
-        effect=check.if_gone,
-        remedy="Create it again as the stack's template says, under the same name: CloudFormation"
-        " does not, as long as the template stays as it is. Else remove the stack and deploy it"
-        " anew; tables that are retained stay.",
+        problem="The stack has this resource, but it does not exist.",
+        effect=check.effect_if_missing,
+        remedy="Create it again under the same name, as the stack's template describes it."
+        " CloudFormation does not create it while the template stays the same. Or delete the stack"
+        " and deploy it again: retained tables are kept.",
     )

@@ -1,4 +1,4 @@
-"""Functions, and what calls those that read queues and streams."""
+"""Check functions and their event source mappings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from functools import partial
 from typing import Any, Final
 
 from inference_results.contract import Variable
-from inference_results.operations.doctor.aws_commands import aws
+from inference_results.operations.doctor.aws_cli import aws_command
 from inference_results.operations.doctor.deployment import MAPPING, Deployment, Resource
 from inference_results.operations.doctor.finding import Check, Finding, Severity, Symptom
 
-_TIMEOUTS: Final = 6
-"""As often the function's timeout: what AWS asks of the visibility timeout of its queue."""
-_UNTOLD: Final = frozenset({Variable.CURSOR_KEY})
-_LONGEST_VALUE: Final = 200
+_MIN_TIMEOUTS: Final = 6
+"""AWS recommends a visibility timeout of at least six function timeouts."""
+_SECRET_VARIABLES: Final = frozenset({Variable.CURSOR_KEY})
+_MAX_SHOWN_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Functions:
-    """`lambda_`, `sqs` and `dynamodb` are clients of boto3."""
+class FunctionChecks:
+    """Check the functions of the stack. `lambda_`, `sqs` and `dynamodb` are boto3 clients."""
 
     deployment: Deployment
     lambda_: Any
@@ -26,164 +26,170 @@ class Functions:
     dynamodb: Any
 
     def checks(self) -> Iterator[Check]:
-        for each in self.deployment.functions:
-            yield Check(resource=each.physical_id, run=partial(self._function, each))
-            yield Check(resource=each.physical_id, run=partial(self._concurrency, each))
-        own = {each.physical_id for each in self.deployment.functions}
-        for each in self.deployment.of(MAPPING):
-            resource = each.properties["FunctionName"]
-            if resource not in own:
+        for function in self.deployment.functions:
+            name = function.physical_id
+            yield Check(resource=name, run=partial(self._function, function))
+            yield Check(resource=name, run=partial(self._concurrency, function))
+        names = {function.physical_id for function in self.deployment.functions}
+        for mapping in self.deployment.of_type(MAPPING):
+            name = mapping.properties["FunctionName"]
+            if name not in names:
                 continue
             yield Check(
-                resource=resource,
-                run=partial(self._mapping, each),
-                if_gone=f"Its event source mapping {each.physical_id} is gone: nothing calls it.",
+                resource=name,
+                run=partial(self._mapping, mapping),
+                effect_if_missing="Lambda does not invoke the function: its event source mapping"
+                f" {mapping.physical_id} does not exist.",
             )
-            source = self.deployment.queue(each.properties["EventSourceArn"])
-            if source:
+            queue = self.deployment.queue(mapping.properties["EventSourceArn"])
+            if queue:
                 yield Check(
-                    resource=source.physical_id, run=partial(self._visibility, source, each)
+                    resource=queue.physical_id, run=partial(self._visibility, queue, mapping)
                 )
             else:
-                yield Check(resource=resource, run=partial(self._stream, each))
+                yield Check(resource=name, run=partial(self._stream, mapping))
 
     def _function(self, expected: Resource) -> Iterator[Finding]:
         name = expected.physical_id
         actual = self.lambda_.get_function_configuration(FunctionName=name)
-        # Inactive is what was not called for weeks: the next call wakes it.
+        # Inactive is healthy: Lambda reactivates an idle function when it is invoked.
         for member in ("State", "LastUpdateStatus"):
             if actual.get(member) == "Failed":
-                reason = actual.get(f"{member}Reason", "no reason is given")
+                reason = actual.get(f"{member}Reason", "Lambda gives no reason")
                 yield Finding(
                     severity=Severity.ERROR,
-                    symptom=Symptom.FUNCTION_UNFIT,
+                    symptom=Symptom.FUNCTION_FAILED,
                     resource=name,
-                    problem=f"Its {member} is Failed: {reason}",
-                    effect="It does not run, or with the code or settings of before.",
-                    remedy="Repair what the reason names, and deploy again.",
+                    problem=f"The function's {member} is Failed: {reason}",
+                    effect="It does not run, or runs with its former code or settings.",
+                    remedy="Fix the cause, then deploy again.",
                 )
-        differing = dict(_differing(expected, actual.get("Environment", {}).get("Variables", {})))
-        if differing:
+        variables = actual.get("Environment", {}).get("Variables", {})
+        if differences := list(_environment_differences(expected, variables)):
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.FUNCTION_SETTINGS,
                 resource=name,
-                problem="Its environment is not the stack's: " + "; ".join(differing.values()),
-                effect="It may write and read elsewhere than the other functions do, or otherwise.",
-                remedy="Set them as the stack has them (in the console, or with aws lambda"
-                " update-function-configuration, which takes all variables at once). To change a"
-                " setting, deploy: docs/settings.md.",
+                problem="Its environment differs from the stack's: " + "; ".join(differences),
+                effect="The function may use other resources, or behave differently from the"
+                " others.",
+                remedy="Restore the stack's values in the console, or with aws lambda"
+                " update-function-configuration, which replaces all variables. To change a setting,"
+                " deploy the stack: see docs/settings.md.",
             )
 
     def _concurrency(self, expected: Resource) -> Iterator[Finding]:
         name = expected.physical_id
-        reserved = self.lambda_.get_function_concurrency(FunctionName=name)
-        if reserved.get("ReservedConcurrentExecutions") != 0:
+        actual = self.lambda_.get_function_concurrency(FunctionName=name)
+        if actual.get("ReservedConcurrentExecutions") != 0:
             return
-        own = expected.properties.get("ReservedConcurrentExecutions")
-        words = ("--function-name", name)
+        reserved = expected.properties.get("ReservedConcurrentExecutions")
+        options = ("--function-name", name)
         yield Finding(
             severity=Severity.ERROR,
             symptom=Symptom.FUNCTION_STOPPED,
             resource=name,
-            problem="Its reserved concurrency is 0: somebody stopped it.",
-            effect="What it does is not done; its messages wait, and go to the dead letters in"
-            " the end.",
-            remedy=aws("lambda", "delete-function-concurrency", *words)
-            if own is None
-            else aws(
-                *("lambda", "put-function-concurrency", *words),
-                *("--reserved-concurrent-executions", str(own)),
+            problem="Its reserved concurrency is 0: somebody stopped the function.",
+            effect="It does not run. Requests to it fail, and its messages end up in the"
+            " dead-letter queue.",
+            remedy=aws_command("lambda", "delete-function-concurrency", *options)
+            if reserved is None
+            else aws_command(
+                *("lambda", "put-function-concurrency", *options),
+                *("--reserved-concurrent-executions", str(reserved)),
             ),
         )
 
     def _mapping(self, expected: Resource) -> Iterator[Finding]:
         uuid = expected.physical_id
-        resource = expected.properties["FunctionName"]
+        name = expected.properties["FunctionName"]
         actual = self.lambda_.get_event_source_mapping(UUID=uuid)
         if actual["State"] in ("Disabled", "Disabling", "Deleting"):
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.MAPPING_DISABLED,
-                resource=resource,
+                resource=name,
                 problem=f"Its event source mapping {uuid} is {actual['State']}.",
-                effect="It is not called: messages of a queue are lost after 14 days, changes of"
-                " a stream after 24 hours.",
-                remedy=aws("lambda", "update-event-source-mapping", "--uuid", uuid, "--enabled"),
+                effect="Lambda does not invoke the function: messages of a queue are lost after 14"
+                " days, changes of a stream after 24 hours.",
+                remedy=aws_command(
+                    "lambda", "update-event-source-mapping", "--uuid", uuid, "--enabled"
+                ),
             )
-        wanted = expected.properties.get("FunctionResponseTypes", [])
-        if missing := set(wanted) - set(actual.get("FunctionResponseTypes", [])):
+        response_types = expected.properties.get("FunctionResponseTypes", [])
+        if missing := set(response_types) - set(actual.get("FunctionResponseTypes", [])):
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.MAPPING_RESPONSE,
-                resource=resource,
+                resource=name,
                 problem=f"Its event source mapping {uuid} lacks {', '.join(sorted(missing))}.",
-                effect="Messages that failed count as done, and are lost.",
-                remedy=aws(
+                effect="Failed messages count as done and are lost.",
+                remedy=aws_command(
                     *("lambda", "update-event-source-mapping", "--uuid", uuid),
-                    *("--function-response-types", *wanted),
+                    *("--function-response-types", *response_types),
                 ),
             )
         if (result := actual.get("LastProcessingResult") or "").startswith("PROBLEM"):
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.MAPPING_FAILING,
-                resource=resource,
-                problem=f"Its event source mapping {uuid} says: {result}",
-                effect="It does not get on. After 12 hours what it could not do is given up.",
-                remedy="The function's log says why.",
+                resource=name,
+                problem=f"Its event source mapping {uuid} reports: {result}",
+                effect="It is stuck at a stream batch. After 12 hours Lambda skips it, and it"
+                " becomes a dead letter.",
+                remedy="Look up the error in the function's log.",
             )
 
     def _visibility(self, queue: Resource, mapping: Resource) -> Iterator[Finding]:
         name = mapping.properties["FunctionName"]
         timeout = self.lambda_.get_function_configuration(FunctionName=name)["Timeout"]
-        visible = self.sqs.get_queue_attributes(
+        visibility_timeout = self.sqs.get_queue_attributes(
             QueueUrl=queue.physical_id, AttributeNames=["VisibilityTimeout"]
         )["Attributes"]["VisibilityTimeout"]
-        if int(visible) < _TIMEOUTS * timeout:
+        if int(visibility_timeout) < _MIN_TIMEOUTS * timeout:
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.VISIBILITY_TOO_SHORT,
                 resource=queue.physical_id,
-                problem=f"Its visibility timeout is {visible} s, and the timeout of {name}"
-                f" {timeout} s.",
-                effect="Messages come again while they are worked on, and so reach the dead"
-                " letters without having failed.",
-                remedy=aws(
+                problem=f"Its visibility timeout is {visibility_timeout} s, less than"
+                f" {_MIN_TIMEOUTS} times the timeout of {name}, which is {timeout} s.",
+                effect="SQS delivers messages again while the function still processes them, and"
+                " moves messages to the dead-letter queue that did not fail.",
+                remedy=aws_command(
                     *("sqs", "set-queue-attributes", "--queue-url", queue.physical_id),
-                    *("--attributes", f"VisibilityTimeout={_TIMEOUTS * timeout}"),
+                    *("--attributes", f"VisibilityTimeout={_MIN_TIMEOUTS * timeout}"),
                 ),
             )
 
     def _stream(self, mapping: Resource) -> Iterator[Finding]:
-        """Whether it is the one that the table writes to."""
+        """Check that the mapping reads the table's current stream."""
         actual = self.lambda_.get_event_source_mapping(UUID=mapping.physical_id)
         table_arn, is_stream, _ = actual["EventSourceArn"].partition("/stream/")
         if not is_stream:
             return
-        name = table_arn.rpartition("/")[2]
-        table = self.dynamodb.describe_table(TableName=name)["Table"]
-        if table.get("LatestStreamArn") != actual["EventSourceArn"]:
+        table_name = table_arn.rpartition("/")[2]
+        table = self.dynamodb.describe_table(TableName=table_name)["Table"]
+        current_stream = table.get("LatestStreamArn")
+        if current_stream != actual["EventSourceArn"]:
             yield Finding(
                 severity=Severity.ERROR,
-                symptom=Symptom.MAPPING_OF_OLD_STREAM,
+                symptom=Symptom.MAPPING_OLD_STREAM,
                 resource=mapping.properties["FunctionName"],
-                problem=f"It reads a stream that {name} had before: {actual['EventSourceArn']}",
-                effect="Changes of records are neither counted nor announced.",
-                remedy="Delete its event source mapping and create it again as the stack's"
-                f" template says, for {table.get('LatestStreamArn')}.",
+                problem=f"It reads a former stream of {table_name}: {actual['EventSourceArn']}",
+                effect="Changes of records are neither counted nor published.",
+                remedy="Delete its event source mapping, and create it again as the stack's"
+                f" template describes it, for {current_stream}.",
             )
 
 
-def _differing(expected: Resource, actual: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """What is to be said of a variable, by its name."""
+def _environment_differences(expected: Resource, actual: dict[str, str]) -> Iterator[str]:
     for name, value in expected.environment.items():
         if value is None or actual.get(name) == value:
             continue
-        if name in _UNTOLD:
-            yield name, f"{name} differs"
+        if name in _SECRET_VARIABLES:
+            yield f"{name} differs"
         elif name not in actual:
-            yield name, f"{name} is missing, the stack has {value[:_LONGEST_VALUE]}"
+            yield f"{name} is missing, the stack has {value[:_MAX_SHOWN_LENGTH]}"
         else:
-            shown = actual[name][:_LONGEST_VALUE]
-            yield name, f"{name} is {shown}, the stack has {value[:_LONGEST_VALUE]}"
+            shown = actual[name][:_MAX_SHOWN_LENGTH]
+            yield f"{name} is {shown}, the stack has {value[:_MAX_SHOWN_LENGTH]}"

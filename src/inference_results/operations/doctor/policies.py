@@ -1,4 +1,4 @@
-"""Policies of topics and queues, compared with what the stack's template says."""
+"""Compare the policies of topics and queues with the stack's template."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,30 +9,35 @@ from inference_results.operations.doctor.finding import Finding, Severity, Sympt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyWatch:
-    """Whose policy it is; `refused` is the effect of a missing Allow, `open` of a missing Deny."""
+class PolicyComparison:
+    """Compare the policy of one resource.
+
+    `blocked` is the effect of a missing Allow statement, `exposed` that of a missing Deny.
+    """
 
     symptom: Symptom
     resource: str
-    refused: str
-    open: str
+    blocked: str
+    exposed: str
     remedy: str
 
     def findings(self, expected: Mapping[str, Any], actual: str | None) -> Iterator[Finding]:
-        """`expected` is the template's document, `actual` the text that AWS has."""
+        """Compare the template's policy document with the actual one, which is JSON."""
         wanted = {_canonical(each): each for each in expected["Statement"] if _is_known(each)}
-        there = {_canonical(each): each for each in _statements(actual)}
-        for key in wanted.keys() - there.keys():
-            effect = self.refused if wanted[key]["Effect"] == "Allow" else self.open
-            yield self._finding(Severity.ERROR, f"Its policy lacks {key}", effect, self.remedy)
+        present = {_canonical(each): each for each in _statements(actual)}
+        for key in wanted.keys() - present.keys():
+            effect = self.blocked if wanted[key]["Effect"] == "Allow" else self.exposed
+            yield self._finding(
+                Severity.ERROR, f"Its policy lacks the statement {key}", effect, self.remedy
+            )
         if not _is_known(expected["Statement"]):
-            return  # What is beyond those that are known may be one that is not.
-        for key in there.keys() - wanted.keys():
+            return  # An additional statement can be one that the template only determines in part.
+        for key in present.keys() - wanted.keys():
             yield self._finding(
                 Severity.WARNING,
-                f"Its policy has, beyond the stack's: {key}",
-                "Somebody added it: it may let others in, or keep the notifications out.",
-                f"Take it out unless it is meant. {self.remedy}",
+                f"Its policy has a statement that the stack's template does not have: {key}",
+                "It may give others access, or block notifications.",
+                f"Remove it unless it is intended. {self.remedy}",
             )
 
     def _finding(self, severity: Severity, problem: str, effect: str, remedy: str) -> Finding:
@@ -46,8 +51,8 @@ class PolicyWatch:
         )
 
 
-def document(expected: Mapping[str, Any]) -> str | None:
-    """As text, for AWS; None if not all of it is known."""
+def policy_text(expected: Mapping[str, Any]) -> str | None:
+    """Return the template's policy document as JSON, or None if a part of it is not known."""
     return json.dumps(expected) if _is_known(expected) else None
 
 
@@ -57,19 +62,21 @@ def _statements(policy: str | None) -> list[Any]:
 
 
 def _canonical(statement: Mapping[str, Any]) -> str:
-    """The same text for statements that mean the same; their names mean nothing."""
-    meaning = {name: each for name, each in statement.items() if name != "Sid"}
-    return json.dumps(_plain(meaning), sort_keys=True)
+    """Return the same text for equivalent statements, whatever their Sid is."""
+    return json.dumps(
+        _simplify({name: each for name, each in statement.items() if name != "Sid"}),
+        sort_keys=True,
+    )
 
 
-def _plain(value: Any) -> Any:
+def _simplify(value: Any) -> Any:
     match value:
         case {"AWS": "*"}:
             return "*"
         case Mapping():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: _simplify(each) for name, each in value.items()}
         case [only]:
-            return _plain(only)
+            return _simplify(only)
         case list():
             return sorted(map(str, value))
     return value

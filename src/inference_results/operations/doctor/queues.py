@@ -1,4 +1,4 @@
-"""Queues: who may send, where messages go that fail, and what waits for people."""
+"""Check queues: their policies, their dead-letter queues, and the messages that nothing drains."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from inference_results.contract import Variable
-from inference_results.operations.doctor.aws_commands import aws
+from inference_results.operations.doctor.aws_cli import aws_command
 from inference_results.operations.doctor.deployment import (
     MAPPING,
     QUEUE,
@@ -17,7 +17,7 @@ from inference_results.operations.doctor.deployment import (
     Resource,
 )
 from inference_results.operations.doctor.finding import Check, Finding, Severity, Symptom
-from inference_results.operations.doctor.policies import PolicyWatch, document
+from inference_results.operations.doctor.policies import PolicyComparison, policy_text
 
 _ATTRIBUTES: Final = [
     "ApproximateNumberOfMessages",
@@ -28,67 +28,76 @@ _ATTRIBUTES: Final = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queues:
+class QueueChecks:
+    """Check the queues of the stack."""
+
     deployment: Deployment
     sqs: Any
 
     def checks(self) -> Iterator[Check]:
-        left_over = set(self._left_over())
-        for each in self.deployment.of(QUEUE):
+        dead_letter_urls = set(self._dead_letter_urls())
+        for queue in self.deployment.of_type(QUEUE):
             yield Check(
-                resource=each.physical_id,
-                run=partial(self._findings, each, is_left_over=each.physical_id in left_over),
-                if_gone="What goes through it is lost.",
+                resource=queue.physical_id,
+                run=partial(
+                    self._findings,
+                    queue,
+                    has_dead_letters=queue.physical_id in dead_letter_urls,
+                ),
+                effect_if_missing="Messages that are sent to it are lost.",
             )
 
-    def _findings(self, queue: Resource, *, is_left_over: bool) -> Iterator[Finding]:
+    def _findings(self, queue: Resource, *, has_dead_letters: bool) -> Iterator[Finding]:
         actual = self.sqs.get_queue_attributes(
             QueueUrl=queue.physical_id, AttributeNames=_ATTRIBUTES
         )["Attributes"]
         yield from self._policy_findings(queue, actual.get("Policy"))
         yield from _redrive_findings(queue, actual.get("RedrivePolicy"))
-        if is_left_over:
-            yield from self._message_findings(queue, actual)
+        if has_dead_letters:
+            yield from self._dead_letter_findings(queue, actual)
 
     def _policy_findings(self, queue: Resource, actual: str | None) -> Iterator[Finding]:
-        for each in self.deployment.of(QUEUE_POLICY):
+        for each in self.deployment.of_type(QUEUE_POLICY):
             if queue.physical_id not in each.properties["Queues"]:
                 continue
             expected = each.properties["PolicyDocument"]
-            watch = PolicyWatch(
+            comparison = PolicyComparison(
                 symptom=Symptom.QUEUE_POLICY,
                 resource=queue.physical_id,
-                refused="SNS cannot send to it: results are not recorded, or dead letters lost.",
-                open="Who may send to it by a policy of their own can forge a result, or send"
+                blocked="SNS cannot send to the queue: results are not recorded, or dead letters"
+                " are lost.",
+                exposed="A principal whose own policy allows it can send forged results, or send"
                 " without TLS.",
                 remedy=_policy_remedy(queue.physical_id, expected),
             )
-            yield from watch.findings(expected, actual)
+            yield from comparison.findings(expected, actual)
 
-    def _message_findings(self, queue: Resource, actual: Mapping[str, str]) -> Iterator[Finding]:
-        waiting = int(actual["ApproximateNumberOfMessages"])
-        if count := waiting + int(actual["ApproximateNumberOfMessagesNotVisible"]):
+    def _dead_letter_findings(
+        self, queue: Resource, actual: Mapping[str, str]
+    ) -> Iterator[Finding]:
+        visible = int(actual["ApproximateNumberOfMessages"])
+        if count := visible + int(actual["ApproximateNumberOfMessagesNotVisible"]):
             yield Finding(
                 severity=Severity.WARNING,
                 symptom=Symptom.DEAD_LETTERS,
                 resource=queue.physical_id,
-                problem=f"{count} message{'' if count == 1 else 's'} in it.",
-                effect="What they tell is not recorded, counted or announced. After 14 days they"
-                " are gone.",
-                remedy=f"Look at them: inference-results dead-letters list --stack"
+                problem=f"The queue holds {count} message{'' if count == 1 else 's'}.",
+                effect="Their results or changes are not recorded, counted or published. SQS"
+                " deletes a message after 14 days.",
+                remedy="Inspect them: inference-results dead-letters list --stack"
                 f" {self.deployment.stack.name}",
             )
 
-    def _left_over(self) -> Iterator[str]:
-        """Queues that no function drains: dead letters, and what cannot be processed."""
-        redriving = [*self.deployment.of(QUEUE), *self.deployment.of(SUBSCRIPTION)]
+    def _dead_letter_urls(self) -> Iterator[str]:
+        """Yield the dead-letter queues and the unprocessable queue: no function drains them."""
+        sources = [*self.deployment.of_type(QUEUE), *self.deployment.of_type(SUBSCRIPTION)]
         targets = [
             (each.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-            for each in redriving
+            for each in sources
         ]
         targets += [
             each.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-            for each in self.deployment.of(MAPPING)
+            for each in self.deployment.of_type(MAPPING)
         ]
         for arn in filter(None, targets):
             if queue := self.deployment.queue(arn):
@@ -107,9 +116,9 @@ def _redrive_findings(queue: Resource, actual: str | None) -> Iterator[Finding]:
             severity=Severity.ERROR,
             symptom=Symptom.QUEUE_REDRIVE,
             resource=queue.physical_id,
-            problem=f"What fails again and again does not go to {target}.",
-            effect="Such a message comes back until it is 14 days old; then it is gone.",
-            remedy=aws(
+            problem=f"Messages that keep failing do not go to {target}.",
+            effect="SQS delivers such a message again and again, and deletes it after 14 days.",
+            remedy=aws_command(
                 *("sqs", "set-queue-attributes", "--queue-url", queue.physical_id),
                 *("--attributes", json.dumps({"RedrivePolicy": json.dumps(expected)})),
             ),
@@ -117,8 +126,10 @@ def _redrive_findings(queue: Resource, actual: str | None) -> Iterator[Finding]:
 
 
 def _policy_remedy(url: str, expected: Mapping[str, Any]) -> str:
-    policy = document(expected)
+    policy = policy_text(expected)
     if policy is None:
-        return "Give the queue the policy of the stack's template again."
+        return "Restore the queue's policy from the stack's template."
     attributes = json.dumps({"Policy": policy})
-    return aws("sqs", "set-queue-attributes", "--queue-url", url, "--attributes", attributes)
+    return aws_command(
+        "sqs", "set-queue-attributes", "--queue-url", url, "--attributes", attributes
+    )

@@ -1,4 +1,4 @@
-"""Records that tell of trouble."""
+"""Check the table for records that are lost or overdue."""
 
 import re
 from collections.abc import Iterator
@@ -15,18 +15,19 @@ from inference_results.domain.record.timestamps import timestamp
 from inference_results.operations.doctor.deployment import SCHEDULE, Deployment
 from inference_results.operations.doctor.finding import Check, Finding, Severity, Symptom
 
-_MOST: Final = 1000
-"""More are not counted."""
-_NAMED: Final = 5
-_SWEEPS: Final = 3
-"""So many may pass before what is overdue is a symptom: one may be late, or busy."""
-_SLACK: Final = Variable.OVERDUE_SLACK_SECONDS
-_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440}
+_MAX_COUNT: Final = 1000
+_MAX_NAMED: Final = 5
+_GRACE_INTERVALS: Final = 3
+"""A run of reconcile can be late or busy: report a record after this many intervals."""
+_RATE_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordChecks:
-    """`queries` and `overdue` are those of the stack's table."""
+    """Check the records of the stack's table, which `queries` and `overdue` read.
+
+    Reports records that became Lost since `since`.
+    """
 
     deployment: Deployment
     table_name: str
@@ -37,58 +38,63 @@ class RecordChecks:
 
     def checks(self) -> Iterator[Check]:
         yield Check(resource=self.table_name, run=self._lost)
-        for function in self.deployment.functions_of(Service.RECONCILE):
-            slack = timedelta(seconds=int(function.environment[_SLACK] or 0))
-            before = timestamp(self.now - slack - _SWEEPS * self._interval(function.arn))
+        for reconcile in self.deployment.functions_of(Service.RECONCILE):
+            slack_seconds = int(reconcile.environment[Variable.OVERDUE_SLACK_SECONDS] or 0)
+            grace = timedelta(seconds=slack_seconds) + _GRACE_INTERVALS * self._interval(
+                reconcile.arn
+            )
+            before = timestamp(self.now - grace)
             yield Check(
-                resource=self.table_name, run=partial(self._overdue, before, function.physical_id)
+                resource=self.table_name, run=partial(self._overdue, before, reconcile.physical_id)
             )
 
     def _lost(self) -> Iterator[Finding]:
-        items = self.queries.newest(
-            Index.BY_STATUS, Status.LOST, since=timestamp(self.since), before=None, page_size=_MOST
-        )
         since = timestamp(self.since)
-        if found := list(islice(items, _MOST)):
+        items = self.queries.newest(
+            Index.BY_STATUS, Status.LOST, since=since, before=None, page_size=_MAX_COUNT
+        )
+        if found := list(islice(items, _MAX_COUNT)):
             yield Finding(
                 severity=Severity.WARNING,
                 symptom=Symptom.LOST_RECORDS,
                 resource=self.table_name,
-                problem=f"{_count(found)} became Lost since {since}: {_some(found)}",
-                effect="Neither an output nor a failure was seen until their deadlines.",
-                remedy="Ask SageMaker's metrics and logs of their endpoints. All of them:"
+                problem=f"{_count(found)} became Lost since {since}: {_some_ids(found)}",
+                effect="Neither an output nor a failure was found before their deadlines.",
+                remedy="Look at SageMaker's metrics and logs of their endpoints. To list all, run:"
                 f" inference-results list --status Lost --since {since}",
             )
 
-    def _overdue(self, before: str, sweep: str) -> Iterator[Finding]:
+    def _overdue(self, before: str, function_name: str) -> Iterator[Finding]:
         overdue = chain.from_iterable(self.overdue.in_progress(before))
-        # One may be registered long after its deadline.
+        # A record can be registered long after its deadline.
         items = (each for each in overdue if each.get(Attribute.RECORDED_AT, "") < before)
-        if found := list(islice(items, _MOST)):
+        if found := list(islice(items, _MAX_COUNT)):
             yield Finding(
                 severity=Severity.ERROR,
                 symptom=Symptom.OVERDUE_RECORDS,
                 resource=self.table_name,
-                problem=f"{_count(found)} should have ended before {before}, and the sweep has not"
-                f" ended them: {_some(found)}",
-                effect="They stay InProgress, and who waits for them waits in vain.",
-                remedy=f"The log of {sweep} says why: it is not called, may not read S3 or the"
-                " table, or has more to do than it gets done.",
+                problem=f"{_count(found)} should have ended before {before}, but reconcile has not"
+                f" ended them: {_some_ids(found)}",
+                effect="They stay InProgress, and callers that wait for them time out.",
+                remedy=f"Look at the log of {function_name}: it is not invoked, cannot read S3 or"
+                " the table, or has more records to process than it can.",
             )
 
-    def _interval(self, sweep_arn: str | None) -> timedelta:
-        for each in self.deployment.of(SCHEDULE):
-            rate = re.fullmatch(r"rate\((\d+) (\w+?)s?\)", each.properties["ScheduleExpression"])
-            if rate and each.properties["Target"]["Arn"] == sweep_arn:
-                return timedelta(minutes=int(rate[1]) * _MINUTES[rate[2]])
+    def _interval(self, function_arn: str | None) -> timedelta:
+        """Return the interval of the schedule that invokes the function."""
+        for schedule in self.deployment.of_type(SCHEDULE):
+            expression = schedule.properties["ScheduleExpression"]
+            rate = re.fullmatch(r"rate\((\d+) (\w+?)s?\)", expression)
+            if rate and schedule.properties["Target"]["Arn"] == function_arn:
+                return timedelta(minutes=int(rate[1]) * _RATE_MINUTES[rate[2]])
         return timedelta(days=1)
 
 
 def _count(found: list[dict[str, Any]]) -> str:
-    number = f"{_MOST} or more" if len(found) == _MOST else str(len(found))
+    number = f"{_MAX_COUNT} or more" if len(found) == _MAX_COUNT else str(len(found))
     return f"{number} record{'' if len(found) == 1 else 's'}"
 
 
-def _some(found: list[dict[str, Any]]) -> str:
-    ids = [str(each[Attribute.INFERENCE_ID]) for each in found[:_NAMED]]
-    return ", ".join(ids) + (", ..." if len(found) > _NAMED else "")
+def _some_ids(found: list[dict[str, Any]]) -> str:
+    ids = [str(each[Attribute.INFERENCE_ID]) for each in found[:_MAX_NAMED]]
+    return ", ".join(ids) + (", ..." if len(found) > _MAX_NAMED else "")

@@ -1,4 +1,4 @@
-"""The stack itself."""
+"""Check the state and the outputs of the stack."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,9 +16,7 @@ OPTIONAL_OUTPUTS: Final = frozenset(
         StackOutput.ALARM_TOPIC_ARN,
     }
 )
-"""Some settings leave them out."""
-
-_DEPLOY: Final = "Deploy it with the version of this command (README.md)."
+"""Some settings remove these outputs."""
 
 
 def stack_findings(stack: Stack) -> Iterator[Finding]:
@@ -27,9 +25,9 @@ def stack_findings(stack: Stack) -> Iterator[Finding]:
             severity=Severity.WARNING,
             symptom=Symptom.STACK_STATE,
             resource=stack.name,
-            problem=f"It is {stack.status}.",
-            effect="What else is found here may be half of an old state and half of a new one.",
-            remedy="Wait until it is done, and run this again.",
+            problem=f"The stack is {stack.status}.",
+            effect="Other findings may describe a mixture of the old and the new state.",
+            remedy="Wait until the deployment has ended, then run doctor again.",
         )
     elif "ROLLBACK" in stack.status or "FAILED" in stack.status:
         reason = f": {stack.reason}" if stack.reason else "."
@@ -37,9 +35,9 @@ def stack_findings(stack: Stack) -> Iterator[Finding]:
             severity=Severity.ERROR,
             symptom=Symptom.STACK_STATE,
             resource=stack.name,
-            problem=f"It is {stack.status}{reason}",
-            effect="The last deployment is not in force.",
-            remedy="Repair what the stack's events name, and deploy again.",
+            problem=f"The stack is {stack.status}{reason}",
+            effect="The last deployment is not in effect.",
+            remedy="Fix what the stack's events report, then deploy again.",
         )
     missing = [each for each in StackOutput if each not in {*stack.outputs, *OPTIONAL_OUTPUTS}]
     if missing:
@@ -47,8 +45,8 @@ def stack_findings(stack: Stack) -> Iterator[Finding]:
             severity=Severity.WARNING,
             symptom=Symptom.OUTPUTS_MISSING,
             resource=stack.name,
-            problem=f"It has no outputs {', '.join(missing)}.",
-            effect="An older version is deployed, or another app: commands that read the outputs"
-            " end with an error.",
-            remedy=_DEPLOY,
+            problem=f"The stack lacks the outputs {', '.join(missing)}.",
+            effect="Commands that read these outputs fail. The stack is older than this command, or"
+            " belongs to another app.",
+            remedy="Deploy the stack with the version of this command: see README.md.",
         )

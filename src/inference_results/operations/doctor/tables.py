@@ -1,11 +1,11 @@
-"""Tables and their indexes."""
+"""Check tables and their indexes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from inference_results.operations.doctor.aws_commands import aws
+from inference_results.operations.doctor.aws_cli import aws_command
 from inference_results.operations.doctor.deployment import TABLE, Deployment, Resource
 from inference_results.operations.doctor.finding import Check, Finding, Severity, Symptom
 
@@ -13,17 +13,19 @@ _INDEXES: Final = "GlobalSecondaryIndexes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class TableChecks:
+    """Check the tables of the stack."""
+
     deployment: Deployment
     dynamodb: Any
 
     def checks(self) -> Iterator[Check]:
-        for each in self.deployment.of(TABLE):
-            for look in (self._table, self._expiry, self._backups):
+        for table in self.deployment.of_type(TABLE):
+            for check in (self._table, self._ttl, self._backups):
                 yield Check(
-                    resource=each.physical_id,
-                    run=partial(look, each),
-                    if_gone="Its records are gone, and nothing new is recorded.",
+                    resource=table.physical_id,
+                    run=partial(check, table),
+                    effect_if_missing="Its records are lost, and new ones cannot be written.",
                 )
 
     def _table(self, expected: Resource) -> Iterator[Finding]:
@@ -33,25 +35,26 @@ class Tables:
             yield _finding(
                 Symptom.TABLE_STATE,
                 name,
-                f"It is {actual['TableStatus']}.",
-                "Nothing can be recorded or asked.",
-                "If its key is why, enable the key again within seven days: then DynamoDB"
-                " archives the table.",
+                f"The table is {actual['TableStatus']}.",
+                "Nothing can be recorded or queried.",
+                "If the cause is its key, enable the key again within seven days: after that"
+                " DynamoDB archives the table.",
             )
         yield from _index_findings(expected, actual)
         stream = actual.get("StreamSpecification", {})
         if "StreamSpecification" in expected.properties and not stream.get("StreamEnabled"):
-            view = expected.properties["StreamSpecification"]["StreamViewType"]
+            view_type = expected.properties["StreamSpecification"]["StreamViewType"]
+            specification = f"StreamEnabled=true,StreamViewType={view_type}"
             yield _finding(
                 Symptom.TABLE_STREAM,
                 name,
                 "Its stream is off.",
-                "Changes of records are neither counted nor announced.",
-                aws(
+                "Changes of records are neither counted nor published.",
+                aws_command(
                     *("dynamodb", "update-table", "--table-name", name),
-                    *("--stream-specification", f"StreamEnabled=true,StreamViewType={view}"),
+                    *("--stream-specification", specification),
                 )
-                + " Then it is another stream: run this again.",
+                + " This creates a new stream: run doctor again.",
             )
         if _replica(expected).get("DeletionProtectionEnabled") and not actual.get(
             "DeletionProtectionEnabled"
@@ -61,12 +64,12 @@ class Tables:
                 Symptom.TABLE_UNPROTECTED,
                 name,
                 "Its deletion protection is off.",
-                "One call can delete all records.",
-                aws("dynamodb", "update-table", "--table-name", name, protect),
+                "A single call can delete all records.",
+                aws_command("dynamodb", "update-table", "--table-name", name, protect),
                 Severity.WARNING,
             )
 
-    def _expiry(self, expected: Resource) -> Iterator[Finding]:
+    def _ttl(self, expected: Resource) -> Iterator[Finding]:
         name = expected.physical_id
         attribute = expected.properties.get("TimeToLiveSpecification", {}).get("AttributeName")
         if attribute is None:
@@ -75,12 +78,12 @@ class Tables:
         is_on = actual["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
         if not is_on or actual.get("AttributeName") != attribute:
             yield _finding(
-                Symptom.TABLE_EXPIRY,
+                Symptom.TABLE_TTL,
                 name,
-                f"Its time to live is {actual['TimeToLiveStatus']}"
+                f"Its TTL is {actual['TimeToLiveStatus']}"
                 + (f", on {actual['AttributeName']}." if "AttributeName" in actual else "."),
-                "Records are kept, and paid for, beyond their retention.",
-                aws(
+                "Records are kept beyond their retention, and you pay for their storage.",
+                aws_command(
                     *("dynamodb", "update-time-to-live", "--table-name", name),
                     *("--time-to-live-specification", f"Enabled=true,AttributeName={attribute}"),
                 ),
@@ -89,18 +92,18 @@ class Tables:
 
     def _backups(self, expected: Resource) -> Iterator[Finding]:
         name = expected.physical_id
-        wanted = _replica(expected).get("PointInTimeRecoverySpecification", {})
-        if not wanted.get("PointInTimeRecoveryEnabled"):
+        specification = _replica(expected).get("PointInTimeRecoverySpecification", {})
+        if not specification.get("PointInTimeRecoveryEnabled"):
             return
-        answer = self.dynamodb.describe_continuous_backups(TableName=name)
-        backups = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+        response = self.dynamodb.describe_continuous_backups(TableName=name)
+        backups = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
         if backups.get("PointInTimeRecoveryStatus") != "ENABLED":
             yield _finding(
                 Symptom.TABLE_BACKUPS,
                 name,
                 "Its point-in-time recovery is off.",
-                "What is deleted or overwritten by mistake cannot be restored.",
-                aws(
+                "Items that are deleted or overwritten by mistake cannot be restored.",
+                aws_command(
                     *("dynamodb", "update-continuous-backups", "--table-name", name),
                     "--point-in-time-recovery-specification",
                     "PointInTimeRecoveryEnabled=true",
@@ -110,21 +113,22 @@ class Tables:
 
 
 def _index_findings(expected: Resource, actual: Mapping[str, Any]) -> Iterator[Finding]:
-    there = {each["IndexName"]: each for each in actual.get(_INDEXES, [])}
-    for index in (each["IndexName"] for each in expected.properties.get(_INDEXES, [])):
-        status = there[index].get("IndexStatus", "ACTIVE") if index in there else "missing"
+    indexes = {each["IndexName"]: each for each in actual.get(_INDEXES, [])}
+    for name in (each["IndexName"] for each in expected.properties.get(_INDEXES, [])):
+        status = indexes[name].get("IndexStatus", "ACTIVE") if name in indexes else "missing"
         if status not in ("ACTIVE", "UPDATING"):
             yield _finding(
                 Symptom.TABLE_INDEX,
                 expected.physical_id,
-                f"Its index {index} is {status}.",
-                "Lists are refused or lack records; without by-status nothing overdue is ended.",
-                "If it is CREATING, wait. Else create it again as the stack's template says.",
+                f"Its index {name} is {status}.",
+                "Lists fail or lack records. Without by-status, overdue records do not end.",
+                "If the index is CREATING, wait. Otherwise create it again as the stack's template"
+                " describes it.",
             )
 
 
 def _replica(expected: Resource) -> Mapping[str, Any]:
-    """The template's part on the table of this region: the only one."""
+    """Return the template's settings for the table in this region, its only replica."""
     replicas = expected.properties.get("Replicas", [])
     return replicas[0] if replicas else {}
 

@@ -1,8 +1,8 @@
-"""Wires an endpoint that exists to the topics of this service, and back.
+"""Attach an existing endpoint to this service's topics, and detach it.
 
-An endpoint config cannot be changed: a copy of it is created, with the topics and a tag that names
-the original, and the endpoint is updated to the copy. First a plan is made, which changes nothing;
-what `apply` does can be repeated, wherever it was broken off.
+Endpoint configs are immutable. `attach` copies the endpoint's config, sets the topics in the copy,
+tags the copy with the name of the original, and updates the endpoint to the copy. A plan changes
+nothing. Applying one is idempotent: repeat it after an interruption.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from inference_results.client.errors import InvalidRequest
 from inference_results.operations.endpoints.configs import (
-    Change,
+    ConfigChange,
     EndpointConfig,
     EndpointConfigs,
-    changes,
     copy_name,
+    diff_configs,
 )
 from inference_results.operations.endpoints.permissions import (
     PUBLISH,
@@ -28,22 +28,22 @@ from inference_results.operations.endpoints.permissions import (
 from inference_results.operations.endpoints.updates import Endpoint, Endpoints
 from inference_results.operations.errors import EndpointNotAttachable, PermissionsMissing
 
-FORMER_TAG: Final = "inference-results:attached-from"
-"""On a copy: the name of the config that the endpoint had before it was wired."""
+ATTACHED_FROM_TAG: Final = "inference-results:attached-from"
+"""The copy's tag with the name of the config that the endpoint had before it was attached."""
 
-_WIRED: Final = "AsyncInferenceConfig.OutputConfig."
+_ATTACHED_MEMBERS: Final = "AsyncInferenceConfig.OutputConfig."
 _STACK_TAG: Final = "aws:cloudformation:stack-name"
-_RESERVED: Final = "aws:"
-_TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
+_RESERVED_TAG_PREFIX: Final = "aws:"
+_TOPIC_ARN: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
 _FAILURE_PATH: Final = re.compile(r"s3://[^/]+/?.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """What the endpoint config is to name. None keeps what it has.
+    """The notification settings for an endpoint config. None keeps the config's own value.
 
-    Topics are ARNs, `failure_path` is `s3://bucket/prefix/`, `include_response_in` are
-    `SUCCESS_NOTIFICATION_TOPIC` and `ERROR_NOTIFICATION_TOPIC`. Raises InvalidRequest.
+    Topics are ARNs, `failure_path` is `s3://bucket/prefix/`, and `include_response_in` contains
+    `SUCCESS_NOTIFICATION_TOPIC`, `ERROR_NOTIFICATION_TOPIC` or both. Raises InvalidRequest.
     """
 
     success_topic: str
@@ -53,15 +53,15 @@ class Attachment:
 
     def __post_init__(self) -> None:
         for name in ("success_topic", "error_topic"):
-            if not _TOPIC.fullmatch(getattr(self, name)):
+            if not _TOPIC_ARN.fullmatch(getattr(self, name)):
                 raise InvalidRequest("expected the ARN of an SNS topic", name)
         if self.failure_path is not None and not _FAILURE_PATH.fullmatch(self.failure_path):
             raise InvalidRequest("expected s3://bucket/prefix/", "failure_path")
 
-    def within(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of an endpoint config, wired."""
-        asynchronous = fields["AsyncInferenceConfig"]
-        output = asynchronous["OutputConfig"]
+    def apply_to(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of an endpoint config's fields with these settings."""
+        async_config = fields["AsyncInferenceConfig"]
+        output = async_config["OutputConfig"]
         notification = {
             **output.get("NotificationConfig", {}),
             "SuccessTopic": self.success_topic,
@@ -72,93 +72,111 @@ class Attachment:
         output = {**output, "NotificationConfig": notification}
         if self.failure_path is not None:
             output["S3FailurePath"] = self.failure_path
-        return {**fields, "AsyncInferenceConfig": {**asynchronous, "OutputConfig": output}}
+        return {**fields, "AsyncInferenceConfig": {**async_config, "OutputConfig": output}}
 
     @property
-    def needs(self) -> list[RequiredPermission]:
-        """What an execution role must be allowed for it."""
+    def required_permissions(self) -> list[RequiredPermission]:
+        """The permissions that each execution role needs for these settings."""
         topics = dict.fromkeys((self.success_topic, self.error_topic))
-        needs = [RequiredPermission(action=PUBLISH, resource=each) for each in topics]
+        required = [RequiredPermission(action=PUBLISH, resource=topic) for topic in topics]
         if self.failure_path:
             partition = self.success_topic.split(":")[1]
-            needs.append(write_permission(partition, self.failure_path))
-        return needs
+            required.append(write_permission(partition, self.failure_path))
+        return required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachPlan:
-    """What is to be done to an endpoint, and the members of its config that change by it.
+    """The update of an endpoint to the config `target`, and the members that it changes.
 
-    `remarks` are sentences on what one may not expect.
+    `warnings` describe side effects that the caller may not expect.
     """
 
     endpoint: Endpoint
     target: EndpointConfig
-    changes: tuple[Change, ...]
-    rights: tuple[RolePermissions, ...] = ()
-    remarks: tuple[str, ...] = ()
+    changes: tuple[ConfigChange, ...]
+    permissions: tuple[RolePermissions, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
-        """Whether the endpoint is as planned already."""
+        """Whether the endpoint already has the target config."""
         return self.target.name == self.endpoint.config_name
 
-    def raise_for_rights(self) -> None:
-        """Raises PermissionsMissing if a role is known to lack some."""
-        lacking = [each.role_arn for each in self.rights if each.missing]
-        if lacking:
-            raise PermissionsMissing(self.endpoint.name, lacking)
+    def raise_if_permissions_missing(self) -> None:
+        """Raise PermissionsMissing if a role is known to lack a permission."""
+        role_arns = [role.role_arn for role in self.permissions if role.missing]
+        if role_arns:
+            raise PermissionsMissing(self.endpoint.name, role_arns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointAttacher:
-    """All methods raise the client's errors: NotAuthorized and ServiceUnavailable, and as said."""
+    """Plan and apply attach and detach.
+
+    All methods also raise NotAuthorized, ServiceUnavailable and UnexpectedResponse.
+    """
 
     endpoints: Endpoints
     configs: EndpointConfigs
-    rights: PermissionSimulator
+    permissions: PermissionSimulator
 
-    def plan(self, endpoint_name: str, wires: Attachment) -> AttachPlan:
-        """Raises EndpointNotFound, InvalidRequest or EndpointNotAttachable."""
-        endpoint, former = self._current(endpoint_name)
-        if "AsyncInferenceConfig" not in former.fields:
+    def plan_attach(self, endpoint_name: str, attachment: Attachment) -> AttachPlan:
+        """Plan the update to an attached copy of the endpoint's config.
+
+        Raises EndpointNotFound, InvalidRequest or EndpointNotAttachable.
+        """
+        endpoint, original = self._current(endpoint_name)
+        if "AsyncInferenceConfig" not in original.fields:
             raise EndpointNotAttachable(
                 endpoint_name,
-                f"it is not asynchronous: {former.name} has no AsyncInferenceConfig",
+                f"it is not asynchronous: its config {original.name} has no AsyncInferenceConfig",
             )
-        fields = wires.within(former.fields)
-        found = changes(former.fields, fields)
-        if not found:
-            return AttachPlan(endpoint=endpoint, target=former, changes=())
-        own = {key: each for key, each in former.tags.items() if not key.startswith(_RESERVED)}
-        # A copy of a copy leads back to where the first one does.
-        tags = {FORMER_TAG: former.name, **own}
-        roles = self.rights.roles(endpoint_name, fields)
+        fields = attachment.apply_to(original.fields)
+        changes = diff_configs(original.fields, fields)
+        if not changes:
+            return AttachPlan(endpoint=endpoint, target=original, changes=())
+        # A copy of a copy keeps the tag of the first copy: detach goes back to the original.
+        tags = {ATTACHED_FROM_TAG: original.name} | {
+            key: value
+            for key, value in original.tags.items()
+            if not key.startswith(_RESERVED_TAG_PREFIX)
+        }
+        role_arns = self.permissions.role_arns(endpoint_name, fields)
+        required = attachment.required_permissions
         return AttachPlan(
             endpoint=endpoint,
             target=EndpointConfig(
-                name=copy_name(former.name, fields, tags), fields=fields, tags=tags
+                name=copy_name(original.name, fields, tags), fields=fields, tags=tags
             ),
-            changes=found,
-            rights=tuple(self.rights.check(each, wires.needs) for each in roles),
-            remarks=(*_failure_remarks(fields), *self._tag_remarks(endpoint, former)),
+            changes=changes,
+            permissions=tuple(self.permissions.check(arn, required) for arn in role_arns),
+            warnings=(*_failure_path_warnings(fields), *self._tag_warnings(endpoint, original)),
         )
 
-    def plan_back(self, endpoint_name: str) -> AttachPlan:
-        """Raises EndpointNotFound, InvalidRequest or EndpointNotAttachable."""
+    def plan_detach(self, endpoint_name: str) -> AttachPlan:
+        """Plan the update back to the config from before the first attach.
+
+        Raises EndpointNotFound, InvalidRequest or EndpointNotAttachable.
+        """
         endpoint, current = self._current(endpoint_name)
-        former_name = current.tags.get(FORMER_TAG)
+        former_name = current.tags.get(ATTACHED_FROM_TAG)
         if former_name is None:
             raise EndpointNotAttachable(
                 endpoint_name,
-                f"it was not wired: its config {current.name} has no tag {FORMER_TAG}",
+                f"it was not attached: its config {current.name} has no tag {ATTACHED_FROM_TAG}",
             )
         former = self.configs.read(endpoint_name, former_name)
         if former is None:
-            raise EndpointNotAttachable(endpoint_name, f"its former config {former_name} is gone")
-        found = changes(current.fields, former.fields)
+            raise EndpointNotAttachable(
+                endpoint_name, f"its former config {former_name} was deleted: create it again"
+            )
+        changes = diff_configs(current.fields, former.fields)
         return AttachPlan(
-            endpoint=endpoint, target=former, changes=found, remarks=tuple(_other_remarks(found))
+            endpoint=endpoint,
+            target=former,
+            changes=changes,
+            warnings=tuple(_detach_warnings(changes)),
         )
 
     def apply(
@@ -167,11 +185,12 @@ class EndpointAttacher:
         timeout: float,
         progress: Callable[[str], None] = lambda status: None,
     ) -> None:
-        """Return when the endpoint is in service as planned; `progress` is told of each status.
+        """Update the endpoint and wait until it is in service with the target config.
 
-        Raises PermissionsMissing, EndpointNotAttachable, InvalidRequest, UpdateFailed or UpdateTimeout.
+        Waits up to `timeout` seconds, and calls `progress` with each status. Raises
+        PermissionsMissing, EndpointNotAttachable, InvalidRequest, UpdateFailed or UpdateTimeout.
         """
-        plan.raise_for_rights()
+        plan.raise_if_permissions_missing()
         self.configs.ensure(plan.endpoint.name, plan.target)
         self.endpoints.update(plan.endpoint, plan.target.name, timeout, progress)
 
@@ -180,32 +199,33 @@ class EndpointAttacher:
         config = self.configs.read(endpoint_name, endpoint.config_name)
         if config is None:
             raise EndpointNotAttachable(
-                endpoint_name, f"its config {endpoint.config_name} was deleted"
+                endpoint_name,
+                f"its config {endpoint.config_name} was deleted: update it to another config first",
             )
         return endpoint, config
 
-    def _tag_remarks(self, endpoint: Endpoint, former: EndpointConfig) -> list[str]:
-        reserved = [key for key in former.tags if key.startswith(_RESERVED)]
-        tags = {**self.configs.tags(endpoint.arn), **former.tags}
-        remarks = []
+    def _tag_warnings(self, endpoint: Endpoint, original: EndpointConfig) -> list[str]:
+        reserved = [key for key in original.tags if key.startswith(_RESERVED_TAG_PREFIX)]
+        tags = {**self.configs.tags(endpoint.arn), **original.tags}
+        warnings = []
         if _STACK_TAG in tags:
-            remarks.append(
-                f"CloudFormation manages it, in the stack {tags[_STACK_TAG]}, whose next update of"
-                " it undoes this: name the topics in its template too"
+            warnings.append(
+                f"the CloudFormation stack {tags[_STACK_TAG]} manages it, and undoes this when it"
+                " next updates the endpoint: add the topics to its template"
             )
         if reserved:
-            remarks.append(f"tags that only AWS can set are not copied: {', '.join(reserved)}")
-        return remarks
+            warnings.append(f"tags reserved by AWS are not copied: {', '.join(reserved)}")
+        return warnings
 
 
-def _failure_remarks(fields: Mapping[str, Any]) -> list[str]:
+def _failure_path_warnings(fields: Mapping[str, Any]) -> list[str]:
     if fields["AsyncInferenceConfig"]["OutputConfig"].get("S3FailurePath"):
         return []
-    return ["it has no S3FailurePath: what the model answers when it fails is kept nowhere"]
+    return ["it has no S3FailurePath: SageMaker does not store the model's error responses"]
 
 
-def _other_remarks(found: Iterable[Change]) -> list[str]:
-    """A pipeline may have copied a wired config with its tags, and changed the model since."""
-    if all(each.path.startswith(_WIRED) for each in found):
+def _detach_warnings(changes: Iterable[ConfigChange]) -> list[str]:
+    """Warn if the attached config was copied and changed, for example by a deployment pipeline."""
+    if all(change.path.startswith(_ATTACHED_MEMBERS) for change in changes):
         return []
-    return ["the config has changed since it was wired: going back changes more than the wiring"]
+    return ["the config has changed since it was attached: this also reverts those changes"]

@@ -1,8 +1,8 @@
-"""Endpoint configs of SageMaker: read whole, compared, and written as copies.
+"""Read, compare and copy SageMaker endpoint configs.
 
-Which members a config has is botocore's knowledge, not this module's: what CreateEndpointConfig
-takes is copied. A member that AWS answers with and an older botocore does not know would be lost in
-the parsing, so the answer is looked at as it came, too.
+A copy has every member that CreateEndpointConfig accepts, according to botocore's service model.
+An older botocore would drop new members when it parses a response, so the raw response is checked
+against the model too.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from botocore.model import ListShape, Shape, StructureShape
 from inference_results.client.transports.aws_errors import is_validation_error, translate_aws_errors
 from inference_results.operations.errors import EndpointNotAttachable
 
-_MAX_NAME: Final = 63
+_MAX_NAME_LENGTH: Final = 63
 _DIGEST_LENGTH: Final = 10
-_COPY_NAME: Final = re.compile(rf"(.+)-wired-[0-9a-f]{{{_DIGEST_LENGTH}}}")
-_RECEIVED: Final = "response-received.sagemaker.DescribeEndpointConfig"
+_COPY_NAME: Final = re.compile(rf"(.+)-attached-[0-9a-f]{{{_DIGEST_LENGTH}}}")
+_RESPONSE_EVENT: Final = "response-received.sagemaker.DescribeEndpointConfig"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointConfig:
-    """`fields` are what CreateEndpointConfig takes besides the name and the tags."""
+    """`fields` are the parameters of CreateEndpointConfig except the name and the tags."""
 
     name: str
     fields: Mapping[str, Any]
@@ -40,8 +40,8 @@ class EndpointConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A member by its path, and its value as text: None where it is not there."""
+class ConfigChange:
+    """A member, such as `ProductionVariants[0].ModelName`, and its values; None if it is absent."""
 
     path: str
     before: str | None
@@ -49,77 +49,79 @@ class Change:
 
 
 class EndpointConfigs:
-    """Those of the account and region of a SageMaker client of boto3."""
+    """Read and create endpoint configs with a boto3 SageMaker client."""
 
     def __init__(self, sagemaker: Any) -> None:
         self._sagemaker = sagemaker
 
     def read(self, endpoint_name: str, config_name: str) -> EndpointConfig | None:
-        """None if there is none of that name.
+        """Return the config, or None if it does not exist.
 
-        Raises EndpointNotAttachable if this botocore does not know all of its members.
+        Raises EndpointNotAttachable if it has members that the installed botocore does not know.
         """
         with translate_aws_errors("sagemaker"):
             try:
-                answer, body = self._described(config_name)
+                response, body = self._describe(config_name)
             except ClientError as error:
-                # The name has the right form: an endpoint has it.
+                # The name itself is valid: an endpoint has it.
                 if is_validation_error(error):
                     return None
                 raise
         shape = self._shape("DescribeEndpointConfig", "output")
-        if unknown := dict.fromkeys(_unknown(json.loads(body), shape)):
+        if unknown := dict.fromkeys(_unknown_members(json.loads(body), shape)):
             raise EndpointNotAttachable(
                 endpoint_name,
-                f"its config {config_name} has {', '.join(unknown)}, which this version of boto3"
-                " does not know, and a copy would lack: install a newer one",
+                f"its config {config_name} has {', '.join(unknown)}, which the installed boto3 does"
+                " not know and cannot copy: install a newer version",
             )
         members = self._shape("CreateEndpointConfig", "input").members
         return EndpointConfig(
             name=config_name,
             fields={
-                name: answer[name]
+                name: response[name]
                 for name in members
-                if name in answer and name != "EndpointConfigName"
+                if name in response and name != "EndpointConfigName"
             },
-            tags=self.tags(answer["EndpointConfigArn"]),
+            tags=self.tags(response["EndpointConfigArn"]),
         )
 
     def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of an endpoint or endpoint config."""
         with translate_aws_errors("sagemaker"):
             pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-            return {each["Key"]: each["Value"] for page in pages for each in page["Tags"]}
+            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
     def ensure(self, endpoint_name: str, config: EndpointConfig) -> None:
-        """Create it, unless it is there already.
+        """Create the config unless it exists.
 
-        Raises EndpointNotAttachable if another is there under its name.
+        Raises EndpointNotAttachable if a different config has its name.
         """
-        there = self.read(endpoint_name, config.name)
-        if there is None:
+        existing = self.read(endpoint_name, config.name)
+        if existing is None:
             with translate_aws_errors("sagemaker"):
                 self._sagemaker.create_endpoint_config(**config.request)
-        # Whoever governs the account may have added tags.
-        elif there.fields != config.fields or not config.tags.items() <= there.tags.items():
+        # Additional tags are fine: governance tools add them.
+        elif existing.fields != config.fields or not config.tags.items() <= existing.tags.items():
             raise EndpointNotAttachable(
-                endpoint_name, f"there is an endpoint config {config.name} that differs: remove it"
+                endpoint_name,
+                f"an endpoint config {config.name} exists and differs: delete it and try again",
             )
 
-    def _described(self, config_name: str) -> tuple[dict[str, Any], bytes]:
-        """The answer as botocore parses it, and as it came."""
+    def _describe(self, config_name: str) -> tuple[dict[str, Any], bytes]:
+        """Return the response as botocore parses it, and its raw body."""
         bodies: list[bytes] = []
 
-        def keep(response_dict: Mapping[str, Any] | None, **_: Any) -> None:
+        def keep_body(response_dict: Mapping[str, Any] | None, **_: Any) -> None:
             if response_dict is not None:
                 bodies.append(response_dict["body"])
 
         events = self._sagemaker.meta.events
-        events.register(_RECEIVED, keep)
+        events.register(_RESPONSE_EVENT, keep_body)
         try:
-            answer = self._sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
+            response = self._sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
         finally:
-            events.unregister(_RECEIVED, keep)
-        return answer, bodies[-1]
+            events.unregister(_RESPONSE_EVENT, keep_body)
+        return response, bodies[-1]
 
     def _shape(self, operation: str, direction: str) -> StructureShape:
         model = self._sagemaker.meta.service_model.operation_model(operation)
@@ -127,46 +129,46 @@ class EndpointConfigs:
         return shape
 
 
-def copy_name(former: str, fields: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-    """The same for the same content, so that a repeated run finds what the first one created."""
+def copy_name(original: str, fields: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Name a copy by its content, so that a rerun finds the copy that the first run created."""
     content = json.dumps([fields, tags], sort_keys=True).encode()
-    suffix = f"-wired-{hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]}"
-    copied = _COPY_NAME.fullmatch(former)
-    stem = copied[1] if copied else former
-    return stem[: _MAX_NAME - len(suffix)] + suffix
+    suffix = f"-attached-{hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]}"
+    copy = _COPY_NAME.fullmatch(original)
+    stem = copy[1] if copy else original
+    return stem[: _MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Every member that differs, in the order of the members."""
+def diff_configs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ConfigChange, ...]:
+    """Return every member that differs, in the order of the members."""
     old, new = dict(_leaves(before)), dict(_leaves(after))
     return tuple(
-        Change(path=path, before=old.get(path), after=new.get(path))
+        ConfigChange(path=path, before=old.get(path), after=new.get(path))
         for path in dict.fromkeys([*old, *new])
         if old.get(path) != new.get(path)
     )
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Values by their paths, such as `ProductionVariants[0].ModelName`."""
+    """Yield paths, such as `ProductionVariants[0].ModelName`, and values as text."""
     if isinstance(value, Mapping):
         for name, member in value.items():
             yield from _leaves(member, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        for index, each in enumerate(value):
-            yield from _leaves(each, f"{path}[{index}]")
+    elif isinstance(value, list) and any(isinstance(element, Mapping) for element in value):
+        for index, element in enumerate(value):
+            yield from _leaves(element, f"{path}[{index}]")
     else:
         yield path, value if isinstance(value, str) else json.dumps(value)
 
 
-def _unknown(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """Paths of what is in a JSON answer and not in its shape."""
+def _unknown_members(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
+    """Yield the paths of members of a JSON response that its shape does not have."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         for name, member in value.items():
-            inner = f"{path}.{name}" if path else name
+            member_path = f"{path}.{name}" if path else name
             if name not in shape.members:
-                yield inner
+                yield member_path
             else:
-                yield from _unknown(member, shape.members[name], inner)
+                yield from _unknown_members(member, shape.members[name], member_path)
     elif isinstance(shape, ListShape) and isinstance(value, Sequence):
-        for each in value:
-            yield from _unknown(each, shape.member, path)
+        for element in value:
+            yield from _unknown_members(element, shape.member, path)

@@ -1,8 +1,8 @@
-"""What execution roles may do, as IAM's simulation tells it beforehand.
+"""Check the permissions of execution roles with IAM's policy simulator.
 
-SageMaker publishes and writes as the model's execution role, or as the endpoint config's own. The
-simulation knows identity policies, boundaries and service control policies; of KMS keys and of the
-policies of topics and buckets it says nothing.
+SageMaker publishes and writes with the model's execution role, or with the endpoint config's own.
+The simulator covers identity policies, permissions boundaries and service control policies. It does
+not cover KMS keys, topic policies and bucket policies.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from inference_results.adapters.aws.calls import is_transient
+from inference_results.adapters.aws.errors import is_transient
 from inference_results.client.errors import InvalidRequest
 from inference_results.client.transports.aws_errors import is_validation_error, translate_aws_errors
 from inference_results.operations.errors import EndpointNotAttachable
@@ -25,41 +25,42 @@ if TYPE_CHECKING:
 PUBLISH: Final = "sns:Publish"
 WRITE: Final = "s3:PutObject"
 
-_PATH: Final = re.compile(r"s3://([^/]+)/?(.*)")
+_S3_PATH: Final = re.compile(r"s3://([^/]+)/?(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredPermission:
-    """An action on a resource, by its ARN."""
+    """An IAM action on a resource ARN."""
 
     action: str
     resource: str
 
 
 def write_permission(partition: str, path: str) -> RequiredPermission:
-    """What it takes to write below `s3://bucket/prefix`. Raises InvalidRequest."""
-    place = _PATH.fullmatch(path)
-    if place is None:
-        raise InvalidRequest(f"expected s3://bucket/prefix/, not {path}")
-    prefix = place[2].rstrip("/") + "/" if place[2] else ""
-    return RequiredPermission(action=WRITE, resource=f"arn:{partition}:s3:::{place[1]}/{prefix}*")
+    """Return the permission to write below `s3://bucket/prefix`. Raises InvalidRequest."""
+    match = _S3_PATH.fullmatch(path)
+    if match is None:
+        raise InvalidRequest(f"expected s3://bucket/prefix/, got {path}")
+    bucket, key = match.groups()
+    prefix = key.rstrip("/") + "/" if key else ""
+    return RequiredPermission(action=WRITE, resource=f"arn:{partition}:s3:::{bucket}/{prefix}*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolePermissions:
-    """What a role lacks of what it needs.
+    """The permissions that a role needs, and those that it lacks.
 
-    `unknown` is why that could not be told, where it could not: AWS's code.
+    `unknown` says why the simulator could not decide, for example with an AWS error code.
     """
 
     role_arn: str
-    needs: tuple[RequiredPermission, ...]
+    required: tuple[RequiredPermission, ...]
     missing: tuple[RequiredPermission, ...] = ()
     unknown: str | None = None
 
     @property
     def statements(self) -> str:
-        """What is to be added to a policy of the role: statements as JSON."""
+        """The policy statements that grant the missing permissions, as JSON."""
         return json.dumps(
             [
                 {"Effect": "Allow", "Action": action, "Resource": resources}
@@ -69,8 +70,8 @@ class RolePermissions:
 
     @property
     def commands(self) -> Iterator[str]:
-        """How somebody who may simulate can ask."""
-        for action, resources in _by_action(self.needs).items():
+        """The AWS CLI commands that simulate the required permissions."""
+        for action, resources in _by_action(self.required).items():
             yield shlex.join(
                 [
                     *("aws", "iam", "simulate-principal-policy"),
@@ -81,80 +82,83 @@ class RolePermissions:
             )
 
 
-class _Untold(Exception):
-    """The simulation cannot tell; the text is why."""
+class _Undecided(Exception):
+    """The simulator could not decide. The text says why."""
 
 
 class PermissionSimulator:
-    """Asks under the rights of a SageMaker and an IAM client of boto3."""
+    """Find the roles of an endpoint config and simulate their permissions, with boto3 clients."""
 
     def __init__(self, sagemaker: Any, iam: "IAMClient") -> None:
         self._sagemaker = sagemaker
         self._iam = iam
 
-    def roles(self, endpoint_name: str, fields: Mapping[str, Any]) -> list[str]:
-        """The roles of an endpoint config: its own, and those of its models.
+    def role_arns(self, endpoint_name: str, fields: Mapping[str, Any]) -> list[str]:
+        """Return the execution roles of an endpoint config: its own, and those of its models.
 
-        Raises EndpointNotAttachable if a model is gone, without which there can be no copy.
+        Raises EndpointNotAttachable if a model was deleted: SageMaker would reject a copy.
         """
-        named = [fields["ExecutionRoleArn"]] if "ExecutionRoleArn" in fields else []
-        names = dict.fromkeys(_models(fields))
-        models = (self._role_of_model(endpoint_name, each) for each in names)
-        return list(dict.fromkeys([*named, *models]))
+        own = [fields["ExecutionRoleArn"]] if "ExecutionRoleArn" in fields else []
+        model_names = dict.fromkeys(_model_names(fields))
+        models = (self._model_role_arn(endpoint_name, name) for name in model_names)
+        return list(dict.fromkeys([*own, *models]))
 
-    def check(self, role_arn: str, needs: Sequence[RequiredPermission]) -> RolePermissions:
-        rights = RolePermissions(role_arn=role_arn, needs=tuple(needs))
+    def check(self, role_arn: str, required: Sequence[RequiredPermission]) -> RolePermissions:
+        """Simulate the required permissions of a role. Raises ServiceUnavailable."""
+        permissions = RolePermissions(role_arn=role_arn, required=tuple(required))
         try:
             with translate_aws_errors("iam"):
-                missing = tuple(each for each in needs if not self._is_allowed(role_arn, each))
-        except _Untold as untold:
-            return replace(rights, unknown=str(untold))
-        return replace(rights, missing=missing)
+                missing = tuple(each for each in required if not self._is_allowed(role_arn, each))
+        except _Undecided as error:
+            return replace(permissions, unknown=str(error))
+        return replace(permissions, missing=missing)
 
-    def _is_allowed(self, role_arn: str, need: RequiredPermission) -> bool:
+    def _is_allowed(self, role_arn: str, permission: RequiredPermission) -> bool:
         try:
-            answer = self._iam.simulate_principal_policy(
+            response = self._iam.simulate_principal_policy(
                 PolicySourceArn=role_arn,
-                ActionNames=[need.action],
-                ResourceArns=[need.resource],
+                ActionNames=[permission.action],
+                ResourceArns=[permission.resource],
             )
         except ClientError as error:
             if is_transient(error):
                 raise
-            raise _Untold(error.response["Error"]["Code"]) from error
-        (result,) = answer["EvaluationResults"]
+            raise _Undecided(error.response["Error"]["Code"]) from error
+        (result,) = response["EvaluationResults"]
         if result["EvalDecision"] == "allowed":
             return True
-        # A condition on what only a real request has: it may be allowed then.
-        if lacking := result.get("MissingContextValues"):
-            raise _Untold(f"it depends on {', '.join(lacking)}")
+        # A condition on context that only a real request has: IAM may allow that request.
+        if missing_context := result.get("MissingContextValues"):
+            raise _Undecided(f"it depends on {', '.join(missing_context)}")
         return False
 
-    def _role_of_model(self, endpoint_name: str, model_name: str) -> str:
+    def _model_role_arn(self, endpoint_name: str, model_name: str) -> str:
         with translate_aws_errors("sagemaker"):
             try:
-                answer = self._sagemaker.describe_model(ModelName=model_name)
+                response = self._sagemaker.describe_model(ModelName=model_name)
             except ClientError as error:
                 if is_validation_error(error):
                     raise EndpointNotAttachable(
-                        endpoint_name, f"its model {model_name} was deleted: no config can name it"
+                        endpoint_name,
+                        f"its model {model_name} was deleted: create it again, or update the"
+                        " endpoint to another model first",
                     ) from error
                 raise
-        role_arn: str = answer["ExecutionRoleArn"]
+        role_arn: str = response["ExecutionRoleArn"]
         return role_arn
 
 
-def _models(fields: Mapping[str, Any]) -> Iterator[str]:
-    """Names of the models of all variants. There are none where inference components are hosted."""
+def _model_names(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the models of all variants. A variant that hosts inference components has none."""
     for variants in ("ProductionVariants", "ShadowProductionVariants"):
         for variant in fields.get(variants, ()):
             pools = variant.get("InstancePools", ())
-            named = (variant.get("ModelName"), *(each.get("ModelNameOverride") for each in pools))
-            yield from filter(None, named)
+            names = (variant.get("ModelName"), *(pool.get("ModelNameOverride") for pool in pools))
+            yield from filter(None, names)
 
 
-def _by_action(needs: Sequence[RequiredPermission]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for need in needs:
-        found.setdefault(need.action, []).append(need.resource)
-    return found
+def _by_action(permissions: Sequence[RequiredPermission]) -> dict[str, list[str]]:
+    resources: dict[str, list[str]] = {}
+    for permission in permissions:
+        resources.setdefault(permission.action, []).append(permission.resource)
+    return resources

@@ -1,4 +1,4 @@
-"""Endpoints of SageMaker: their state, and their update to another endpoint config."""
+"""Read SageMaker endpoints, and update them to another endpoint config."""
 
 import re
 import time
@@ -20,14 +20,14 @@ from inference_results.operations.errors import (
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _IN_SERVICE: Final = "InService"
-_UNDER_WAY: Final = frozenset({"Updating", "SystemUpdating", "RollingBack"})
+_UPDATING: Final = frozenset({"Updating", "SystemUpdating", "RollingBack"})
 _FIRST_PAUSE_SECONDS: Final = 1
-_LONGEST_PAUSE_SECONDS: Final = 15
+_MAX_PAUSE_SECONDS: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """As DescribeEndpoint tells it."""
+    """An endpoint as DescribeEndpoint returns it."""
 
     name: str
     arn: str
@@ -39,38 +39,42 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Those of the account and region of a SageMaker client of boto3."""
+    """Read and update endpoints with a boto3 SageMaker client."""
 
     sagemaker: Any
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def read(self, name: str) -> Endpoint:
-        """Raises EndpointNotFound, or InvalidRequest for what can be no endpoint's name."""
+        """Return an endpoint. Raises EndpointNotFound, or InvalidRequest if the name is invalid."""
         if not _NAME.fullmatch(name):
-            raise InvalidRequest("expected at most 63 letters, digits and hyphens", "endpoint")
+            raise InvalidRequest(
+                "expected at most 63 alphanumeric characters and hyphens", "endpoint"
+            )
         with translate_aws_errors("sagemaker"):
             try:
-                answer = self.sagemaker.describe_endpoint(EndpointName=name)
+                response = self.sagemaker.describe_endpoint(EndpointName=name)
             except ClientError as error:
-                # Nothing else than the name can be invalid, and it has the right form.
+                # The name is the only parameter, and it is valid.
                 if is_validation_error(error):
                     raise EndpointNotFound(name) from error
                 raise
         return Endpoint(
             name=name,
-            arn=answer["EndpointArn"],
-            status=answer["EndpointStatus"],
-            config_name=answer.get("EndpointConfigName", ""),
-            failure_reason=answer.get("FailureReason"),
-            modified=answer["LastModifiedTime"],
+            arn=response["EndpointArn"],
+            status=response["EndpointStatus"],
+            config_name=response.get("EndpointConfigName", ""),
+            failure_reason=response.get("FailureReason"),
+            modified=response["LastModifiedTime"],
         )
 
     def read_in_service(self, name: str) -> Endpoint:
-        """One that can be updated; raises also EndpointNotAttachable."""
+        """Return an endpoint. Raises EndpointNotAttachable, too, if it is not in service."""
         endpoint = self.read(name)
         if endpoint.status != _IN_SERVICE:
-            raise EndpointNotAttachable(name, f"it is {endpoint.status}, and must be {_IN_SERVICE}")
+            raise EndpointNotAttachable(
+                name, f"it is {endpoint.status}, expected {_IN_SERVICE}: wait or repair it first"
+            )
         return endpoint
 
     def update(
@@ -80,47 +84,47 @@ class Endpoints:
         timeout: float,
         progress: Callable[[str], None],
     ) -> None:
-        """Return when it is in service with this config; `progress` is told of each status.
+        """Update the endpoint and wait until it is in service with the new config.
 
-        Raises UpdateFailed, or UpdateTimeout within `timeout` seconds and one look.
+        Calls `progress` with each status. Raises UpdateFailed, or UpdateTimeout after `timeout`
+        seconds.
         """
         deadline = self.clock() + timeout
         with translate_aws_errors("sagemaker"):
             self.sagemaker.update_endpoint(
                 EndpointName=before.name,
                 EndpointConfigName=config_name,
-                # Else autoscaled instance counts and shifted weights would be reset.
+                # Otherwise SageMaker resets autoscaled instance counts and shifted weights.
                 RetainAllVariantProperties=True,
                 RetainDeploymentConfig=True,
             )
         pause: float = _FIRST_PAUSE_SECONDS
         status = "Updating"
         while True:
+            last_error: ServiceUnavailable | None = None
             try:
-                now = self.read(before.name)
-                status = now.status
+                endpoint = self.read(before.name)
+                status = endpoint.status
                 progress(status)
-                if _is_settled(now, before, config_name):
+                if _is_complete(endpoint, before, config_name):
                     return
             except ServiceUnavailable as error:
-                trouble: ServiceUnavailable | None = error
-            else:
-                trouble = None
-            left = deadline - self.clock()
-            if left <= 0:
-                raise UpdateTimeout(before.name, status, timeout) from trouble
-            self.sleep(min(left, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                last_error = error
+            seconds_left = deadline - self.clock()
+            if seconds_left <= 0:
+                raise UpdateTimeout(before.name, status, timeout) from last_error
+            self.sleep(min(seconds_left, pause))
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
 
-def _is_settled(now: Endpoint, before: Endpoint, config_name: str) -> bool:
-    """Whether the update has come to its end; raises UpdateFailed if it was another.
+def _is_complete(now: Endpoint, before: Endpoint, config_name: str) -> bool:
+    """Return whether the update has succeeded. Raises UpdateFailed if it has failed.
 
-    A rollback ends in service too, with the former config.
+    After a rollback the endpoint is in service too, but with the former config.
     """
     if now.status == _IN_SERVICE and now.config_name == config_name:
         return True
-    # For a moment after the call, an endpoint may be described as it was before.
-    if now.status in _UNDER_WAY or now.modified == before.modified:
+    # Shortly after UpdateEndpoint, DescribeEndpoint can still return the state from before it.
+    if now.status in _UPDATING or now.modified == before.modified:
         return False
     raise UpdateFailed(now.name, now.status, now.config_name, now.failure_reason)

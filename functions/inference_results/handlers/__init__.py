@@ -1,1 +1,0 @@
-"""One module for each Lambda function: it wires adapters to a use case."""

@@ -1,0 +1,23 @@
+"""Messages use the words of docs/glossary.md."""
+
+import re
+
+import pytest
+
+from tests.repository.messages import texts
+
+RULED_OUT = re.compile(
+    r"\b(told|tells?|questions?|anew|pretend\w*|sweeps?|swept|announce\w*|wired?|unwire"
+    r"|whoever|refuse[sd]?|parked)\b|\bis none\b"
+)
+MESSAGES = [*texts()]
+
+
+def test_messages_are_found():
+    places = {each.place.partition("/")[0] for each in MESSAGES}
+    assert places == {"src", "functions", "infra", "local"}
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda each: each.place)
+def test_a_message_uses_the_terms_of_the_glossary(message):
+    assert not RULED_OUT.search(message.text)
