@@ -43,10 +43,18 @@ def pytest_unconfigure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of the infrastructure in one worker, so that only it starts the CDK."""
+    """Run the tests of the infrastructure first, in the one worker that starts the CDK."""
+    items.sort(key=lambda item: "tests/infra/" not in item.nodeid)
     for item in items:
         if "tests/infra/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("infra"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Synthesize the default template before the other worker needs it."""
+    if "tests/infra/" in item.nodeid:
+        synthesised("default")
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,12 @@
 """The CDK app in docs/guides/events.md."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.synthesis import ROOT
+from tests.synthesis import ROOT, run_app
 
 _DOCUMENT = ROOT / "docs" / "guides" / "events.md"
 
@@ -21,13 +18,6 @@ def rules_template(kinds: Iterable[str], bus_arn: str, folder: Path) -> dict[str
     parts = dict(blocks)
     app = folder / "my_rules.py"
     app.write_text("\n".join(parts[each] for each in wanted))
-    subprocess.run(
-        [sys.executable, app],
-        cwd=folder,
-        env={**os.environ, "EVENT_BUS_ARN": bus_arn, "CDK_OUTDIR": str(folder / "out")},
-        check=True,
-    )
-    template: dict[str, Any] = json.loads(
-        (folder / "out" / "InferenceEvents.template.json").read_text()
-    )
+    output = run_app(app, folder, {}, EVENT_BUS_ARN=bus_arn)
+    template: dict[str, Any] = json.loads((output / "InferenceEvents.template.json").read_text())
     return template

@@ -3,9 +3,14 @@
 import hashlib
 import json
 import os
-from functools import cache
+import runpy
+import sys
+from contextlib import chdir
+from fcntl import LOCK_EX, flock
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -95,10 +100,13 @@ def new_app(variant: str, **more: str) -> "cdk.App":
     # Not at import: workers that find their templates in the shared folder never load the CDK.
     import aws_cdk as cdk
 
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    unbundled = {"aws:cdk:bundling-stacks": []}
-    settings = {"output_prefixes": PREFIXES, **VARIANTS[variant], **more}
-    return cdk.App(context={**context, **unbundled, **settings})
+    return cdk.App(context=app_context(output_prefixes=PREFIXES, **VARIANTS[variant] | more))
+
+
+def app_context(**settings: Any) -> dict[str, Any]:
+    """Return the context of cdk.json with settings, and without bundling."""
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return context | {"aws:cdk:bundling-stacks": []} | settings
 
 
 def synthesised(variant: str, **more: str) -> dict[str, dict[str, Any]]:
@@ -111,17 +119,23 @@ def synthesised(variant: str, **more: str) -> dict[str, dict[str, Any]]:
 def _templates(variant: str, **more: str) -> str:
     """The templates as JSON, synthesized once per test run."""
     folder = os.environ.get(TEMPLATES_VARIABLE)
+    if folder is None:
+        return _synthesize(variant, **more)
     key = hashlib.sha256(json.dumps([variant, more], sort_keys=True).encode()).hexdigest()
-    file = Path(folder or ".") / f"{key}.json"
-    if folder and file.exists():
-        return file.read_text()
+    with Path(folder, f"{key}.json").open("a+") as file:
+        # Another worker that needs the same templates waits for the first.
+        flock(file, LOCK_EX)
+        file.seek(0)
+        if text := file.read():
+            return text
+        text = _synthesize(variant, **more)
+        file.write(text)
+        return text
+
+
+def _synthesize(variant: str, **more: str) -> str:
     stacks = assembly_of(variant, **more).stacks
-    text = json.dumps({stack.stack_name: stack.template for stack in stacks})
-    if folder:
-        partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(text)
-        partial.rename(file)
-    return text
+    return json.dumps({stack.stack_name: stack.template for stack in stacks})
 
 
 def assembly_of(variant: str, **more: str) -> "cx_api.CloudAssembly":
@@ -131,3 +145,22 @@ def assembly_of(variant: str, **more: str) -> "cx_api.CloudAssembly":
     app = new_app(variant, **more)
     add_stacks(app)
     return app.synth()
+
+
+def run_app(script: Path, folder: Path, context: dict[str, Any], **variables: str) -> Path:
+    """Run a CDK app's script in this process, which has the CDK running; return its assembly.
+
+    Raises SystemExit if the script does.
+    """
+    import aws_cdk as cdk
+
+    output = folder / "out"
+    # The CDK's own process does not see a changed environment, so pass what `cdk` would set.
+    app = partial(cdk.App, outdir=str(output), context=context)
+    path = sys.path.copy()
+    try:
+        with patch.dict(os.environ, variables), patch("aws_cdk.App", app), chdir(folder):
+            runpy.run_path(str(script), run_name="__main__")
+    finally:
+        sys.path[:] = path
+    return output

@@ -131,8 +131,13 @@ def run_every_path(load_with_log, s3, table_name, monkeypatch):
     return EveryPath(load_with_log, table_name, monkeypatch.context).run
 
 
+_EMITTED = set()
+
+
 @pytest.fixture
-def emitted(run_every_path, capsys):
-    """Run every path. Returns the namespace, name and dimensions of each emitted metric."""
-    run_every_path()
-    return {each.identity for each in parse_metrics(capsys.readouterr().out)}
+def emitted(request, capsys):
+    """Namespace, name and dimensions of each metric that every path emits; run once."""
+    if not _EMITTED:
+        request.getfixturevalue("run_every_path")()
+        _EMITTED.update(each.identity for each in parse_metrics(capsys.readouterr().out))
+    return _EMITTED

@@ -1,48 +1,53 @@
-"""app.py, which `cdk` runs, and local/app.py for the embedded AWS."""
+"""What `cdk` runs: app.py, and on the embedded AWS local/app.py."""
 
 import json
 import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.alarms import alarms
-from tests.synthesis import PREFIXES, ROOT, synthesised
+from tests.synthesis import PREFIXES, ROOT, app_context, run_app, synthesised
+
+WITHOUT_THE_PACKAGE = (
+    "import runpy, sys; sys.path = [each for each in sys.path if not each.endswith('/src')];"
+    "runpy.run_path('app.py', run_name='__main__')"
+)
+"""Run app.py where only requirements.txt is installed."""
 
 
-def run(script, out, **settings):
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    context |= {"aws:cdk:bundling-stacks": [], **settings}
-    return subprocess.run(
-        [sys.executable, *script],
+def template(output):
+    return json.loads((output / "InferenceResults.template.json").read_text())
+
+
+def test_the_app_needs_requirements_txt_alone(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_PACKAGE],
         cwd=ROOT,
-        env=os.environ | {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(context)},
+        env=environment
+        | {
+            "CDK_OUTDIR": str(tmp_path),
+            "CDK_CONTEXT_JSON": json.dumps(app_context(output_prefixes=PREFIXES, shards="7")),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def template(out):
-    return json.loads((out / "InferenceResults.template.json").read_text())
-
-
-def test_the_app_applies_the_settings(tmp_path):
-    done = run(["app.py"], tmp_path, output_prefixes=PREFIXES, shards="7")
     assert done.returncode == 0, done.stderr
     assert template(tmp_path)["Outputs"]["Shards"]["Value"] == "7"
 
 
 def test_an_invalid_setting_is_reported_without_a_traceback(tmp_path):
-    done = run(["app.py"], tmp_path, output_prefixes=PREFIXES, shards="0")
-    assert done.returncode != 0
-    assert "setting shards: expected" in done.stderr
-    assert "Traceback" not in done.stderr
+    context = app_context(output_prefixes=PREFIXES, shards="0")
+    with pytest.raises(SystemExit, match="setting shards: expected"):
+        run_app(ROOT / "app.py", tmp_path, context)
 
 
-def test_the_local_app_only_lacks_alarms_on_metric_math(tmp_path):
-    settings = {"output_prefixes": PREFIXES, "watched_endpoints": "speech,ocr"}
-    done = run(["-m", "local.app"], tmp_path, **settings)
-    assert done.returncode == 0, done.stderr
+def test_the_embedded_aws_gets_everything_except_metric_math_alarms(tmp_path):
+    context = app_context(output_prefixes=PREFIXES, watched_endpoints="speech,ocr")
+    output = run_app(ROOT / "local" / "app.py", tmp_path, context)
     whole = synthesised("default", watched_endpoints="speech,ocr")["InferenceResults"]
-    removed = set(whole["Resources"]) - set(template(tmp_path)["Resources"])
-    assert removed == {name for name, alarm in alarms(whole).items() if "Metrics" in alarm}
+    missing = set(whole["Resources"]) - set(template(output)["Resources"])
+    assert missing == {name for name, alarm in alarms(whole).items() if "Metrics" in alarm}

@@ -394,7 +394,7 @@ def test_a_location_outside_the_prefixes_is_not_read_again(table):
 
 
 def test_a_run_continues_where_the_last_one_ran_out_of_time(table):
-    many = 200
+    many = 120
     for number in range(many):
         table.register(f"id-{number}", f"{PREFIX}{number}.out", f"{FAILURES}{number}.out")
         if number % 10:
@@ -402,7 +402,7 @@ def test_a_run_continues_where_the_last_one_ran_out_of_time(table):
     total = Counter()
     runs = 0
     while total.total() < many:
-        remaining = iter(range(70))  # how often a run has time
+        remaining = iter(range(45))  # how often a run has time
         total.update(table.reconcile(lambda remaining=remaining: next(remaining, None) is not None))
         runs += 1
         assert runs < 10
