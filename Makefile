@@ -37,11 +37,11 @@ bench: install .venv-lambda/installed .venv-sagemaker-v2/installed  ## measure s
 cost: install .venv-microburst/installed  ## count the AWS usage of results and price it with benchmarks/cost/prices.toml
 	$(BIN)/python -m benchmarks.cost
 
-scale: install  ## calculate how 10 to 10,000 results per second use AWS's limits (docs/scale.md)
+scale: .venv/installed  ## calculate how 10 to 10,000 results per second use AWS's limits (docs/scale.md)
 	$(BIN)/python -m benchmarks.scale
 
-figures: .venv-plots/installed  ## update the tables and plots of docs/performance.md from the last results
-	.venv-plots/bin/python -m benchmarks.figures
+figures: .venv/installed  ## update the tables of docs/performance.md from the last results
+	$(BIN)/python -m benchmarks.figures
 
 up: install  ## start the local system (run `. .local/env` to use it from a shell)
 	$(BIN)/python -m local up
@@ -55,7 +55,7 @@ check: install  ## check format, lint, types, imports, generated documents and t
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas --check
-	$(BIN)/python -m tests.templates
+	$(BIN)/python -m tests.support.templates
 
 scan: install .venv-checkov/installed  ## scan templates with checkov and cdk-nag (exceptions: tests/scan/accepted.yaml)
 	$(BIN)/python -m tests.scan
@@ -67,7 +67,7 @@ schemas: install  ## generate openapi.json, the event schema and the table in do
 	$(BIN)/python -m schemas
 
 template: install  ## update infra/templates after a change to the infrastructure
-	$(BIN)/python -m tests.reviewed
+	$(BIN)/python -m tests.support.reviewed
 
 install: .venv/installed .venv-ministack/installed node_modules/installed  ## install the dependencies of all commands
 
@@ -90,7 +90,6 @@ sdks: .venv-sagemaker-v2/installed .venv-sagemaker-v3/installed  ## install the 
 # Precompiled, like the modules of Lambda's runtimes.
 .venv-lambda/installed: export UV_COMPILE_BYTECODE = 1
 .venv-lambda/installed: benchmarks/lambda/requirements.txt benchmarks/lambda/requirements-emulator.txt
-.venv-plots/installed: benchmarks/plots/requirements.txt
 .venv-sagemaker-v2/installed: tests/sdk/requirements-v2.txt
 .venv-sagemaker-v3/installed: tests/sdk/requirements-v3.txt
 .venv-%/installed: | .venv/bin/uv
@@ -103,7 +102,7 @@ node_modules/installed: package-lock.json
 	touch $@
 
 lock: .venv/bin/uv  ## update the lock files after a change to a requirements.in
-	for folder in functions . local tests/faults tests/scan benchmarks/lambda benchmarks/plots; do \
+	for folder in functions . local tests/faults tests/scan benchmarks/lambda; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate requirements.in -o requirements.txt); done
 	for version in v2 v3; do \

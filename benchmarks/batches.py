@@ -60,7 +60,7 @@ def new_ids(count: int) -> list[str]:
 
 def batch(ids: Sequence[str], key: str) -> dict[str, Any]:
     """Build an SQS event with one completed notification per id."""
-    return {"Records": [_record(inference_id, key) for inference_id in ids]}
+    return {"Records": [sqs_record(each, message(_notification(each, key))) for each in ids]}
 
 
 def register(ids: Sequence[str]) -> None:
@@ -85,18 +85,21 @@ def register(ids: Sequence[str]) -> None:
         list(pool.map(put, ids))
 
 
-def _record(inference_id: str, key: str) -> dict[str, Any]:
-    """Build an SQS record with all attributes that Lambda sends, under raw message delivery."""
-    notification = completed(
+def _notification(inference_id: str, key: str) -> dict[str, Any]:
+    return completed(
         inference_id,
         f"s3://{BUCKET}/{key}",
         input_location=f"s3://{BUCKET}/async-input/{inference_id}.json",
         ended=_ENDED,
     )
+
+
+def sqs_record(message_id: str, body: str) -> dict[str, Any]:
+    """Build an SQS record with all attributes that Lambda sends, under raw message delivery."""
     return {
-        "messageId": inference_id,
+        "messageId": message_id,
         "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
-        "body": message(notification),
+        "body": body,
         "attributes": {
             "ApproximateReceiveCount": "1",
             "SentTimestamp": "1795608201500",

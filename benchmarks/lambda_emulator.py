@@ -2,10 +2,11 @@
 
 import os
 import platform
+import re
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,7 +16,6 @@ from typing import Final
 
 import psutil
 
-from benchmarks.cold_start_log import is_init_report
 from local.environment import REGION, ROOT
 
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
@@ -25,6 +25,13 @@ _PYTHON: Final = _VENV / "bin" / "python"
 _BINARY: Final = f"samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"
 _TIMEOUT_SECONDS: Final = 30
 _INVOKE: Final = "/2015-03-31/functions/function/invocations"
+_READY: Final = "INIT RTDONE(status: success)"
+_INIT_REPORT: Final = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
+"""The line that ends a start."""
+
+
+class StartFailed(RuntimeError):
+    """The function did not become ready. The message is its log."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +42,36 @@ class Function:
     folder: Path
     environment: Mapping[str, str]
 
-    @property
-    def module(self) -> str:
-        return self.handler.rpartition(".")[0]
+
+def init_ms(function: Function) -> float:
+    """Start a function in a new process and return the duration of the start. Raises StartFailed.
+
+    The duration includes the runtime's own.
+    """
+    return parse_init_ms(_start(function))
 
 
-def start(function: Function) -> list[str]:
-    """Start a function in a new process and return its log until it is ready, by line.
+def parse_init_ms(log: Iterable[str]) -> float:
+    """Return the duration of the start that the emulator reports. Raises StartFailed."""
+    lines = list(log)
+    reports = [found[1] for line in lines if (found := _INIT_REPORT.search(line))]
+    if not reports or not any(_READY in line for line in lines):
+        raise StartFailed("".join(lines))
+    return float(reports[0])
 
-    The process is killed then: invocations are not measured here.
+
+def _start(function: Function) -> list[str]:
+    """Return the log of a start, by line.
+
+    The process is killed when it is ready: invocations are not measured here.
     """
     invoke_port, runtime_port = _free_ports(2)
     (emulator,) = _VENV.glob(f"lib/python*/site-packages/{_BINARY}")
-    # fmt: off
-    command = [
-        str(emulator), "--log-level", "info",
-        "--runtime-interface-emulator-address", f"127.0.0.1:{invoke_port}",
-        "--runtime-api-address", f"127.0.0.1:{runtime_port}",
-        str(_PYTHON), "-m", "awslambdaric", function.handler,
-    ]
-    # fmt: on
+    options = f"--log-level info --runtime-api-address 127.0.0.1:{runtime_port}"
+    options += f" --runtime-interface-emulator-address 127.0.0.1:{invoke_port}"
+    runtime = [str(_PYTHON), "-m", "awslambdaric", function.handler]
     with subprocess.Popen(
-        command,
+        [str(emulator), *options.split(), *runtime],
         cwd=function.folder,
         env=_environment(function),
         stdout=subprocess.PIPE,
@@ -73,26 +88,13 @@ def start(function: Function) -> list[str]:
             log = []
             for line in process.stdout:
                 log.append(line)
-                if is_init_report(line):
+                if _INIT_REPORT.search(line):
                     break
             connection.close()
         finally:
             watchdog.cancel()
             _kill(process)
     return log
-
-
-def profile_imports(function: Function) -> list[str]:
-    """Import the handler's module without AWS's runtime and return importtime's output."""
-    profiled = subprocess.run(
-        [_PYTHON, "-X", "importtime", "-c", f"import {function.module}"],
-        cwd=function.folder,
-        env=_environment(function),
-        stderr=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return profiled.stderr.splitlines()
 
 
 def _environment(function: Function) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import boto3
 
@@ -23,15 +23,11 @@ from benchmarks.dynamodb_units import Item
 from benchmarks.in_memory_table import Consumed, InMemoryTable
 from benchmarks.measurements import Part, Table, Target, table
 from benchmarks.reviewed_template import indexes
+from benchmarks.sample_items import SHARDS, completed_item, failed_item
 from inference_results.adapters.aws.config import client_config
 from inference_results.adapters.table.queries import InferenceQueries
-from inference_results.adapters.table.results import KEY, ResultStore
-from inference_results.contract import Status
 from inference_results.domain.queries.find import FindInference, FindInferences
 from inference_results.domain.queries.listing import ListInferences
-from inference_results.domain.record.failure import classify
-from inference_results.domain.record.result import Output, Result
-from inference_results.domain.record.timestamps import timestamp
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -41,29 +37,25 @@ ROUNDS: Final = 40
 _WARMUP_ROUNDS: Final = 3
 _LIMIT: Final = 1.2
 
-_SHARDS: Final = 4
 _WORKERS: Final = 16
 _ENDPOINT: Final = "speech"
 _SESSION: Final = boto3.Session("none", "none", region_name="us-east-1")
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_REASON: Final = (
-    'ClientError: Received server error (500) from model with message "the model failed".'
-    " See the SageMaker Endpoint logs in your account for more information."
-)
+_OUTPUT: Final = b"x" * 1000
 
 Query: TypeAlias = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class QueryCost:
-    """Duration of one query, including `consumed.seconds`, and what it consumed."""
+    """Milliseconds of one query, and what it consumed."""
 
-    seconds: float
+    ms: float
     consumed: Consumed
 
 
 def measure() -> Part:
-    tables = {size: InMemoryTable(KEY, indexes()) for size in SIZES}
+    tables = {size: InMemoryTable(indexes()) for size in SIZES}
     ids = []
     for number, (inference_id, item) in enumerate(generate_records(max(SIZES))):
         ids.append(inference_id)
@@ -84,41 +76,14 @@ def generate_records(count: int) -> Iterator[tuple[str, Item]]:
 
     Every fifth failed. The others have an inline output of 1,000 bytes.
     """
-    store = ResultStore(new_client(), "inferences", _SHARDS)
     rng = random.Random(1)  # noqa: S311 - the same ids in every run
     for number in range(count):
         inference_id = str(uuid.UUID(int=rng.getrandbits(128)))
-        yield inference_id, store.item(_result(inference_id, number))
-
-
-def _result(inference_id: str, number: int) -> Result:
-    event_time = timestamp(_START + timedelta(seconds=number))
-    failed = number % 5 == 0
-    key = f"async-output/{inference_id}.out"
-    output = Output(
-        location=f"s3://outputs/{key}",
-        bucket="outputs",
-        key=key,
-        version_id="3/L4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY",
-        etag='"9b2cf535f27731c974343645a3985328"',
-        size=1000,
-        content_type="application/json",
-        inline=b"x" * 1000,
-    )
-    return Result(
-        inference_id=inference_id,
-        endpoint_name=_ENDPOINT,
-        status=Status.FAILED if failed else Status.COMPLETED,
-        event_time=event_time,
-        event_order=f"{event_time}\n1\n{output.location}\n{inference_id}",
-        recorded_at=event_time,
-        expires_at=4_000_000_000,
-        received_at=event_time,
-        input_location=f"s3://outputs/async-input/{inference_id}",
-        content_type="application/json",
-        output=None if failed else output,
-        failure=classify(Status.FAILED, _REASON) if failed else None,
-    )
+        ended = _START + timedelta(seconds=number)
+        if number % 5 == 0:
+            yield inference_id, failed_item(inference_id, _ENDPOINT, ended)
+        else:
+            yield inference_id, completed_item(inference_id, _ENDPOINT, ended, _OUTPUT)
 
 
 def new_client() -> "DynamoDBClient":
@@ -130,7 +95,7 @@ def _queries(it: InMemoryTable, pool: Executor, ids: Sequence[str]) -> dict[str,
     """Return the queries by name. Each returns equally many records for every table size."""
     client = new_client()
     it.intercept(client)
-    queries = InferenceQueries(client, "inferences", _SHARDS, pool)
+    queries = InferenceQueries(client, "inferences", SHARDS, pool)
     now = partial(datetime.now, UTC)
     list_inferences = ListInferences(inferences=queries, now=now, cursor_key=b"key")
     find = FindInference(inferences=queries, now=now)
@@ -170,47 +135,32 @@ def _run(it: InMemoryTable, query: Query) -> QueryCost:
     it.take_consumed()
     started = time.perf_counter()
     query()
-    seconds = time.perf_counter() - started
-    return QueryCost(seconds, it.take_consumed())
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return QueryCost(milliseconds, it.take_consumed())
 
 
 def _part(costs: Mapping[str, Mapping[int, Sequence[QueryCost]]]) -> Part:
-    tables: list[Table] = []
-    facts: dict[str, Any] = {}
-    growth: dict[str, list[float]] = {"time": [], "read units": []}
     base = _label(min(SIZES))
+    tables: list[Table] = []
+    reads: dict[str, dict[str, list[float]]] = {}
     for number, (name, by_size) in enumerate(costs.items()):
-        milliseconds, units = (
-            {_label(size): [value(each) for each in all_] for size, all_ in by_size.items()}
-            for value in (_milliseconds, _units)
-        )
-        tables += [
-            table(f"lists_time_{number}", name, "ms", milliseconds, base),
-            table(f"lists_units_{number}", name, "read units", units, base),
-        ]
-        for kind, values in (("time", milliseconds), ("read units", units)):
-            growth[kind].append(median(values[_label(max(SIZES))]) / median(values[base]))
-        facts[name] = {
-            _label(size): {
-                "calls": median(each.consumed.calls for each in all_),
-                "ms_in_the_table": median(1000 * each.consumed.seconds for each in all_),
-            }
-            for size, all_ in by_size.items()
+        times = {_label(size): [it.ms for it in of_size] for size, of_size in by_size.items()}
+        tables.append(table(f"lists_{number}", name, "ms", times, base))
+        reads[name] = {
+            "calls": [median(it.consumed.calls for it in of_size) for of_size in by_size.values()],
+            "read units": [
+                median(it.consumed.units for it in of_size) for of_size in by_size.values()
+            ],
         }
+    title = "lists and gets from 1,000 to 100,000 records"
+    time_growth = max(it.rows[-1].median / it.rows[0].median for it in tables)
+    unit_growth = max(it["read units"][-1] / it["read units"][0] for it in reads.values())
     targets = (
-        Target(f"lists and gets from 1,000 to 100,000 records: {kind}", "x", _LIMIT, max(ratios))
-        for kind, ratios in growth.items()
+        Target(f"{title}: time", "x", _LIMIT, time_growth),
+        Target(f"{title}: read units", "x", _LIMIT, unit_growth),
     )
-    return Part(tuple(tables), tuple(targets), facts)
+    return Part(tuple(tables), targets, reads)
 
 
 def _label(size: int) -> str:
     return f"{size:,} records"
-
-
-def _milliseconds(cost: QueryCost) -> float:
-    return 1000 * cost.seconds
-
-
-def _units(cost: QueryCost) -> float:
-    return cost.consumed.units

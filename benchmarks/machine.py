@@ -5,7 +5,6 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from local.environment import ROOT
 
@@ -18,19 +17,17 @@ _SEPARATE_ENVIRONMENTS = {
 """Packages of other virtual environments, and the folders of their lock files."""
 
 
-def about() -> dict[str, Any]:
-    """Return the date (UTC), machine and versions."""
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "processors": os.cpu_count(),
-            "processor": _processor(),
-        },
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in _LIBRARIES}
-        | {name: _locked_version(name, it) for name, it in _SEPARATE_ENVIRONMENTS.items()},
-    }
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def environment() -> str:
+    """Return the system, the processors and the versions."""
+    versions = {"Python": platform.python_version()}
+    versions |= {name: version(name) for name in _LIBRARIES}
+    versions |= {name: _locked_version(name, it) for name, it in _SEPARATE_ENVIRONMENTS.items()}
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {_processor()}"
+    return ", ".join([machine, *(f"{name} {each}" for name, each in versions.items())])
 
 
 def _locked_version(name: str, folder: str) -> str:

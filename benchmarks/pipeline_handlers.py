@@ -24,29 +24,20 @@ def do_nothing(event: dict[str, Any], context: object) -> None:
     print("done")
 
 
-def put(event: dict[str, Any], context: object) -> None:
-    """Make one unconditional write per notification: the minimum for a readable record."""
-    for notification in _notifications(event):
-        _put(notification, {})
-
-
 def get_and_put(event: dict[str, Any], context: object) -> None:
     """Read the output, then write it: the minimum for a record with its output."""
     for notification in _notifications(event):
         location = notification["responseParameters"]["outputLocation"]
         bucket, _, key = location.removeprefix("s3://").partition("/")
         output = s3.get_object(Bucket=bucket, Key=key, Range="bytes=0-1023")
-        _put(notification, {"output": {"B": output["Body"].read()}})
+        key = {
+            "inference_id": {"S": notification["inferenceId"]},
+            "endpoint_name": {"S": notification["requestParameters"]["endpointName"]},
+        }
+        item = {**key, "output": {"B": output["Body"].read()}}
+        dynamodb.put_item(TableName=os.environ["TABLE"], Item=item)
+        print("done")
 
 
 def _notifications(event: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(each["body"]) for each in event["Records"]]
-
-
-def _put(notification: dict[str, Any], attributes: dict[str, Any]) -> None:
-    key = {
-        "inference_id": {"S": notification["inferenceId"]},
-        "endpoint_name": {"S": notification["requestParameters"]["endpointName"]},
-    }
-    dynamodb.put_item(TableName=os.environ["TABLE"], Item={**key, **attributes})
-    print("done")

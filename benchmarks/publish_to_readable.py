@@ -9,15 +9,14 @@ GetItem sent after its invocation, as if its work were readable at once. These r
 for every contestant.
 """
 
-import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Final
+from statistics import median
+from typing import TYPE_CHECKING, Final
 
 import boto3
 
@@ -30,18 +29,18 @@ from inference_results.contract import Attribute, StackOutput
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import LocalFolder
 
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
 ROUNDS: Final = 60
-ROUNDS_OF_TEN: Final = 20
 _WARMUP_ROUNDS: Final = 4
 
 EMPTY: Final = "empty handler, until invoked"
 EMPTY_DELETED: Final = "empty handler, until the message is deleted"
-PUT: Final = "one put_item"
 GET_AND_PUT: Final = "ranged get_object and put_item"
 OURS: Final = "record_result"
 OURS_INLINE: Final = "record_result, response in the notification"
 
-_IN_TENS: Final = (EMPTY, EMPTY_DELETED, GET_AND_PUT, OURS)
 _LIMIT: Final = 1.3
 _TABLE: Final = "benchmark"
 _OUTPUT: Final = b"x" * 1000
@@ -51,40 +50,30 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A topic to publish to. `is_readable` checks once whether all of the ids have arrived.
+    """A topic to publish to. `is_readable` checks once whether an id has arrived.
 
     After an empty receive, such as the one after an invocation, the embedded AWS polls its queues
     again only after 50 ms. `rest_seconds` waits until it polls continuously.
     """
 
     topic_arn: str
-    is_readable: Callable[[Sequence[str]], bool]
+    is_readable: Callable[[str], bool]
     rest_seconds: float = 0.09
     inline: bool = False
 
 
 def measure() -> Part:
     with local_system() as folder:
-        contestants = _contestants(folder)
-        single = _milliseconds(contestants, 1, ROUNDS)
-        ten = _milliseconds({name: contestants[name] for name in _IN_TENS}, 10, ROUNDS_OF_TEN)
-    overhead = median(single[OURS]) - median(single[EMPTY])
-    title = "from publish to readable"
+        rounds = _milliseconds(_contestants(folder))
+    publish_to_readable = table(
+        "publish_to_readable", "from publish to readable", "ms", rounds, EMPTY
+    )
     return Part(
-        tables=(
-            table("publish_to_readable", title, "ms", single, EMPTY),
-            table("publish_to_readable_p99", f"{title}, p99", "ms", _p99(single), EMPTY),
-            table("publish_to_readable_ten", "ten at once, until the last", "ms", ten, EMPTY),
+        (publish_to_readable,),
+        (
+            _target("publish to readable, relative to invoking an empty handler", rounds, EMPTY),
+            _target("publish to readable, relative to the empty path", rounds, EMPTY_DELETED),
         ),
-        targets=(
-            _target("publish to readable, relative to invoking an empty handler", single, EMPTY),
-            _target("publish to readable, relative to the empty path", single, EMPTY_DELETED),
-        ),
-        facts={
-            "overhead_ms": overhead,
-            # The slower the path, the smaller the share of the same overhead.
-            "target_met_if_empty_takes_ms": overhead / (_LIMIT - 1),
-        },
     )
 
 
@@ -94,18 +83,13 @@ def _contestants(folder: LocalFolder) -> dict[str, Contestant]:
     create_table(_TABLE)
     notes = folder.path / "invocations"
     empty = create_pipeline("do_nothing", {"NOTES": str(notes)})
-    variables = {"TABLE": _TABLE}
-    put = create_pipeline("put", variables, "dynamodb:PutItem")
-    get_and_put = create_pipeline(
-        "get_and_put", variables, "dynamodb:PutItem", "s3:GetObject", "s3:GetObjectVersion"
-    )
+    get_and_put = create_pipeline("get_and_put", {"TABLE": _TABLE})
     read = _Readable(table_name)
     # Summaries and events follow each result.
     ours = Contestant(outputs[StackOutput.SUCCESS_TOPIC_ARN], read, rest_seconds=0.2)
     return {
         EMPTY: Contestant(empty.topic_arn, _Invoked(notes, read)),
         EMPTY_DELETED: Contestant(empty.topic_arn, _Deleted(empty.queue_url)),
-        PUT: Contestant(put.topic_arn, _Readable(_TABLE)),
         GET_AND_PUT: Contestant(get_and_put.topic_arn, _Readable(_TABLE)),
         OURS: ours,
         OURS_INLINE: Contestant(ours.topic_arn, read, ours.rest_seconds, inline=True),
@@ -117,11 +101,7 @@ class _Readable:
         self._dynamodb = boto3.client("dynamodb")
         self._table_name = table_name
 
-    def __call__(self, ids: Sequence[str]) -> bool:
-        """Check the last id first: it usually arrives last."""
-        return all(self._exists(each) for each in reversed(ids))
-
-    def _exists(self, inference_id: str) -> bool:
+    def __call__(self, inference_id: str) -> bool:
         response = self._dynamodb.get_item(
             TableName=self._table_name,
             Key={
@@ -140,17 +120,10 @@ class _Invoked:
     notes: Path
     read: _Readable
 
-    def __call__(self, ids: Sequence[str]) -> bool:
-        invoked = set(ids) <= self._noted()
-        self.read(ids)
+    def __call__(self, inference_id: str) -> bool:
+        invoked = self.notes.exists() and inference_id in self.notes.read_text()
+        self.read(inference_id)
         return invoked
-
-    def _noted(self) -> set[str]:
-        if not self.notes.exists():
-            return set()
-        # Ten notifications can arrive in up to ten invocations.
-        lines = self.notes.read_text().splitlines()[-10:]
-        return {each for line in lines for each in json.loads(line)}
 
 
 class _Deleted:
@@ -158,7 +131,7 @@ class _Deleted:
         self._sqs = boto3.client("sqs")
         self._queue_url = queue_url
 
-    def __call__(self, _ids: Sequence[str]) -> bool:
+    def __call__(self, _id: str) -> bool:
         counts = self._sqs.get_queue_attributes(
             QueueUrl=self._queue_url,
             AttributeNames=[
@@ -169,63 +142,38 @@ class _Deleted:
         return set(counts.values()) == {"0"}
 
 
-def _milliseconds(contestants: dict[str, Contestant], count: int, rounds: int) -> Rounds:
-    """Measure, in each round, the time until `count` notifications published at once arrive."""
-    publish = _Publisher()
+def _milliseconds(contestants: dict[str, Contestant]) -> Rounds:
+    """Measure, in each round, the time until a published notification is readable."""
+    boto3.client("s3").put_object(
+        Bucket=OUTPUT_BUCKET, Key=_OUTPUT_KEY, Body=_OUTPUT, ContentType="text/plain"
+    )
+    sns = boto3.client("sns")
     taken: dict[str, list[float]] = {name: [] for name in contestants}
-    for number in range(-_WARMUP_ROUNDS, rounds):
+    for number in range(-_WARMUP_ROUNDS, ROUNDS):
         for name, each in contestants.items():
-            milliseconds = 1000 * publish(each, count)
+            milliseconds = 1000 * _publish(sns, each)
             if number >= 0:
                 taken[name].append(milliseconds)
     return taken
 
 
-class _Publisher:
-    """Publishes notifications like SageMaker. All share one output, stored in advance."""
+def _publish(sns: "SNSClient", contestant: Contestant) -> float:
+    """Publish a notification like SageMaker and return the seconds until it is readable.
 
-    def __init__(self) -> None:
-        self._sns = boto3.client("sns")
-        boto3.client("s3").put_object(
-            Bucket=OUTPUT_BUCKET, Key=_OUTPUT_KEY, Body=_OUTPUT, ContentType="text/plain"
-        )
-
-    def __call__(self, contestant: Contestant, count: int) -> float:
-        """Publish `count` notifications and return the seconds until all arrived.
-
-        Raises TimeoutError.
-        """
-        ids = [str(uuid.uuid4()) for _ in range(count)]
-        response = _OUTPUT if contestant.inline else None
-        location, now = f"s3://{OUTPUT_BUCKET}/{_OUTPUT_KEY}", datetime.now(UTC)
-        messages = [
-            message(completed(each, location, input_location=location, ended=now), response)
-            for each in ids
-        ]
-        started = time.monotonic()
-        if count == 1:
-            self._sns.publish(TopicArn=contestant.topic_arn, Message=messages[0])
-        else:
-            self._sns.publish_batch(
-                TopicArn=contestant.topic_arn,
-                PublishBatchRequestEntries=[
-                    {"Id": each, "Message": text} for each, text in zip(ids, messages, strict=True)
-                ],
-            )
-        while not contestant.is_readable(ids):
-            if time.monotonic() > started + _TIMEOUT_SECONDS:
-                raise TimeoutError(
-                    f"nothing arrived from {contestant.topic_arn} within {_TIMEOUT_SECONDS:g} s"
-                )
-        taken = time.monotonic() - started
-        time.sleep(contestant.rest_seconds)
-        return taken
-
-
-def _p99(rounds: Rounds) -> Rounds:
-    return {
-        name: [quantiles(values, n=100, method="inclusive")[98]] for name, values in rounds.items()
-    }
+    All notifications share one output. Raises TimeoutError.
+    """
+    inference_id = str(uuid.uuid4())
+    location, now = f"s3://{OUTPUT_BUCKET}/{_OUTPUT_KEY}", datetime.now(UTC)
+    notification = completed(inference_id, location, input_location=location, ended=now)
+    text = message(notification, _OUTPUT if contestant.inline else None)
+    started = time.monotonic()
+    sns.publish(TopicArn=contestant.topic_arn, Message=text)
+    while not contestant.is_readable(inference_id):
+        if time.monotonic() > started + _TIMEOUT_SECONDS:
+            raise TimeoutError(f"{contestant.topic_arn}: not readable in {_TIMEOUT_SECONDS:g} s")
+    taken = time.monotonic() - started
+    time.sleep(contestant.rest_seconds)
+    return taken
 
 
 def _target(name: str, rounds: Rounds, base: str) -> Target:

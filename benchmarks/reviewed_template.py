@@ -34,20 +34,22 @@ def _of_type(kind: str) -> list[dict[str, Any]]:
     return [each["Properties"] for each in _resources().values() if each["Type"] == kind]
 
 
+def _function(service: Service) -> dict[str, Any]:
+    """Return the first function of a service, which may have several."""
+    handler = f"functions.{service}.handler"
+    return next(it for it in _of_type("AWS::Lambda::Function") if it["Handler"] == handler)
+
+
 @cache
 def memory_mb(service: Service) -> int:
     """Return a function's memory size, which decides its share of a CPU."""
-    return max(
-        int(each["MemorySize"])
-        for each in _of_type("AWS::Lambda::Function")
-        if str(each["Handler"]).endswith(f".{service}.handler")
-    )
+    return int(_function(service)["MemorySize"])
 
 
-@cache
-def visibility_seconds() -> int:
-    """Return how long a failed message stays in flight, without the batching window."""
-    return max(int(each.get("VisibilityTimeout", 0)) for each in _of_type("AWS::SQS::Queue"))
+def variables_of(service: Service) -> dict[str, Any]:
+    """Return a function's environment variables, with references."""
+    variables: dict[str, Any] = _function(service)["Environment"]["Variables"]
+    return variables
 
 
 @cache
@@ -59,16 +61,10 @@ def indexes() -> tuple[Index, ...]:
 
 @cache
 def stream_mapping(service: Service) -> StreamMapping:
-    functions = {
-        name
-        for name, each in _resources().items()
-        if each["Type"] == "AWS::Lambda::Function"
-        and each["Properties"]["Handler"].endswith(f".{service}.handler")
-    }
     (mapping,) = [
         each
         for each in _of_type("AWS::Lambda::EventSourceMapping")
-        if each["FunctionName"]["Ref"] in functions
+        if _resources()[each["FunctionName"]["Ref"]]["Properties"] == _function(service)
     ]
     return StreamMapping(
         batch_size=mapping["BatchSize"],

@@ -12,26 +12,29 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import boto3
-import httpx
-from botocore.exceptions import ClientError
 
 from benchmarks.local_system import local_system
 from benchmarks.measurements import Part, Target, table
-from inference_results.client import AsyncClient, Client, InferenceResultsError
-from inference_results.client.transports import async_driver, sync_driver
-from inference_results.client.transports.auth import Signature, tls_context
-from inference_results.client.transports.http_api import Api
-from inference_results.client.transports.table import TableBackend
+from benchmarks.waiting_clients import (
+    OBSERVED_SECONDS,
+    OUTPUT,
+    Invocation,
+    Outputs,
+    Wait,
+    poll,
+    wait,
+    wait_in_loop,
+)
+from inference_results.client import Client
 from inference_results.contract import StackOutput
-from local.environment import REGION, ROOT
+from local.environment import ROOT
 
 POLLING: Final = "AWS's documentation: get_object every 2 s"
 SDK: Final = "SageMaker SDK 2: get_result(WaiterConfig())"
@@ -39,31 +42,11 @@ API: Final = "Client over HTTP"
 ASYNC_API: Final = "AsyncClient over HTTP"
 TABLE: Final = "Client on the table"
 
-OUTPUT: Final = "output"
-STILL_WAITING: Final = "still waiting"
-
 SECONDS: Final = (54, 57, 60, 63, 66)
 _FAILING: Final = "simulate-delay=60 simulate-failure=400"
 _EXPIRING: Final = "simulate-delay=60 simulate-expiry"
-_OBSERVED_SECONDS: Final = 80
-_POLLING_SECONDS: Final = 2
 _BODY: Final = b"x" * 2000
 """Too large for an inline output: clients must fetch it from S3."""
-
-Outputs: TypeAlias = Mapping[str, str]
-Invocation: TypeAlias = Mapping[str, Any]
-"""The response of invoke_endpoint_async."""
-Hooks: TypeAlias = dict[str, list[Callable[..., Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """One finished wait. `ended_at` is in epoch seconds, None if the contestant still waits."""
-
-    calls: int
-    ended_at: float | None
-    outcome: str
-    """OUTPUT, STILL_WAITING, or the name of the error."""
 
 
 def measure() -> Part:
@@ -100,7 +83,7 @@ def part_of(waits: Mapping[str, Sequence[Wait]], ends: Sequence[float]) -> Part:
         ),
         facts={
             "longest_delay_s": {name: max(each) for name, each in delays.items()},
-            "observed_s": _OBSERVED_SECONDS,
+            "observed_s": OBSERVED_SECONDS,
             "failed": _outcomes(waits, ends, len(SECONDS)),
             "expired": _outcomes(waits, ends, len(SECONDS) + 1),
         },
@@ -125,12 +108,12 @@ def _run(outputs: Outputs) -> tuple[dict[str, list[Wait]], list[float]]:
     with _sdk() as sdk, ThreadPoolExecutor(4 * len(attributes)) as pool:
         invocations = [_invoke(each) for each in attributes]
         _send(sdk, [(each["OutputLocation"], each["FailureLocation"]) for each in invocations])
-        polling = pool.map(lambda each: _poll(each, stop), invocations)
-        over_http = pool.map(lambda each: _wait(_over_http(outputs), each), invocations)
-        on_table = pool.map(lambda each: _wait(_on_table(outputs), each), invocations)
-        in_loop = pool.submit(asyncio.run, _wait_in_loop(outputs, invocations))
+        polling = pool.map(lambda each: poll(each, stop), invocations)
+        over_http = pool.map(lambda each: wait(outputs, each, on_table=False), invocations)
+        on_table = pool.map(lambda each: wait(outputs, each, on_table=True), invocations)
+        in_loop = pool.submit(asyncio.run, _wait_for_all(outputs, invocations))
         try:
-            time.sleep(_OBSERVED_SECONDS)
+            time.sleep(OBSERVED_SECONDS)
         finally:
             stop.set()
         _send(sdk, "stop")
@@ -156,7 +139,8 @@ def _invoke(custom_attributes: str) -> Invocation:
 
 def _ends(outputs: Outputs, invocations: Sequence[Invocation]) -> list[float]:
     """Return the event times of the notifications."""
-    client, _ = _on_table(outputs)
+    table_name, shards = outputs[StackOutput.TABLE_NAME], int(outputs[StackOutput.SHARDS])
+    client = Client.on_table(table_name, shards=shards)
     ends = []
     for each in invocations:
         record = client.get(each["InferenceId"])
@@ -165,85 +149,8 @@ def _ends(outputs: Outputs, invocations: Sequence[Invocation]) -> list[float]:
     return ends
 
 
-def _poll(invocation: Invocation, stop: threading.Event) -> Wait:
-    """Run the endless loop of "Check prediction results" in SageMaker's guide, until `stop`."""
-    s3 = boto3.Session().client("s3")
-    bucket, _, key = invocation["OutputLocation"].removeprefix("s3://").partition("/")
-    calls = 0
-    while not stop.is_set():
-        calls += 1
-        try:
-            s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-            stop.wait(_POLLING_SECONDS)
-        else:
-            return Wait(calls, time.time(), OUTPUT)
-    return Wait(calls, None, STILL_WAITING)
-
-
-class _Calls(list[Any]):
-    """The requests of one client. botocore or httpx calls it for each request."""
-
-    def __call__(self, request: Any, **_: Any) -> None:
-        self.append(request)
-
-    async def in_loop(self, request: httpx.Request) -> None:
-        self(request)
-
-
-def _over_http(outputs: Outputs) -> tuple[Client, _Calls]:
-    """Create the client like Client(api_url), with counted requests."""
-    calls = _Calls()
-    hooks: Hooks = {"request": [calls]}
-    auth = Signature(boto3.Session(), REGION)
-    http = httpx.Client(auth=auth, verify=tls_context(None), event_hooks=hooks)
-    storage = httpx.Client(verify=tls_context(None), event_hooks=hooks)
-    backend = sync_driver.HttpBackend(Api.from_url(outputs[StackOutput.API_URL]), http)
-    return Client.with_driver(sync_driver.Driver(backend, storage)), calls
-
-
-def _on_table(outputs: Outputs) -> tuple[Client, _Calls]:
-    """Create the client like Client.on_table, with counted requests."""
-    calls = _Calls()
-    session = boto3.Session()
-    session.events.register("before-send", calls)
-    hooks: Hooks = {"request": [calls]}
-    storage = httpx.Client(verify=tls_context(None), event_hooks=hooks)
-    backend = TableBackend(
-        outputs[StackOutput.TABLE_NAME], shards=int(outputs[StackOutput.SHARDS]), session=session
-    )
-    return Client.with_driver(sync_driver.Driver(backend, storage)), calls
-
-
-def _wait(counted: tuple[Client, _Calls], invocation: Invocation) -> Wait:
-    client, calls = counted
-    with client:
-        try:
-            client.get_output(invocation, timeout=_OBSERVED_SECONDS)
-        except InferenceResultsError as error:
-            return Wait(len(calls), time.time(), type(error).__name__)
-        return Wait(len(calls), time.time(), OUTPUT)
-
-
-async def _wait_in_loop(outputs: Outputs, invocations: Sequence[Invocation]) -> list[Wait]:
-    async def wait(invocation: Invocation) -> Wait:
-        calls = _Calls()
-        hooks: Hooks = {"request": [calls.in_loop]}
-        auth = Signature(session, REGION)
-        http = httpx.AsyncClient(auth=auth, verify=tls, event_hooks=hooks)
-        storage = httpx.AsyncClient(verify=tls, event_hooks=hooks)
-        backend = async_driver.HttpBackend(Api.from_url(outputs[StackOutput.API_URL]), http)
-        async with AsyncClient.with_driver(async_driver.Driver(backend, storage)) as client:
-            try:
-                await client.get_output(invocation, timeout=_OBSERVED_SECONDS)
-            except InferenceResultsError as error:
-                return Wait(len(calls), time.time(), type(error).__name__)
-            return Wait(len(calls), time.time(), OUTPUT)
-
-    session, tls = boto3.Session(), tls_context(None)
-    return await asyncio.gather(*map(wait, invocations))
+async def _wait_for_all(outputs: Outputs, invocations: Sequence[Invocation]) -> list[Wait]:
+    return await asyncio.gather(*(wait_in_loop(outputs, each) for each in invocations))
 
 
 @contextmanager

@@ -23,11 +23,10 @@ from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.table.overdue import OverdueQueries
 from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import Dimension, Metric, Variable
-from inference_results.domain.reconciliation.reconcile import (
-    RESULT_STATUSES,
-    ReconciledRecord,
-    ReconcileRecords,
-)
+from inference_results.domain.reconciliation.end_overdue import EndOverdueRecord
+from inference_results.domain.reconciliation.outcome import RESULT_STATUSES, ReconciledRecord
+from inference_results.domain.reconciliation.read_unread import ReadUnreadOutput
+from inference_results.domain.reconciliation.reconcile import ReconcileRecords
 from inference_results.domain.results.response import ReadResponse
 
 RESERVE_SECONDS = 25
@@ -40,18 +39,24 @@ _config = client_config(connections=_workers)
 _dynamodb = client("dynamodb", config=_config)
 _table = (_dynamodb, os.environ[Variable.TABLE_NAME], int(os.environ[Variable.SHARDS]))
 _records = ResultStore(*_table)
+_read = ReadResponse(
+    objects=S3Objects(client("s3", config=_config)),
+    records=_records,
+    output_prefixes=tuple(json.loads(os.environ[Variable.OUTPUT_PREFIXES])),
+    inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
+)
+_now = partial(datetime.now, UTC)
 _reconcile = ReconcileRecords(
     overdue=OverdueQueries(*_table),
-    records=_records,
-    read=ReadResponse(
-        objects=S3Objects(client("s3", config=_config)),
+    end_overdue=EndOverdueRecord(
         records=_records,
-        output_prefixes=tuple(json.loads(os.environ[Variable.OUTPUT_PREFIXES])),
-        inline_output_bytes=int(os.environ[Variable.INLINE_OUTPUT_BYTES]),
+        read=_read,
+        retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
+        now=_now,
     ),
-    retention=timedelta(days=int(os.environ[Variable.RETENTION_DAYS])),
+    read_unread=ReadUnreadOutput(records=_records, read=_read, now=_now),
     slack=timedelta(seconds=int(os.environ[Variable.OVERDUE_SLACK_SECONDS])),
-    now=partial(datetime.now, UTC),
+    now=_now,
 )
 _pool = ThreadPoolExecutor(_workers)
 _watched = frozenset(json.loads(os.environ[Variable.WATCHED_ENDPOINTS]))

@@ -26,7 +26,8 @@ from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.contract import Route, Variable
 from inference_results.domain.record.parameters import ENDPOINT, IDEMPOTENCY_KEY
 from inference_results.domain.submissions.register import RegisterInvocation
-from inference_results.domain.submissions.submit import SubmitInference, inference_id_for
+from inference_results.domain.submissions.submission_request import inference_id_for
+from inference_results.domain.submissions.submit import SubmitInference
 
 logger = Logger()
 stopwatch = Stopwatch(clock=time.monotonic, sleep=time.sleep)

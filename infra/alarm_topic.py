@@ -14,6 +14,7 @@ from constructs import Construct
 
 _MAX_WARM_UP_MINUTES = 2880
 _CLOUDWATCH = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
 
 
 class Runbook(StrEnum):
@@ -49,14 +50,13 @@ class AlarmTopic(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
-        this_account = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
         # enforce_ssl replaces the default policy, which allows the topic's own account.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
                 principals=[_CLOUDWATCH],
                 resources=[self.topic.topic_arn],
-                conditions=this_account,
+                conditions=_THIS_ACCOUNT,
             )
         )
         if key:
@@ -65,7 +65,7 @@ class AlarmTopic(Construct):
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
                     principals=[_CLOUDWATCH],
                     resources=["*"],  # in a key policy, `*` means this key
-                    conditions=this_account,
+                    conditions=_THIS_ACCOUNT,
                 )
             )
         for email in dict.fromkeys(emails):

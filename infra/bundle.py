@@ -63,39 +63,46 @@ def bundle(output: Path, *, runtime: str, architecture: str) -> None:
     keep compiled modules, so otherwise every cold start compiles them again.
     """
     version = runtime.removeprefix("python")
-    # fmt: off
-    subprocess.run(
-        [
-            find_uv_bin(), "pip", "install", "--quiet", "--no-config",
-            "--require-hashes", "--requirement", FUNCTIONS / "requirements.txt",
-            "--target", output, "--link-mode", "copy", "--only-binary", ":all:",
-            "--python-version", version, "--python-platform", _PLATFORMS[architecture],
-        ],
-        check=True,
-    )
-    # fmt: on
+    _install_requirements(output, version, _PLATFORMS[architecture])
     for name, source in function_sources().items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, output / name)
     for pattern in _EXCLUDED:
         for path in output.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    python = _find_interpreter(version)
-    if python is None:
+    if python := _find_interpreter(version):
+        _compile(output, python)
+    else:
         sys.stderr.write(f"No {runtime} interpreter found: the modules are bundled uncompiled, ")
         sys.stderr.write("and each cold start compiles them. To compile them now, run ")
         sys.stderr.write(f"`uv python install {version}`; this changes the asset's hash.\n")
-    else:
-        # fmt: off
-        subprocess.run(
-            [
-                python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
-                "-s", output, "-p", "/var/task", output,
-            ],
-            check=True,
-            env=os.environ | {"PYTHONHASHSEED": "0"},
-        )
-        # fmt: on
+
+
+def _install_requirements(output: Path, version: str, platform: str) -> None:
+    # fmt: off
+    subprocess.run(
+        [
+            find_uv_bin(), "pip", "install", "--quiet", "--no-config",
+            "--require-hashes", "--requirement", FUNCTIONS / "requirements.txt",
+            "--target", output, "--link-mode", "copy", "--only-binary", ":all:",
+            "--python-version", version, "--python-platform", platform,
+        ],
+        check=True,
+    )
+    # fmt: on
+
+
+def _compile(output: Path, python: str) -> None:
+    # fmt: off
+    subprocess.run(
+        [
+            python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
+            "-s", output, "-p", "/var/task", output,
+        ],
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+    )
+    # fmt: on
 
 
 def _find_interpreter(version: str) -> str | None:

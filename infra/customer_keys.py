@@ -4,6 +4,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from .settings import Settings
+
+_QUEUE_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 # The actions that DynamoDB performs for its caller, without the wildcard `kms:ReEncrypt*`.
 _READ_ACTIONS = ("kms:Decrypt", "kms:DescribeKey")
 _WRITE_ACTIONS = (
@@ -18,30 +21,42 @@ _WRITE_ACTIONS = (
 class CustomerKeys(Construct):
     """One key each for topics (if the stack creates any), queues, tables and alarms.
 
+    Without the setting `customer_keys`, every key is None and no role needs permissions.
+
     The key of the queues also encrypts the event bus. All keys are rotated yearly.
 
     Topics and queues cannot share a key: its policy would name the topic that it encrypts, which
     CloudFormation rejects as a circular dependency.
     """
 
-    def __init__(self, scope: Construct, id: str, *, topics: bool, alarms: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
-        self.topics = kms.Key(self, "Topics", enable_key_rotation=True) if topics else None
-        self.queues = kms.Key(self, "Queues", enable_key_rotation=True)
-        self.table = kms.Key(self, "Table", enable_key_rotation=True)
+        enabled = settings.customer_keys
+        creates_topics = not (settings.success_topic_arn and settings.error_topic_arn)
+        self.topics = self._key("Topics") if enabled and creates_topics else None
+        self.queues = self._key("Queues") if enabled else None
+        self.table = self._key("Table") if enabled else None
         # Separate, because the execution roles of models can use the key of the topics.
-        self.alarms = kms.Key(self, "Alarms", enable_key_rotation=True) if alarms else None
+        self.alarms = self._key("Alarms") if enabled and settings.alarms else None
 
     def allow_recording(self, role: iam.IRole) -> None:
-        self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        _allow(self.queues, role, *_QUEUE_ACTIONS)
         self.allow_writing(role)
 
     def allow_writing(self, role: iam.IRole) -> None:
-        self.table.grant(role, *_READ_ACTIONS, *_WRITE_ACTIONS)
+        _allow(self.table, role, *_READ_ACTIONS, *_WRITE_ACTIONS)
 
     def allow_publishing_events(self, role: iam.IRole) -> None:
-        self.queues.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
-        self.table.grant(role, *_READ_ACTIONS)
+        _allow(self.queues, role, *_QUEUE_ACTIONS)
+        self.allow_reading(role)
 
     def allow_reading(self, role: iam.IRole) -> None:
-        self.table.grant(role, *_READ_ACTIONS)
+        _allow(self.table, role, *_READ_ACTIONS)
+
+    def _key(self, id: str) -> kms.IKey:
+        return kms.Key(self, id, enable_key_rotation=True)
+
+
+def _allow(key: kms.IKey | None, role: iam.IRole, *actions: str) -> None:
+    if key:
+        key.grant(role, *actions)

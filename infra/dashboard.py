@@ -137,41 +137,37 @@ def _result_count(endpoint: str, number: int, status: Status) -> cloudwatch.IMet
 def _latencies(endpoints: Sequence[str], parts: Parts) -> dict[str, _Metrics]:
     graphs: dict[str, _Metrics] = {
         f"{metric} of completed inferences (ms)": [
-            service_metric(
-                metric,
-                Service.RECORD_RESULT,
-                statistic=percentile,
-                label=f"{endpoint} {percentile}",
-                endpoint=endpoint,
-                status=Status.COMPLETED.value,
-            )
-            for endpoint in endpoints
-            for percentile in _PERCENTILES
+            line for endpoint in endpoints for line in _result_latencies(metric, endpoint)
         ]
         for metric in (Metric.INFERENCE_TIME, Metric.PIPELINE_LAG)
     }
     if parts.event_dead_letters:
         graphs["PublishLag (ms)"] = [
             service_metric(
-                Metric.PUBLISH_LAG,
-                Service.PUBLISH_EVENTS,
-                statistic=percentile,
-                label=percentile,
+                Metric.PUBLISH_LAG, Service.PUBLISH_EVENTS, statistic=percentile, label=percentile
             )
             for percentile in _PERCENTILES
         ]
     if parts.api:
-        graphs["API latency, p90 (ms)"] = [
-            service_metric(
-                Metric.LATENCY,
-                Service.SUBMISSION_API if route in SUBMISSION_ROUTES else Service.STATUS_API,
-                statistic="p90",
-                label=route,
-                route=route.value,
-            )
-            for route in Route
-        ]
+        graphs["API latency, p90 (ms)"] = [_route_latency(route) for route in Route]
     return graphs
+
+
+def _result_latencies(metric: Metric, endpoint: str) -> _Metrics:
+    for percentile in _PERCENTILES:
+        yield service_metric(
+            metric,
+            Service.RECORD_RESULT,
+            statistic=percentile,
+            label=f"{endpoint} {percentile}",
+            endpoint=endpoint,
+            status=Status.COMPLETED.value,
+        )
+
+
+def _route_latency(route: Route) -> cloudwatch.IMetric:
+    service = Service.SUBMISSION_API if route in SUBMISSION_ROUTES else Service.STATUS_API
+    return service_metric(Metric.LATENCY, service, statistic="p90", label=route, route=route.value)
 
 
 def _backlogs(parts: Parts, endpoints: Sequence[str]) -> dict[str, _Metrics]:

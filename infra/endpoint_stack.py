@@ -7,7 +7,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from .inference_results import InferenceResults, inline_policy_name
+from .execution_role import inline_policy_name, publish_statements
+from .inference_results import InferenceResults
 from .nag import acknowledge
 from .settings import DEFAULT_VARIANT, EndpointSettings
 
@@ -28,41 +29,45 @@ class AsyncEndpointStack(Stack):
         output_key_arns: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, id)
-        role = iam.Role.from_role_arn(self, "ExecutionRole", settings.execution_role_arn)
+        permissions = self._permissions(results, settings, output_key_arns)
+        config = self._endpoint_config(results, settings)
+        if settings.create_endpoint:
+            endpoint = sagemaker.CfnEndpoint(
+                self, "Endpoint", endpoint_config_name=config.attr_endpoint_config_name
+            )
+            # CreateEndpoint publishes a test notification, which fails without these permissions.
+            endpoint.node.add_dependency(permissions)
+
+    def _permissions(
+        self, results: InferenceResults, settings: EndpointSettings, output_key_arns: Sequence[str]
+    ) -> iam.Policy:
         paths = [
             path.removeprefix("s3://")
             for path in (settings.output_path, settings.failure_path)
             if path
         ]
-        permissions = iam.Policy(
+        policy = iam.Policy(
             self,
             "ExecutionRolePolicy",
             policy_name=inline_policy_name(self),
-            roles=[role],
+            roles=[iam.Role.from_role_arn(self, "ExecutionRole", settings.execution_role_arn)],
             statements=[
-                iam.PolicyStatement(
-                    actions=["sns:Publish"],
-                    resources=[results.completed.topic.topic_arn, results.failed.topic.topic_arn],
-                ),
-                iam.PolicyStatement(
-                    actions=["s3:PutObject"],
-                    resources=[f"arn:{Aws.PARTITION}:s3:::{path}*" for path in paths],
-                ),
+                *publish_statements([results.completed.topic, results.failed.topic]),
+                *_output_statements(paths, output_key_arns),
             ],
         )
-        if output_key_arns:
-            permissions.add_statements(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=list(output_key_arns)
-                )
-            )
         for path in paths:
             acknowledge(
-                permissions,
+                policy,
                 f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
                 "SageMaker chooses the object keys; the prefix holds only this endpoint's objects.",
             )
-        config = sagemaker.CfnEndpointConfig(
+        return policy
+
+    def _endpoint_config(
+        self, results: InferenceResults, settings: EndpointSettings
+    ) -> sagemaker.CfnEndpointConfig:
+        return sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
             production_variants=[
@@ -74,26 +79,43 @@ class AsyncEndpointStack(Stack):
                     initial_variant_weight=1,
                 )
             ],
-            async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
-                output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
-                    s3_output_path=settings.output_path,
-                    s3_failure_path=settings.failure_path,
-                    notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
-                        success_topic=results.completed.topic.topic_arn,
-                        error_topic=results.failed.topic.topic_arn,
-                        include_inference_response_in=list(settings.include_inference_response_in),
-                    ),
-                ),
-                client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
-                    max_concurrent_invocations_per_instance=(
-                        settings.max_concurrent_invocations_per_instance
-                    )
-                ),
-            ),
+            async_inference_config=_async_inference_config(results, settings),
         )
-        if settings.create_endpoint:
-            endpoint = sagemaker.CfnEndpoint(
-                self, "Endpoint", endpoint_config_name=config.attr_endpoint_config_name
+
+
+def _output_statements(paths: Sequence[str], key_arns: Sequence[str]) -> list[iam.PolicyStatement]:
+    statements = [
+        iam.PolicyStatement(
+            actions=["s3:PutObject"],
+            resources=[f"arn:{Aws.PARTITION}:s3:::{path}*" for path in paths],
+        )
+    ]
+    if key_arns:
+        statements.append(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=list(key_arns)
             )
-            # CreateEndpoint publishes a test notification, which fails without these permissions.
-            endpoint.node.add_dependency(permissions)
+        )
+    return statements
+
+
+def _async_inference_config(
+    results: InferenceResults, settings: EndpointSettings
+) -> sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty:
+    config = sagemaker.CfnEndpointConfig
+    return config.AsyncInferenceConfigProperty(
+        output_config=config.AsyncInferenceOutputConfigProperty(
+            s3_output_path=settings.output_path,
+            s3_failure_path=settings.failure_path,
+            notification_config=config.AsyncInferenceNotificationConfigProperty(
+                success_topic=results.completed.topic.topic_arn,
+                error_topic=results.failed.topic.topic_arn,
+                include_inference_response_in=list(settings.include_inference_response_in),
+            ),
+        ),
+        client_config=config.AsyncInferenceClientConfigProperty(
+            max_concurrent_invocations_per_instance=(
+                settings.max_concurrent_invocations_per_instance
+            )
+        ),
+    )

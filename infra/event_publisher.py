@@ -9,17 +9,14 @@ from constructs import Construct
 
 from inference_results.contract import Service, Variable
 
-from .function import HandlerFunction
-from .nag import acknowledge
-from .result_channel import encrypted_queue
 from .settings import Settings
-from .stream_consumer import consume_stream, stream_statements
+from .stream_consumer import StreamConsumer
 
 _BATCH_SIZE = 100
 """Ten PutEvents calls. No batching window, so events are published without delay."""
 
 
-class EventPublisher(Construct):
+class EventPublisher(StreamConsumer):
     """Runs publish_events on the stream of the inferences table.
 
     Creates `bus` unless the settings name an existing one. `key` encrypts the dead-letter queue
@@ -36,55 +33,44 @@ class EventPublisher(Construct):
         code: lambda_.Code,
         settings: Settings,
     ) -> None:
-        super().__init__(scope, id)
         assert table.table_stream_arn
-        self.bus: events.IEventBus = (
-            events.EventBus.from_event_bus_arn(self, "Bus", settings.event_bus_arn)
-            if settings.event_bus_arn
-            else events.EventBus(self, "Bus", kms_key=key)
-        )
-        self.dead_letter_queue = encrypted_queue(self, "DeadLetterQueue", key=key)
-        acknowledge(
-            self.dead_letter_queue,
-            "SQS3",
-            "This is the dead-letter queue of a stream mapping, which the rule does not detect.",
-        )
-        self.handler = handler = HandlerFunction(
-            self,
-            "PublishEvents",
+        super().__init__(
+            scope,
+            id,
+            function_id="PublishEvents",
             service=Service.PUBLISH_EVENTS,
+            stream_arn=table.table_stream_arn,
+            dead_letter_key=key,
             code=code,
             settings=settings,
             environment={
                 Variable.TABLE_ARN: table.table_arn,
-                Variable.EVENT_BUS_ARN: self.bus.event_bus_arn,
                 Variable.PUBLISH_CUSTOM_ATTRIBUTES: str(settings.publish_custom_attributes).lower(),
             },
-            statements=[
-                *stream_statements(table.table_stream_arn, self.dead_letter_queue),
-                iam.PolicyStatement(
-                    actions=["events:PutEvents"], resources=[self.bus.event_bus_arn]
-                ),
-                *_task_statements(settings),
-            ],
-        )
-        self.role = handler.role
-        self.function = handler.function
-        consume_stream(
-            handler,
-            stream_arn=table.table_stream_arn,
-            dead_letter_queue=self.dead_letter_queue,
             batch_size=_BATCH_SIZE,
             report_batch_item_failures=True,
         )
+        self.bus = self._bus(settings.event_bus_arn, key)
+        self._allow_publishing()
+        if settings.state_machine_arns:
+            self._allow_completing_tasks(settings.state_machine_arns)
 
+    def _bus(self, arn: str | None, key: kms.IKey | None) -> events.IEventBus:
+        if arn:
+            return events.EventBus.from_event_bus_arn(self, "Bus", arn)
+        return events.EventBus(self, "Bus", kms_key=key)
 
-def _task_statements(settings: Settings) -> list[iam.PolicyStatement]:
-    if not settings.state_machine_arns:
-        return []
-    return [
-        iam.PolicyStatement(
-            actions=["states:SendTaskFailure", "states:SendTaskSuccess"],
-            resources=list(settings.state_machine_arns),
+    def _allow_publishing(self) -> None:
+        arn = self.bus.event_bus_arn
+        self.handler.function.add_environment(Variable.EVENT_BUS_ARN.value, arn)
+        self.handler.role.add_to_policy(
+            iam.PolicyStatement(actions=["events:PutEvents"], resources=[arn])
         )
-    ]
+
+    def _allow_completing_tasks(self, state_machine_arns: tuple[str, ...]) -> None:
+        self.handler.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["states:SendTaskFailure", "states:SendTaskSuccess"],
+                resources=list(state_machine_arns),
+            )
+        )

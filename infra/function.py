@@ -1,6 +1,7 @@
 """A Lambda function with its own role and log group."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -11,7 +12,8 @@ from constructs import Construct
 from inference_results.contract import METRICS_NAMESPACE, Service
 
 from .nag import acknowledge
-from .settings import NEWEST_RUNTIME, Settings
+from .setting_types import NEWEST_RUNTIME
+from .settings import Settings
 
 TIMEOUT = cdk.Duration.seconds(30)
 
@@ -34,36 +36,31 @@ class HandlerFunction(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.service = service
-        self.log_group = log_group = logs.LogGroup(
-            self,
-            "Logs",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(self.role)
-        for statement in statements:
-            self.role.add_to_policy(statement)
+        self.log_group = monthly_log_group(self, "Logs")
+        self.role = self._role(statements)
         self.function = lambda_.Function(
             self,
             "Function",
             code=code,
             handler=f"functions.{service}.handler",
-            runtime=lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
-            architecture=lambda_.Architecture.custom(settings.architecture),
             role=self.role,
-            log_group=log_group,
+            log_group=self.log_group,
             timeout=timeout,
             reserved_concurrent_executions=reserved_concurrency,
             memory_size=512,
-            environment={
-                "POWERTOOLS_SERVICE_NAME": service.value,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                **_log_sampling(settings),
-                **{str(name): value for name, value in environment.items()},
-            },
-            tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
+            environment=_environment(service, settings, environment),
+            **_runtime_options(settings),
         )
+        self._acknowledge(settings)
+
+    def _role(self, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group.grant_write(role)
+        for statement in statements:
+            role.add_to_policy(statement)
+        return role
+
+    def _acknowledge(self, settings: Settings) -> None:
         if settings.tracing:
             acknowledge(
                 self.role,
@@ -74,8 +71,33 @@ class HandlerFunction(Construct):
             acknowledge(self.function, "L1", "The setting `runtime` selects this runtime.")
 
 
-def _log_sampling(settings: Settings) -> dict[str, str]:
-    """Omit a rate of 0, which Powertools would add to every log line."""
-    if not settings.debug_sample_rate:
-        return {}
-    return {"POWERTOOLS_LOGGER_SAMPLE_RATE": str(settings.debug_sample_rate)}
+def monthly_log_group(scope: Construct, id: str) -> logs.LogGroup:
+    """Create a log group that keeps its entries for a month and is deleted with the stack."""
+    return logs.LogGroup(
+        scope,
+        id,
+        retention=logs.RetentionDays.ONE_MONTH,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+
+
+def _runtime_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "runtime": lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
+        "architecture": lambda_.Architecture.custom(settings.architecture),
+        "tracing": lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
+    }
+
+
+def _environment(
+    service: Service, settings: Settings, variables: Mapping[str, str]
+) -> dict[str, str]:
+    environment = {
+        "POWERTOOLS_SERVICE_NAME": service.value,
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        **{str(name): value for name, value in variables.items()},
+    }
+    # Omit a rate of 0, which Powertools would add to every log line.
+    if settings.debug_sample_rate:
+        environment["POWERTOOLS_LOGGER_SAMPLE_RATE"] = str(settings.debug_sample_rate)
+    return environment

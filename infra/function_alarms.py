@@ -3,7 +3,6 @@
 from functools import partial
 
 import aws_cdk as cdk
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from inference_results.contract import Metric, Service
@@ -12,6 +11,7 @@ from .alarm_topic import AlarmTopic, Runbook
 from .function import HandlerFunction
 from .metrics import FIVE_MINUTES, MAXIMUM, function_metric, service_metric
 from .parts import Parts
+from .settings import Settings
 
 _LAG_MINUTES = 15
 """As long as the tumbling window of `summarize`."""
@@ -24,11 +24,11 @@ _IMPACT = {
     Service.STATUS_API: "Requests for records and outputs fail with 5xx.",
     Service.SUBMISSION_API: "Requests to submit or register fail with 5xx.",
 }
-_STREAM_READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
+_STREAM_CONSUMERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
 
 
 class FunctionAlarms(Construct):
-    """Alarms on errors and throttles of every function, and on the lag of the stream readers.
+    """Alarms on errors and throttles of every function, and on the lag of the stream consumers.
 
     Callers retry, so one failed period raises no alarm: it takes two of three.
     """
@@ -40,16 +40,16 @@ class FunctionAlarms(Construct):
         *,
         alarm_topic: AlarmTopic,
         parts: Parts,
-        reconcile_minutes: int,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, id)
         self._alarm_topic = alarm_topic
         for name, handler in parts.handlers.items():
             is_scheduled = handler.service is Service.RECONCILE
             self._watch(
-                name, handler, reconcile_period(reconcile_minutes) if is_scheduled else FIVE_MINUTES
+                name, handler, _reconcile_period(settings) if is_scheduled else FIVE_MINUTES
             )
-            if handler.service in _STREAM_READERS:
+            if handler.service in _STREAM_CONSUMERS:
                 self._watch_lag(name, handler)
 
     def _watch(self, name: str, handler: HandlerFunction, period: cdk.Duration) -> None:
@@ -91,16 +91,15 @@ class ReconcileAlarms(Construct):
         id: str,
         *,
         alarm_topic: AlarmTopic,
-        function: lambda_.IFunction,
-        reconcile_minutes: int,
+        parts: Parts,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, id)
+        function = parts.handlers["Reconciler"].function
         alarm_topic.alarm_on_missing_data(
             self,
             "Stopped",
-            metric=function_metric(
-                function, "Invocations", period=reconcile_period(reconcile_minutes)
-            ),
+            metric=function_metric(function, "Invocations", period=_reconcile_period(settings)),
             periods=3,
             description="The schedule did not invoke reconcile for three intervals. Inferences "
             "whose notification was lost stay in progress. Deploy again to restore the schedule.",
@@ -117,10 +116,10 @@ class ReconcileAlarms(Construct):
         )
 
 
-def reconcile_period(reconcile_minutes: int) -> cdk.Duration:
+def _reconcile_period(settings: Settings) -> cdk.Duration:
     """Return the schedule's interval, but at least 5 minutes because Lambda's metrics are late.
 
     Three periods stay within CloudWatch's limits: a day in total, or a week for periods of an
     hour or more.
     """
-    return cdk.Duration.minutes(max(reconcile_minutes, 5))
+    return cdk.Duration.minutes(max(settings.reconcile_minutes, 5))

@@ -27,29 +27,33 @@ class InferencesTable(Construct):
             retain=retain,
             key=key,
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
-            global_secondary_indexes=[
-                dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=Index.BY_ENDPOINT,
-                    partition_key=string_attribute(Attribute.ENDPOINT_SHARD),
-                    sort_key=string_attribute(Attribute.ENDPOINT_SORT),
-                    projection_type=dynamodb.ProjectionType.INCLUDE,
-                    non_key_attributes=_listed_except(*_KEYS, Attribute.FAILURE),
-                ),
-                dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=Index.BY_ENDPOINT_AND_STATUS,
-                    partition_key=string_attribute(Attribute.ENDPOINT_STATUS_SHARD),
-                    sort_key=string_attribute(Attribute.STATUS_SORT),
-                    projection_type=dynamodb.ProjectionType.INCLUDE,
-                    non_key_attributes=_listed_except(*_KEYS),
-                ),
-                dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=Index.BY_STATUS,
-                    partition_key=string_attribute(Attribute.STATUS_SHARD),
-                    sort_key=string_attribute(Attribute.STATUS_SORT),
-                    projection_type=dynamodb.ProjectionType.ALL,
-                ),
-            ],
+            global_secondary_indexes=_indexes(),
         )
+
+
+def _indexes() -> list[dynamodb.GlobalSecondaryIndexPropsV2]:
+    return [
+        dynamodb.GlobalSecondaryIndexPropsV2(
+            index_name=Index.BY_ENDPOINT,
+            partition_key=string_attribute(Attribute.ENDPOINT_SHARD),
+            sort_key=string_attribute(Attribute.ENDPOINT_SORT),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=_listed_except(*_KEYS, Attribute.FAILURE),
+        ),
+        dynamodb.GlobalSecondaryIndexPropsV2(
+            index_name=Index.BY_ENDPOINT_AND_STATUS,
+            partition_key=string_attribute(Attribute.ENDPOINT_STATUS_SHARD),
+            sort_key=string_attribute(Attribute.STATUS_SORT),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=_listed_except(*_KEYS),
+        ),
+        dynamodb.GlobalSecondaryIndexPropsV2(
+            index_name=Index.BY_STATUS,
+            partition_key=string_attribute(Attribute.STATUS_SHARD),
+            sort_key=string_attribute(Attribute.STATUS_SORT),
+            projection_type=dynamodb.ProjectionType.ALL,
+        ),
+    ]
 
 
 def _listed_except(*excluded: Attribute) -> list[str]:

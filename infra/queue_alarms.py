@@ -7,13 +7,11 @@ from .alarm_topic import AlarmTopic, Runbook
 from .metrics import queue_metric, topic_metric
 from .parts import Parts
 from .result_channel import ResultChannel
+from .settings import Settings
 
 
 class QueueAlarms(Construct):
-    """Alarms on all queues and on topics that drop messages.
-
-    `oldest_message_seconds` is how long a notification can wait to be recorded.
-    """
+    """Alarms on all queues and on topics that drop messages."""
 
     def __init__(
         self,
@@ -22,38 +20,48 @@ class QueueAlarms(Construct):
         *,
         alarm_topic: AlarmTopic,
         parts: Parts,
-        oldest_message_seconds: int,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, id)
         self._alarm_topic = alarm_topic
         for channel in parts.channels:
-            self._watch_channel(channel, oldest_message_seconds)
+            self._watch_dead_letters(channel)
+            self._watch_delivery(channel, settings.oldest_message_seconds)
+        self._watch_unprocessable(parts.unprocessable)
+        self._watch_summaries(parts.summary_dead_letters)
+        if parts.event_dead_letters:
+            self._watch_events(parts.event_dead_letters)
+
+    def _watch_unprocessable(self, queue: sqs.IQueue) -> None:
         self._alarm_if_not_empty(
             "Unprocessable",
-            parts.unprocessable,
+            queue,
             "The unprocessable queue holds messages that are not valid notifications. If SageMaker "
             "sent one, its result is not recorded. Inspect the messages, then redrive or delete "
             "them.",
             Runbook.UNPROCESSABLE,
         )
+
+    def _watch_summaries(self, dead_letters: sqs.IQueue) -> None:
         self._alarm_if_not_empty(
             "SummaryDeadLetters",
-            parts.summary_dead_letters,
+            dead_letters,
             "summarize failed with changes of records for twelve hours. The summaries lack them; "
             "the records are correct. Redrive the dead letters within twelve hours.",
             Runbook.SUMMARY_DEAD_LETTERS,
         )
-        if parts.event_dead_letters:
-            self._alarm_if_not_empty(
-                "EventDeadLetters",
-                parts.event_dead_letters,
-                "publish_events failed with changes of records for twelve hours. Consumers did not "
-                "receive the events; the records are correct. Redrive the dead letters within "
-                "twelve hours.",
-                Runbook.EVENT_DEAD_LETTERS,
-            )
 
-    def _watch_channel(self, channel: ResultChannel, oldest_message_seconds: int) -> None:
+    def _watch_events(self, dead_letters: sqs.IQueue) -> None:
+        self._alarm_if_not_empty(
+            "EventDeadLetters",
+            dead_letters,
+            "publish_events failed with changes of records for twelve hours. Consumers did not "
+            "receive the events; the records are correct. Redrive the dead letters within twelve "
+            "hours.",
+            Runbook.EVENT_DEAD_LETTERS,
+        )
+
+    def _watch_dead_letters(self, channel: ResultChannel) -> None:
         name = channel.node.id
         self._alarm_if_not_empty(
             f"{name}DeadLetters",
@@ -69,6 +77,9 @@ class QueueAlarms(Construct):
             "inferences have no result. Fix the queue's policy, then redrive the dead letters.",
             Runbook.UNDELIVERED_NOTIFICATIONS,
         )
+
+    def _watch_delivery(self, channel: ResultChannel, oldest_message_seconds: int) -> None:
+        name = channel.node.id
         self._alarm_topic.alarm(
             self,
             f"{name}Waiting",

@@ -1,7 +1,5 @@
 """The function that reconciles overdue records, and its schedule."""
 
-import json
-
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -13,6 +11,7 @@ from inference_results.contract import Index, Service, Variable
 
 from .function import HandlerFunction
 from .output_access import allow_reading
+from .result_recorder import recording_environment
 from .settings import Settings
 
 
@@ -29,7 +28,7 @@ class Reconciler(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
-        self.handler = handler = HandlerFunction(
+        self.handler = HandlerFunction(
             self,
             "Reconcile",
             service=Service.RECONCILE,
@@ -37,14 +36,8 @@ class Reconciler(Construct):
             settings=settings,
             timeout=cdk.Duration.minutes(min(settings.reconcile_minutes, 5)),
             environment={
-                Variable.TABLE_NAME: table.table_name,
-                Variable.SHARDS: str(settings.shards),
-                Variable.OUTPUT_PREFIXES: json.dumps(settings.output_prefixes),
-                Variable.INLINE_OUTPUT_BYTES: str(settings.inline_output_bytes),
-                Variable.RETENTION_DAYS: str(settings.retention_days),
+                **recording_environment(table, settings),
                 Variable.OVERDUE_SLACK_SECONDS: str(settings.overdue_slack_seconds),
-                Variable.WORKERS: str(settings.workers),
-                Variable.WATCHED_ENDPOINTS: json.dumps(settings.watched_names),
             },
             statements=[
                 iam.PolicyStatement(
@@ -54,32 +47,28 @@ class Reconciler(Construct):
                 iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[table.table_arn]),
             ],
         )
-        self.role = handler.role
-        self.function = handler.function
-        self.function.configure_async_invoke(retry_attempts=0)
-        allow_reading(self.role, settings)
+        self.handler.function.configure_async_invoke(retry_attempts=0)
+        allow_reading(self.handler.role, settings)
+        self._add_schedule(settings.reconcile_minutes)
+
+    def _add_schedule(self, minutes: int) -> None:
+        function_arn = self.handler.function.function_arn
         # aws_scheduler_targets would also allow invoking every version of the function.
-        schedule_role = iam.Role(
+        role = iam.Role(
             self, "ScheduleRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com")
         )
-        schedule_role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]
-            )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function_arn])
         )
         schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            schedule_expression=_rate(settings.reconcile_minutes),
+            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.function.function_arn,
-                role_arn=schedule_role.role_arn,
+                arn=function_arn,
+                role_arn=role.role_arn,
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),
             ),
         )
-        schedule.node.add_dependency(schedule_role)
-
-
-def _rate(minutes: int) -> str:
-    return f"rate({minutes} minute{'s' if minutes > 1 else ''})"
+        schedule.node.add_dependency(role)

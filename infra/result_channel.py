@@ -8,34 +8,9 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from .nag import acknowledge
+from .queues import dead_letter_queue, encrypted_queue
 
-RETENTION = cdk.Duration.days(14)
 _RECEIVES_BEFORE_DEAD_LETTER = 5
-
-
-def encrypted_queue(
-    scope: Construct,
-    id: str,
-    *,
-    key: kms.IKey | None,
-    visibility_timeout: cdk.Duration | None = None,
-    dead_letter_queue: sqs.DeadLetterQueue | None = None,
-) -> sqs.Queue:
-    """Create an encrypted queue that keeps messages for 14 days and requires TLS.
-
-    Without `key`, SQS encrypts it (SSE-SQS): SNS cannot send to a queue under the AWS managed key.
-    """
-    return sqs.Queue(
-        scope,
-        id,
-        encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
-        encryption_master_key=key,
-        enforce_ssl=True,
-        retention_period=RETENTION,
-        visibility_timeout=visibility_timeout,
-        dead_letter_queue=dead_letter_queue,
-    )
 
 
 class ResultChannel(Construct):
@@ -56,19 +31,10 @@ class ResultChannel(Construct):
         queue_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.topic: sns.ITopic = (
-            sns.Topic.from_topic_arn(self, "Topic", topic_arn)
-            if topic_arn
-            else sns.Topic(self, "Topic", enforce_ssl=True, master_key=topic_key)
-        )
+        self.topic = self._topic(topic_arn, topic_key)
         self.dead_letter_queue = encrypted_queue(self, "DeadLetterQueue", key=queue_key)
-        self.subscription_dead_letter_queue = encrypted_queue(
-            self, "SubscriptionDeadLetterQueue", key=queue_key
-        )
-        acknowledge(
-            self.subscription_dead_letter_queue,
-            "SQS3",
-            "This is the dead-letter queue of a subscription, which the rule does not detect.",
+        self.subscription_dead_letter_queue = dead_letter_queue(
+            self, "SubscriptionDeadLetterQueue", source="subscription", key=queue_key
         )
         self.queue = encrypted_queue(
             self,
@@ -79,24 +45,8 @@ class ResultChannel(Construct):
                 queue=self.dead_letter_queue, max_receive_count=_RECEIVES_BEFORE_DEAD_LETTER
             ),
         )
-        self.topic.add_subscription(
-            subscriptions.SqsSubscription(
-                self.queue,
-                raw_message_delivery=True,
-                dead_letter_queue=self.subscription_dead_letter_queue,
-            )
-        )
-        # The subscription allows the topic to send. Deny everybody else, even if their own policies
-        # allow it: a sender could forge results.
-        self.queue.add_to_resource_policy(
-            iam.PolicyStatement(
-                effect=iam.Effect.DENY,
-                actions=["sqs:SendMessage"],
-                principals=[iam.AnyPrincipal()],
-                resources=[self.queue.queue_arn],
-                conditions={"ArnNotEquals": {"aws:SourceArn": self.topic.topic_arn}},
-            )
-        )
+        self._subscribe()
+        self._deny_other_senders()
 
     def allow_publishing(self, role: iam.IRole) -> None:
         """Allow a role to publish in the topic's policy, unless the topic already existed.
@@ -108,5 +58,34 @@ class ResultChannel(Construct):
                 actions=["sns:Publish"],
                 principals=[iam.ArnPrincipal(role.role_arn)],
                 resources=[self.topic.topic_arn],
+            )
+        )
+
+    def _topic(self, arn: str | None, key: kms.IKey | None) -> sns.ITopic:
+        if arn:
+            return sns.Topic.from_topic_arn(self, "Topic", arn)
+        return sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
+
+    def _subscribe(self) -> None:
+        self.topic.add_subscription(
+            subscriptions.SqsSubscription(
+                self.queue,
+                raw_message_delivery=True,
+                dead_letter_queue=self.subscription_dead_letter_queue,
+            )
+        )
+
+    def _deny_other_senders(self) -> None:
+        """Deny sending to all but the topic, even if a sender's own policy allows it.
+
+        The subscription allows the topic. Another sender could forge results.
+        """
+        self.queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=["sqs:SendMessage"],
+                principals=[iam.AnyPrincipal()],
+                resources=[self.queue.queue_arn],
+                conditions={"ArnNotEquals": {"aws:SourceArn": self.topic.topic_arn}},
             )
         )

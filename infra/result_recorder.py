@@ -37,21 +37,15 @@ class ResultRecorder(Construct):
         settings: Settings,
     ) -> None:
         super().__init__(scope, id)
-        self.handler = handler = HandlerFunction(
+        self.handler = HandlerFunction(
             self,
             "RecordResult",
             service=Service.RECORD_RESULT,
             code=code,
             settings=settings,
             environment={
-                Variable.TABLE_NAME: table.table_name,
+                **recording_environment(table, settings),
                 Variable.UNPROCESSABLE_QUEUE_URL: unprocessable_queue.queue_url,
-                Variable.OUTPUT_PREFIXES: json.dumps(settings.output_prefixes),
-                Variable.INLINE_OUTPUT_BYTES: str(settings.inline_output_bytes),
-                Variable.RETENTION_DAYS: str(settings.retention_days),
-                Variable.SHARDS: str(settings.shards),
-                Variable.WORKERS: str(settings.workers),
-                Variable.WATCHED_ENDPOINTS: json.dumps(settings.watched_names),
             },
             statements=[
                 _allow(
@@ -62,9 +56,11 @@ class ResultRecorder(Construct):
                 _allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], table.table_arn),
             ],
         )
-        self.role = handler.role
-        allow_reading(self.role, settings)
-        handler.function.add_event_source_mapping(
+        allow_reading(self.handler.role, settings)
+        self._consume(queue, settings)
+
+    def _consume(self, queue: sqs.IQueue, settings: Settings) -> None:
+        self.handler.function.add_event_source_mapping(
             "Queue",
             event_source_arn=queue.queue_arn,
             batch_size=settings.batch_size,
@@ -72,6 +68,19 @@ class ResultRecorder(Construct):
             max_concurrency=settings.maximum_concurrency,
             report_batch_item_failures=True,
         )
+
+
+def recording_environment(table: dynamodb.ITableV2, settings: Settings) -> dict[str, str]:
+    """Return the variables of every function that records results."""
+    return {
+        Variable.TABLE_NAME: table.table_name,
+        Variable.OUTPUT_PREFIXES: json.dumps(settings.output_prefixes),
+        Variable.INLINE_OUTPUT_BYTES: str(settings.inline_output_bytes),
+        Variable.RETENTION_DAYS: str(settings.retention_days),
+        Variable.SHARDS: str(settings.shards),
+        Variable.WORKERS: str(settings.workers),
+        Variable.WATCHED_ENDPOINTS: json.dumps(settings.watched_names),
+    }
 
 
 def _allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:

@@ -4,26 +4,35 @@ On the command line, a list is written with commas (`-c output_prefixes=s3://one
 and a group as JSON.
 """
 
-import json
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inference_results.contract import DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS
 
-NEWEST_RUNTIME: Final = "python3.14"
-"""The newest runtime that both CDK and Powertools support."""
+from .setting_errors import format_error
+from .setting_types import (
+    NEWEST_RUNTIME,
+    Architecture,
+    BusArn,
+    Emails,
+    EndpointNames,
+    EndpointVariants,
+    HttpsUrl,
+    JsonObject,
+    KeyArns,
+    PolicyArn,
+    ResponseIn,
+    RoleArn,
+    RoleArns,
+    Runtime,
+    S3Prefix,
+    S3Prefixes,
+    StateMachineArns,
+    Strings,
+    TopicArn,
+)
 
 _MESSAGES_PER_WORKER: Final = 100
 """What a worker processes within the function's timeout, at 150 ms for each message."""
@@ -37,111 +46,6 @@ DEFAULT_VARIANT: Final = "AllTraffic"
 
 class SettingsError(ValueError):
     """Settings are missing, unknown or invalid. The message has one line for each."""
-
-
-def _matching(pattern: str, expected: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"expected {expected}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _split_list(value: Any) -> Any:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-def _parse_json(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError("expected a JSON object") from error
-    return value
-
-
-def _with_slash(prefix: str) -> str:
-    """Append a slash, because `s3://bucket/out` would also allow `s3://bucket/outside`."""
-    return prefix if prefix.endswith("/") else prefix + "/"
-
-
-S3Prefix = Annotated[
-    str,
-    AfterValidator(_with_slash),
-    _matching(
-        r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]/([^*?$()\[\]<>]+/)?",
-        "s3://bucket/prefix/, without any of * ? $ ( ) [ ] < >",
-    ),
-]
-TopicArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}",
-        "the ARN of a standard topic, arn:aws:sns:REGION:ACCOUNT:NAME",
-    ),
-]
-RoleArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
-        "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
-    ),
-]
-PolicyArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+",
-        "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
-    ),
-]
-KeyArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
-        "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID",
-    ),
-]
-BusArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[\w./-]{1,256}",
-        "the ARN of an event bus, arn:aws:events:REGION:ACCOUNT:event-bus/NAME",
-    ),
-]
-StateMachineArn = Annotated[
-    str,
-    _matching(
-        r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:stateMachine:"
-        r"[^\s\x00-\x1f\x7f-\x9f<>{}\[\]?*\"#%\\^|~`$&,;:/]{1,80}",
-        "the ARN of a state machine, arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, without the"
-        " version or alias",
-    ),
-]
-HttpsUrl = Annotated[str, _matching(r"https://[^\s/?#]+(/[^\s?#]*)?", "an https:// URL")]
-Email = Annotated[str, _matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an email address")]
-S3Prefixes = Annotated[tuple[S3Prefix, ...], BeforeValidator(_split_list)]
-RoleArns = Annotated[tuple[RoleArn, ...], BeforeValidator(_split_list)]
-KeyArns = Annotated[tuple[KeyArn, ...], BeforeValidator(_split_list)]
-StateMachineArns = Annotated[tuple[StateMachineArn, ...], BeforeValidator(_split_list)]
-Audience = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
-EndpointName = Annotated[
-    str, _matching(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", "the name of an endpoint")
-]
-EndpointNames = Annotated[tuple[EndpointName, ...], BeforeValidator(_split_list)]
-EndpointVariant = Annotated[
-    str,
-    _matching(
-        r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}(/[A-Za-z0-9](-*[A-Za-z0-9]){0,62})?",
-        "the name of an endpoint, or ENDPOINT/VARIANT",
-    ),
-]
-EndpointVariants = Annotated[tuple[EndpointVariant, ...], BeforeValidator(_split_list)]
-Emails = Annotated[tuple[Email, ...], BeforeValidator(_split_list)]
-Runtime = Literal["python3.14", "python3.13", "python3.12", "python3.11"]
-ResponseIn = Literal["SUCCESS_NOTIFICATION_TOPIC", "ERROR_NOTIFICATION_TOPIC"]
 
 
 class _Group(BaseModel):
@@ -208,14 +112,14 @@ class Settings(_Group):
     api: bool = True
     api_concurrency: int | None = Field(None, ge=1, le=10_000)
     jwt_issuer: HttpsUrl | None = None
-    jwt_audience: Audience = ()
-    jwt_submit_scopes: Audience = ()
+    jwt_audience: Strings = ()
+    jwt_submit_scopes: Strings = ()
     customer_keys: bool = False
     runtime: Runtime = NEWEST_RUNTIME
-    architecture: Literal["arm64", "x86_64"] = "arm64"
+    architecture: Architecture = "arm64"
     permissions_boundary_arn: PolicyArn | None = None
     retain: bool = True
-    endpoint: Annotated[EndpointSettings | None, BeforeValidator(_parse_json)] = None
+    endpoint: Annotated[EndpointSettings | None, JsonObject] = None
 
     @model_validator(mode="after")
     def _check_batch_size(self) -> Self:
@@ -269,6 +173,17 @@ class Settings(_Group):
         return self
 
     @property
+    def has_one_topic(self) -> bool:
+        """Whether both outcomes share an existing topic."""
+        return self.success_topic_arn is not None and self.success_topic_arn == self.error_topic_arn
+
+    @property
+    def all_execution_role_arns(self) -> tuple[str, ...]:
+        """The unique execution roles, with the one of `endpoint`."""
+        of_endpoint = (self.endpoint.execution_role_arn,) if self.endpoint else ()
+        return tuple(dict.fromkeys((*self.execution_role_arns, *of_endpoint)))
+
+    @property
     def watched(self) -> tuple[WatchedEndpoint, ...]:
         """The watched endpoints, each with its variant."""
         pairs = (each.partition("/") for each in self.watched_endpoints)
@@ -291,36 +206,4 @@ class Settings(_Group):
         try:
             return cls(**{key: each for key, each in context.items() if key.isidentifier()})
         except ValidationError as error:
-            raise SettingsError("\n".join(map(_format_error, error.errors()))) from None
-
-
-_EXPECTED: Final = {
-    "missing": "a value; it has no default",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "float_parsing": "a number",
-    "int_from_float": "an integer",
-    "int_parsing": "an integer",
-    "literal_error": "{expected}",
-    "model_type": "a JSON object",
-    "tuple_type": "a list",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} value",
-    "too_long": "at most {max_length} values",
-}
-"""Texts for pydantic's types of errors, filled in from their context."""
-
-
-def _format_error(error: ErrorDetails) -> str:
-    """Name the setting, what was expected, and the value if it is a simple one."""
-    name = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"setting {name}: unknown; docs/settings.md lists all settings"
-    if expected := _EXPECTED.get(error["type"]):
-        message = f"expected {expected.format_map(error.get('ctx', {}))}"
-    else:
-        message = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    if isinstance(error["input"], str | int | float):
-        message += f", got {error['input']!r}"
-    return f"setting {name}: {message}" if name else f"setting {message}"
+            raise SettingsError("\n".join(map(format_error, error.errors()))) from None

@@ -35,14 +35,7 @@ class Submitter(Construct):
             code=code,
             settings=settings,
             reserved_concurrency=settings.api_concurrency,
-            environment={
-                Variable.TABLE_NAME: table.table_name,
-                Variable.SHARDS: str(settings.shards),
-                Variable.RETENTION_DAYS: str(settings.retention_days),
-                Variable.SUBMIT_ENDPOINTS: json.dumps(settings.submit_endpoints),
-                Variable.INPUT_PREFIX: settings.input_prefix or "",
-                Variable.COMPLETES_TASKS: str(bool(settings.state_machine_arns)).lower(),
-            },
+            environment=_environment(table, settings),
             statements=[
                 iam.PolicyStatement(
                     # DeleteItem: an attempt that SageMaker rejected is withdrawn.
@@ -50,17 +43,39 @@ class Submitter(Construct):
                     resources=[table.table_arn],
                 ),
                 *_invoke_statements(settings),
-                *_upload_statements(settings),
             ],
         )
-        self.role = self.handler.role
         if settings.input_prefix:
-            path = settings.input_prefix.removeprefix("s3://")
-            acknowledge(
-                self.role,
-                f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
-                "Each input has a unique key; the prefix holds only inputs.",
+            self._allow_uploads(settings.input_prefix, settings.input_key_arns)
+
+    def _allow_uploads(self, prefix: str, key_arns: tuple[str, ...]) -> None:
+        role = self.handler.role
+        path = prefix.removeprefix("s3://")
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"], resources=[f"arn:{Aws.PARTITION}:s3:::{path}*"]
             )
+        )
+        if key_arns:
+            role.add_to_policy(
+                iam.PolicyStatement(actions=["kms:GenerateDataKey"], resources=list(key_arns))
+            )
+        acknowledge(
+            role,
+            f"IAM5[Resource::arn:<AWS::Partition>:s3:::{path}*]",
+            "Each input has a unique key; the prefix holds only inputs.",
+        )
+
+
+def _environment(table: dynamodb.ITableV2, settings: Settings) -> dict[str, str]:
+    return {
+        Variable.TABLE_NAME: table.table_name,
+        Variable.SHARDS: str(settings.shards),
+        Variable.RETENTION_DAYS: str(settings.retention_days),
+        Variable.SUBMIT_ENDPOINTS: json.dumps(settings.submit_endpoints),
+        Variable.INPUT_PREFIX: settings.input_prefix or "",
+        Variable.COMPLETES_TASKS: str(bool(settings.state_machine_arns)).lower(),
+    }
 
 
 def _invoke_statements(settings: Settings) -> list[iam.PolicyStatement]:
@@ -74,21 +89,3 @@ def _invoke_statements(settings: Settings) -> list[iam.PolicyStatement]:
             resources=[f"{account}:endpoint/{name.lower()}" for name in settings.submit_endpoints],
         )
     ]
-
-
-def _upload_statements(settings: Settings) -> list[iam.PolicyStatement]:
-    if settings.input_prefix is None:
-        return []
-    path = settings.input_prefix.removeprefix("s3://")
-    statements = [
-        iam.PolicyStatement(
-            actions=["s3:PutObject"], resources=[f"arn:{Aws.PARTITION}:s3:::{path}*"]
-        )
-    ]
-    if settings.input_key_arns:
-        statements.append(
-            iam.PolicyStatement(
-                actions=["kms:GenerateDataKey"], resources=list(settings.input_key_arns)
-            )
-        )
-    return statements

@@ -9,11 +9,8 @@ from constructs import Construct
 
 from inference_results.contract import Service, SummaryAttribute, Variable
 
-from .function import HandlerFunction
-from .nag import acknowledge
-from .result_channel import encrypted_queue
 from .settings import Settings
-from .stream_consumer import consume_stream, stream_statements
+from .stream_consumer import StreamConsumer
 from .table import expiring_table
 
 _BATCH_SIZE = 1000
@@ -39,7 +36,7 @@ class SummariesTable(Construct):
         )
 
 
-class Summarizer(Construct):
+class Summarizer(StreamConsumer):
     """Runs `summarize` on the stream of the inferences table.
 
     The dead-letter queue receives references to the parts of the stream that were not counted.
@@ -56,38 +53,29 @@ class Summarizer(Construct):
         code: lambda_.Code,
         settings: Settings,
     ) -> None:
-        super().__init__(scope, id)
-        self.dead_letter_queue = encrypted_queue(self, "DeadLetterQueue", key=dead_letter_key)
-        acknowledge(
-            self.dead_letter_queue,
-            "SQS3",
-            "This is the dead-letter queue of a stream mapping, which the rule does not detect.",
-        )
-        self.handler = handler = HandlerFunction(
-            self,
-            "Summarize",
+        super().__init__(
+            scope,
+            id,
+            function_id="Summarize",
             service=Service.SUMMARIZE,
+            stream_arn=stream_arn,
+            dead_letter_key=dead_letter_key,
             code=code,
             settings=settings,
             environment={
                 Variable.SUMMARIES_TABLE_NAME: table.table_name,
                 Variable.RETENTION_DAYS: str(settings.retention_days),
             },
-            statements=[
-                *stream_statements(stream_arn, self.dead_letter_queue),
-                iam.PolicyStatement(
-                    actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
-                    resources=[table.table_arn],
-                ),
-            ],
-        )
-        self.role = handler.role
-        self.function = handler.function
-        consume_stream(
-            handler,
-            stream_arn=stream_arn,
-            dead_letter_queue=self.dead_letter_queue,
+            statements=_update_statements(table),
             batch_size=_BATCH_SIZE,
             max_batching_window=_BATCH_WINDOW,
             tumbling_window=_TUMBLING_WINDOW,
         )
+
+
+def _update_statements(table: dynamodb.ITableV2) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            actions=["dynamodb:GetItem", "dynamodb:UpdateItem"], resources=[table.table_arn]
+        )
+    ]

@@ -12,7 +12,8 @@ from typing import Any, Final, get_args
 import boto3
 
 from inference_results.contract import Attribute, StackOutput
-from infra.settings import DEFAULT_VARIANT, NEWEST_RUNTIME, Runtime
+from infra.setting_types import NEWEST_RUNTIME, Runtime
+from infra.settings import DEFAULT_VARIANT
 from local.environment import (
     ACCOUNT,
     ATTACHER_ROLE,

@@ -4,25 +4,23 @@ import tempfile
 from functools import cache
 from typing import Any
 
-import boto3
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
-from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 from urllib3 import HTTPResponse, HTTPSConnectionPool
 
-from tests.synthesis import TEMPLATES_VARIABLE, synthesised
+from tests.support.synthesis import TEMPLATES_VARIABLE, synthesised
+from tests.support.tables import create_table
 
 # A script starts background processes with Ctrl-C ignored. Some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each test has a new boto3 session, which would load the service models again without this cache.
-_load_file = JSONFileLoader.load_file
-_models = cache(lambda path: _load_file(JSONFileLoader(), path))
-JSONFileLoader.load_file = lambda self, path: _models(path)
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # Without deadlines: a busy machine must not fail a test.
 settings.register_profile("no deadline", deadline=None)
@@ -44,16 +42,16 @@ def pytest_unconfigure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Run the tests of the infrastructure first, in the one worker that starts the CDK."""
-    items.sort(key=lambda item: "tests/infra/" not in item.nodeid)
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/infra/"))
     for item in items:
-        if "tests/infra/" in item.nodeid:
+        if item.nodeid.startswith("tests/infra/"):
             item.add_marker(pytest.mark.xdist_group("infra"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     """Synthesize the default template before the other worker needs it."""
-    if "tests/infra/" in item.nodeid:
+    if item.nodeid.startswith("tests/infra/"):
         synthesised("default")
 
 
@@ -101,24 +99,3 @@ def table_name(aws, template):
 @pytest.fixture
 def summaries_table_name(aws, template):
     return create_table(template, "summaries")
-
-
-def create_table(template: dict[str, Any], name: str) -> str:
-    """Create a table with the keys and indexes of the template. Returns its name."""
-    (properties,) = [
-        each["Properties"]
-        for logical_id, each in resources(template, "AWS::DynamoDB::GlobalTable").items()
-        if f"{name.capitalize()}Table" in logical_id
-    ]
-    names = ("AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes")
-    boto3.client("dynamodb").create_table(
-        TableName=name, **{each: properties[each] for each in names if each in properties}
-    )
-    return name
-
-
-def resources(template: dict[str, Any], resource_type: str) -> dict[str, Any]:
-    """Return the resources of a CloudFormation type by logical id."""
-    return {
-        name: each for name, each in template["Resources"].items() if each["Type"] == resource_type
-    }

@@ -69,7 +69,7 @@ class Function:
         """
         since = int(time.time() * 1000) + 1
         time.sleep(0.01)
-        calls, entries = self._proxy.calls(), self._proxy.entries()
+        calls = self._proxy.calls()
         cpu_seconds = self._cpu_seconds()
         work()
         log = eventually(lambda: self._complete_log(since, invocations))
@@ -84,7 +84,6 @@ class Function:
             memory_mb=self._memory_mb,
             log=tuple(log),
             calls=self._proxy.calls() - calls,
-            entries=self._proxy.entries() - entries,
         )
 
     def _complete_log(self, since: int, invocations: int) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +27,6 @@ class Invocations:
     memory_mb: int
     log: tuple[str, ...]
     calls: Counter[tuple[str, str]]
-    entries: Counter[tuple[str, str]]
 
     @property
     def billed_seconds(self) -> float:
@@ -51,6 +51,18 @@ class Invocations:
             Item.LAMBDA_GB_SECOND: self.billed_seconds * self.memory_mb / 1024,
             Item.LOGS_GB: self.log_bytes / 1e9,
         }
+
+
+def sqs_requests(bodies: Sequence[str]) -> int:
+    """Return the requests with which Lambda's poller receives and deletes a batch.
+
+    Each call handles at most ten messages. SQS charges a request per started 64 KB received.
+    """
+    requests = 0
+    for start in range(0, len(bodies), 10):
+        received = sum(len(each.encode()) for each in bodies[start : start + 10])
+        requests += math.ceil(received / (64 * 1024)) + 1
+    return requests
 
 
 def writes(used: Invocations) -> int:

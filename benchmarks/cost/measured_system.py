@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import boto3
 
-from benchmarks.cost.capacity_check import CapacityCheck
+from benchmarks.batches import sqs_record
 from benchmarks.cost.counting_proxy import CountingProxy
 from benchmarks.cost.deployed_functions import Function, deployed_functions
-from benchmarks.cost.invocations import READS, Invocations, other_calls, writes
+from benchmarks.cost.invocations import READS, Invocations, other_calls, sqs_requests, writes
 from benchmarks.cost.prices import Item
-from benchmarks.cost.sqs_poller import SqsPoller
 from benchmarks.cost.usage import Amounts, Part, Usage, by_part, total
 from benchmarks.dynamodb_units import TABLE, indexes_of, item_bytes, write_units
 from benchmarks.notifications import ENDPOINT, completed, message
@@ -40,15 +39,6 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Run:
-    """The usage of results sent in batches of `batch`, and the size of the largest record."""
-
-    batch: int
-    usage: Usage
-    record_bytes: int
-
-
-@dataclass(frozen=True)
 class SentResult:
     """An inference whose output is in S3, and its notification in JSON."""
 
@@ -67,13 +57,12 @@ class MeasuredSystem:
         name = self.outputs[StackOutput.TABLE_NAME]
         table = self._dynamodb.describe_table(TableName=name)["Table"]
         self.indexes = indexes_of(table)
-        self._capacity_check = CapacityCheck(self._dynamodb, table)
         self._stream = _read_stream_from_start(table["LatestStreamArn"])
         list(self._new_changes())
         self.ended_id = ""
         """The id of an inference of the last run."""
 
-    def run(self, variant: Variant, batch: int, number: int) -> Run:
+    def run(self, variant: Variant, batch: int, number: int) -> Usage:
         """Send this number of results in full batches.
 
         Changes that a run does not publish are published by the next run that publishes.
@@ -83,13 +72,12 @@ class MeasuredSystem:
         parts: dict[Part, Amounts] = {}
         if variant.registered:
             parts[Part.REGISTRATION] = self._register(results)
-        recorded, record_bytes = self._record(results, batch)
-        parts |= by_part(recorded)
+        parts |= by_part(self._record(results, batch))
         changes = number * (2 if variant.registered else 1)
         parts[Part.SUMMARIES] = self._summarize(changes, batch)
         if variant.published:
             parts[Part.EVENTS] = self._publish_events(changes, batch)
-        return Run(batch, Usage(number, parts), record_bytes)
+        return Usage(number, parts)
 
     def register_one(self) -> str:
         """Register an inference that stays in progress, and return its id."""
@@ -142,29 +130,24 @@ class MeasuredSystem:
         used = self.functions[Service.SUBMISSION_API].measure(register_all, len(results))
         api.close()
         requests = {Item.HTTP_API_REQUEST: len(results)}
-        units, _ = self._table_units(used)
-        return total([requests, used.amounts(), units, other_calls(used)])
+        return total([requests, used.amounts(), self._table_units(used), other_calls(used)])
 
-    def _record(self, results: list[SentResult], batch: int) -> tuple[Amounts, int]:
+    def _record(self, results: list[SentResult], batch: int) -> Amounts:
+        """Invoke record_result with full batches. The embedded AWS has batches of ten at most."""
         recorder = self.functions[Service.RECORD_RESULT]
-        self._publish_notifications(results)  # before polling, so that batches are full
-        poller = SqsPoller(self.outputs[StackOutput.COMPLETED_QUEUE_URL], recorder)
-        used = recorder.measure(lambda: poller.drain(batch), math.ceil(len(results) / batch))
-        queue = {Item.SNS_PUBLISH: len(results), Item.SQS_REQUEST: poller.requests}
-        units, record_bytes = self._table_units(used)
-        return total([queue, used.amounts(), units, other_calls(used)]), record_bytes
+        records = [sqs_record(each.inference_id, each.notification) for each in results]
+        batches = [records[at : at + batch] for at in range(0, len(records), batch)]
 
-    def _publish_notifications(self, results: list[SentResult]) -> None:
-        """Publish ten per call for speed. They count as single calls, like SageMaker's."""
-        sns = boto3.client("sns")
-        for start in range(0, len(results), 10):
-            entries: Any = [
-                {"Id": str(at), "Message": each.notification}
-                for at, each in enumerate(results[start : start + 10])
-            ]
-            topic = self.outputs[StackOutput.SUCCESS_TOPIC_ARN]
-            response = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
-            assert not response.get("Failed"), response["Failed"]
+        def invoke_all() -> None:
+            for each in batches:
+                response = recorder.invoke({"Records": each})
+                if response["batchItemFailures"]:
+                    raise ValueError(f"messages returned: {response['batchItemFailures']}")
+
+        used = recorder.measure(invoke_all, len(batches))
+        requests = sum(sqs_requests([it["body"] for it in each]) for each in batches)
+        queue = {Item.SNS_PUBLISH: len(results), Item.SQS_REQUEST: requests}
+        return total([queue, used.amounts(), self._table_units(used), other_calls(used)])
 
     def _summarize(self, changes: int, batch: int) -> Amounts:
         used = self._process_stream(Service.SUMMARIZE, changes, batch)
@@ -176,7 +159,7 @@ class MeasuredSystem:
 
     def _publish_events(self, changes: int, batch: int) -> Amounts:
         used = self._process_stream(Service.PUBLISH_EVENTS, changes, batch)
-        events = {Item.EVENT: used.entries["events", "PutEvents"]}
+        events = {Item.EVENT: changes}  # one for each change of status
         return total([used.amounts(), events, other_calls(used)])
 
     def _process_stream(self, service: Service, changes: int, batch: int) -> Invocations:
@@ -187,23 +170,23 @@ class MeasuredSystem:
         function.enable_mapping(False)
         return used
 
-    def _table_units(self, used: Invocations) -> tuple[Amounts, int]:
-        """Return the units of the new changes in the stream, and the size of the largest record.
+    def _table_units(self, used: Invocations) -> Amounts:
+        """Return the units of the new changes in the stream.
 
         A failed condition costs as many units as the item's write. Reads count as consistent reads
         of an item of at most 4 KB.
         """
-        changes = [(each.get("OldImage"), each.get("NewImage")) for each in self._new_changes()]
-        units = [write_units(*each, self.indexes) for each in changes]
-        failed_conditions = writes(used) - len(changes)
+        units = [
+            write_units(each.get("OldImage"), each.get("NewImage"), self.indexes)
+            for each in self._new_changes()
+        ]
+        failed_conditions = writes(used) - len(units)
         if failed_conditions < 0:
             raise ValueError(f"{-failed_conditions} changes come from writes that were not counted")
-        self._capacity_check.check(*changes[-1], sum(units[-1].values()))
         written = sum(sum(each.values()) for each in units)
         written += failed_conditions * max(each[TABLE] for each in units)
         reads = sum(used.calls["dynamodb", each] for each in READS)
-        amounts = {Item.WRITE_UNIT: written, Item.READ_UNIT: reads}
-        return amounts, max(item_bytes(after or {}) for _, after in changes)
+        return {Item.WRITE_UNIT: written, Item.READ_UNIT: reads}
 
     def _new_changes(self) -> Iterator[Any]:
         """Read the changes since the last call."""

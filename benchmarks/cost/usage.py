@@ -49,13 +49,6 @@ class Usage:
     number: int
     parts: Mapping[Part, Amounts]
 
-    def per_thousand(self) -> dict[Part, dict[Item, float]]:
-        """Return the amounts per thousand results."""
-        return {
-            part: {item: 1000 * amount / self.number for item, amount in amounts.items()}
-            for part, amounts in self.parts.items()
-        }
-
     def per_million(self, prices: Prices) -> dict[Part, float]:
         """Return US dollars per million results."""
         return {

@@ -1,1 +1,1 @@
-"""Generate the tables and plots of docs/performance.md from the saved results: `make figures`."""
+"""Generate the tables of docs/performance.md from the saved summary: `make figures`."""

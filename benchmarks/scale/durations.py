@@ -1,7 +1,6 @@
 """Durations of function invocations, from AWS's latencies and the function's CPU time."""
 
 import random
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -15,8 +14,8 @@ CPU_MS: Final = {
     Service.PUBLISH_EVENTS: 0.21,
     Service.SUMMARIZE: 0.022,
 }
-"""CPU time per result on a whole CPU. record_result is measured by `make bench PARTS=per_result`,
-with HTTP and TLS; the others by `benchmarks.scale.cpu_time`, without."""
+"""CPU time per result on a whole CPU. `make bench PARTS=per_result` measures record_result, with
+HTTP and TLS. The others were measured once, without the network."""
 
 PUT_EVENTS_MS: Final = 20.0
 """Mean latency of a call (assumed)."""
@@ -30,17 +29,12 @@ _CONCURRENT_CALLS: Final = 4
 _SAMPLES: Final = 64
 
 
-@dataclass(frozen=True)
-class Durations:
-    """Sampled durations of an invocation, in seconds, and their mean."""
-
-    samples: tuple[float, ...]
-    mean: float
-
-
 @lru_cache(maxsize=4096)
-def record_result_durations(messages: int, workers: int) -> Durations:
-    """Sample record_result with a batch: one GET and one UpdateItem per message."""
+def record_result_seconds(messages: int, workers: int) -> float:
+    """Return the mean duration of record_result with a batch.
+
+    Each message takes one GET and one UpdateItem, in one of the workers.
+    """
     rng = random.Random(messages * 1000 + workers)  # noqa: S311 - reproducible
     cpu_ms = messages * _cpu_ms(Service.RECORD_RESULT)
     samples = []
@@ -49,8 +43,8 @@ def record_result_durations(messages: int, workers: int) -> Durations:
         for _ in range(messages):
             at = busy_ms.index(min(busy_ms))
             busy_ms[at] += _sample(rng, S3_MS) + _sample(rng, DYNAMODB_MS)
-        samples.append((OVERHEAD_MS + max(*busy_ms, cpu_ms)) / 1000)
-    return Durations(tuple(samples), sum(samples) / _SAMPLES)
+        samples.append(OVERHEAD_MS + max(*busy_ms, cpu_ms))
+    return sum(samples) / _SAMPLES / 1000
 
 
 def publish_events_seconds(changes: int) -> float:

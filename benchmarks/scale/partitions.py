@@ -1,13 +1,18 @@
-"""Distribute the keys of an index over its partitions."""
+"""Write units of an index's hottest key and partition, and read units of a list."""
 
 import random
 import statistics
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from benchmarks.dynamodb_units import item_bytes, read_units
+from benchmarks.reviewed_template import indexes
+from benchmarks.scale.load import Load, Plan
+from benchmarks.scale.write_profiles import WriteProfile, write_profiles
+from inference_results.contract import Index
 
 _PLACEMENTS: Final = 101
 
@@ -47,6 +52,43 @@ def _hottest_partition(keys: tuple[tuple[float, int], ...], partitions: int) -> 
     return statistics.median(maxima)
 
 
-def ids_by_shard(ids: Iterable[str], shards: int) -> Counter[int]:
-    """Count the ids per shard, by the rule of the product."""
-    return Counter(zlib.crc32(each.encode()) % shards for each in ids)
+def index_heat(index: Index, load: Load, plan: Plan) -> Hottest:
+    """Calculate the hottest key and partition of an index.
+
+    Its keys are the shards of an endpoint, of a status, or of both.
+    """
+    shards = plan.all_settings.shards
+    units = defaultdict[str, float](float)
+    for profile, rate in load.profiles:
+        for status, number in _units_by_status(index, profile).items():
+            units[status] += rate * number
+    spread = shards * (1 if index == Index.BY_STATUS else load.endpoints)
+    by_key: Counter[float] = Counter()
+    for total in units.values():
+        by_key[total / spread] += spread
+    return hottest(by_key, plan.partitions)
+
+
+def _units_by_status(index: Index, profile: WriteProfile) -> dict[str, int]:
+    """Return the write units of one inference by status. Deleting an entry costs its old key."""
+    total = profile.units[index]
+    if not total:
+        return {}
+    if index == Index.BY_ENDPOINT:
+        return {"": total}
+    statuses = [item["status"]["S"] for item in profile.items]
+    in_progress = write_profiles()["registered, completed"].units[index] if len(statuses) > 1 else 0
+    units = {"InProgress": in_progress, statuses[-1]: total - in_progress}
+    return {status: number for status, number in units.items() if number}
+
+
+def list_units(shards: int, page_size: int = 50) -> float:
+    """Return the read units of an endpoint's list, which queries each shard for a share of it.
+
+    The share is that of adapters/table/queries.py. Entries are those of completed results.
+    """
+    share = min(page_size, 2 * page_size // shards + 10)
+    (index,) = [each for each in indexes() if each.name == Index.BY_ENDPOINT]
+    entry = index.entry(write_profiles()["completed"].items[0])
+    assert entry
+    return shards * read_units(share * item_bytes(entry), consistent=False)

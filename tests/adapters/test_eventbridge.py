@@ -11,7 +11,7 @@ from inference_results.adapters.eventbridge import EventBus, entry_bytes
 from inference_results.contract import DetailType
 from inference_results.domain.changes.events import MAX_EVENT_BYTES, InferenceEvent
 from inference_results.domain.changes.publish import PutResult
-from tests.pools import InlinePool
+from tests.support.pools import InlinePool
 
 BUS = "arn:aws:events:us-east-1:123456789012:event-bus/inference-events"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/inferences"

@@ -18,7 +18,7 @@ from inference_results.domain.record.errors import (
     InvocationUnconfirmed,
     Unavailable,
 )
-from inference_results.domain.submissions.submit import Invocation
+from inference_results.domain.submissions.invocation import Invocation
 
 RESPONSE = {"InferenceId": "one", "OutputLocation": "s3://bucket/out"}
 DATE = {"date": "Sun, 25 Jan 2026 12:00:00 GMT"}

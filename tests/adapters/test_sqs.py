@@ -6,7 +6,7 @@ from botocore.stub import Stubber
 
 from inference_results.adapters.sqs import UnprocessableQueue
 from inference_results.domain.record.errors import Reason, Unavailable, Unprocessable
-from tests.fakes import message
+from tests.support.fakes import message
 
 ERROR = Unprocessable(Reason.MISSING_FIELD, "inferenceId", "a value")
 

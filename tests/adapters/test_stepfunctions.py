@@ -10,7 +10,7 @@ from inference_results.domain.changes.task_completions import (
     TaskFailure,
     TaskSuccess,
 )
-from tests.pools import InlinePool
+from tests.support.pools import InlinePool
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
-import json
 import re
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.cost.invocations import Invocations, other_calls
+from benchmarks.cost.invocations import Invocations, other_calls, sqs_requests
 from benchmarks.cost.prices import PRICES, Item, read_prices
 from benchmarks.cost.reads import _over_http
 from benchmarks.cost.s3_polling import Polling
@@ -55,7 +54,6 @@ def test_usage_is_scaled_to_a_million_results():
     assert usage.per_million(prices) == pytest.approx(
         {Part.SNS: 0.5, Part.SQS: 0.08, Part.SUMMARIES: 0.0625 + 0.005}
     )
-    assert usage.per_thousand()[Part.SQS] == {Item.SQS_REQUEST: 200}
 
 
 def test_amounts_add_up():
@@ -78,7 +76,6 @@ def invocations(**changes):
         "memory_mb": 512,
         "log": ("START", "END"),
         "calls": Counter(),
-        "entries": Counter(),
     }
     return Invocations(**(defaults | changes))
 
@@ -92,6 +89,13 @@ def test_cpu_time_takes_longer_with_a_share_of_a_cpu():
 
 def test_each_log_event_adds_a_line_end_and_26_bytes():
     assert invocations(log=("ä", "")).log_bytes == (2 + 1 + 26) + (1 + 26)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "requests"), [(["x"], 2), (["x"] * 10, 2), (["x"] * 11, 4), (["x" * 7000] * 10, 3)]
+)
+def test_a_batch_is_received_and_deleted_by_ten_and_received_by_64_kb(bodies, requests):
+    assert sqs_requests(bodies) == requests
 
 
 def test_a_call_without_a_price_is_an_error():
@@ -126,10 +130,10 @@ def test_polling_sends_requests_until_the_end(ends_after, requests):
 def test_polling_two_objects_doubles_the_requests_but_not_the_final_read():
     usage = Polling("", 15, 2, reads_after=True).usage(60)
 
-    assert json.loads(json.dumps(usage.per_thousand())) == {"S3": {"s3_get": 11_000}}
+    assert usage.parts == {Part.S3: {Item.S3_GET: 11}}
 
 
 def test_usage_can_be_multiplied():
     usage = Usage(2, {Part.API: {Item.HTTP_API_REQUEST: 2}}).times(3)
 
-    assert usage.per_thousand() == {Part.API: {Item.HTTP_API_REQUEST: 3000}}
+    assert usage.parts == {Part.API: {Item.HTTP_API_REQUEST: 6}}

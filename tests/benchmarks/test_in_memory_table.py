@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
 
 import pytest
 import yaml
@@ -13,7 +12,6 @@ from benchmarks.in_memory_table import InMemoryTable
 from benchmarks.lists import generate_records, new_client
 from benchmarks.reviewed_template import indexes
 from inference_results.adapters.table.queries import InferenceQueries
-from inference_results.adapters.table.results import KEY
 from inference_results.contract import Attribute, Index
 from local.environment import ROOT
 
@@ -35,7 +33,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def in_memory_table():
-    table = InMemoryTable(KEY, indexes())
+    table = InMemoryTable(indexes())
     for _, item in RECORDS:
         table.add(item)
     return table
@@ -65,16 +63,10 @@ def moto_queries(aws, pool):
 
 
 def test_queries_return_the_same_as_on_moto(queries, moto_queries, in_memory_table):
-    since, before = "2026-01-01T00:00:10", "2026-01-01T00:00:35"
-    ranges = [(None, None), (since, None), (None, before), (since, before)]
-    for (since, before), (index, key) in zip(ranges, cycle(KEYS.items()), strict=False):
-        actual, expected = (
-            # Several pages per shard.
-            list(each.newest(index, key, since=since, before=before, page_size=3))
-            for each in (queries, moto_queries)
-        )
+    for index, key in KEYS.items():
+        actual, expected = (newest(each, index, key) for each in (queries, moto_queries))
         assert actual == expected
-        assert actual
+        assert len(actual) > 10
     for endpoint_name in (None, "speech", "another"):
         actual, expected = (
             each.find_many([*IDS[:4], "unknown"], endpoint_name) for each in (queries, moto_queries)
@@ -82,6 +74,10 @@ def test_queries_return_the_same_as_on_moto(queries, moto_queries, in_memory_tab
         assert by_id(actual) == by_id(expected)
     assert queries.find(IDS[0], "speech") == moto_queries.find(IDS[0], "speech")
     assert in_memory_table.take_consumed().calls  # or moto was compared with itself
+
+
+def newest(queries, index, key):
+    return list(queries.newest(index, key, since=None, before=None, page_size=50))
 
 
 def by_id(items):
@@ -105,7 +101,7 @@ def test_reads_cost_half_a_unit_per_started_4_kb_and_twice_that_if_consistent(
     consumed = in_memory_table.take_consumed()
     assert (consumed.calls, consumed.units) == (1, 10)
 
-    list(queries.newest(Index.BY_STATUS, "Failed", since=None, before=None, page_size=50))
+    newest(queries, Index.BY_STATUS, "Failed")
     bytes_by_shard = Counter()
     for _, item in RECORDS:
         if Attribute.STATUS_SHARD in item:

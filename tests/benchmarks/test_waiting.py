@@ -1,17 +1,7 @@
 import pytest
 
-from benchmarks.waiting import (
-    API,
-    ASYNC_API,
-    OUTPUT,
-    POLLING,
-    SDK,
-    SECONDS,
-    STILL_WAITING,
-    TABLE,
-    Wait,
-    part_of,
-)
+from benchmarks.waiting import API, ASYNC_API, POLLING, SDK, SECONDS, TABLE, part_of
+from benchmarks.waiting_clients import OUTPUT, STILL_WAITING, Wait
 
 ENDS = [1000.0 + seconds for seconds in (*SECONDS, 60, 60)]
 

@@ -20,7 +20,7 @@ from inference_results.client.transports import async_driver, sync_driver
 from inference_results.client.transports.http_api import Api, parse_response
 from inference_results.contract import Problem
 from inference_results.domain.record.parameters import REGISTRATION, SUBMISSION
-from inference_results.domain.submissions.submit import inference_id_for
+from inference_results.domain.submissions.submission_request import inference_id_for
 
 API_URL = "https://api.test"
 OUTPUT_URL = "https://storage.test/output"

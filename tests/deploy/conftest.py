@@ -1,47 +1,21 @@
-"""A local system for these tests, deployed with `cdk deploy` once in each test process.
-
-Test files share no records, so any process can run any file.
-"""
+"""What tests do with the local system: invoke, register, request, reconcile, receive events."""
 
 import json
-import os
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 
 from inference_results.contract import StackOutput
 from local.api_client import ApiClient
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from local.environment import READER_ROLE, SUBMITTER_ROLE, LocalFolder, environment_restored
-from local.system import down, up
+from local.environment import READER_ROLE, SUBMITTER_ROLE
 from tests.deploy.listener import Listener, event_queue
+from tests.support.local_system import folder, system
+from tests.support.waiting import eventually
 
-
-@pytest.fixture(scope="session")
-def system(tmp_path_factory):
-    """A local system that stays up for the whole session."""
-    folder = LocalFolder(tmp_path_factory.mktemp("local"))
-    try:
-        with environment_restored():
-            up(folder, progress=lambda step: None)
-        yield folder
-    finally:
-        down(folder)
-
-
-@pytest.fixture(scope="module")
-def folder(system):
-    """The system's folder. This process is a client of the system while the tests of a file run."""
-    with environment_restored():
-        system.enter()
-        yield system
+__all__ = ["folder", "system"]
 
 
 @pytest.fixture
@@ -104,14 +78,6 @@ def invoke(folder):
     return invoke
 
 
-OVERDUE = {
-    "submitted_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
-    "request_ttl_seconds": 60,
-    "invocation_timeout_seconds": 1,
-}
-"""Members of a registration that is overdue at once."""
-
-
 @pytest.fixture
 def reconcile(outputs):
     """Invoke reconcile as the schedule does, and return its counts."""
@@ -141,33 +107,8 @@ def wait_for_record(api):
     return wait_for_record
 
 
-def ended(record: dict[str, Any]) -> Any:
-    return record["status"] != "InProgress" and record
-
-
-def object_exists(location: str) -> bool:
-    """Return whether S3 has an object at a location `s3://bucket/key`."""
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    return boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] > 0
-
-
-def invocation_counts() -> Counter[str]:
-    """Return how often the simulated endpoint invoked each inference id."""
-    url = os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
-    return Counter(httpx.get(url, trust_env=False).json())
-
-
 @pytest.fixture
 def listener(outputs, endpoint_name):
     """Receives the events of one endpoint, by a separate rule."""
     with event_queue(outputs, endpoint_name, [endpoint_name]) as url:
         yield Listener(url)
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Call `condition` until it returns a true value, and return that."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"condition not met after {seconds} s"
-        time.sleep(0.1)
-    return value

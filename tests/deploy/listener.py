@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import boto3
 
 from inference_results.contract import EVENT_SOURCE, StackOutput
-from tests.events_on_bus import check_event
+from tests.support.events_on_bus import check_event
 
 
 @contextmanager

@@ -4,10 +4,7 @@ import os
 import re
 import subprocess
 import sys
-import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -15,66 +12,14 @@ from botocore.exceptions import ClientError
 
 from inference_results.contract import StackOutput
 from inference_results.operations.endpoints.attach import ATTACHED_FROM_TAG
-from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
-from local.environment import ACCOUNT, ATTACHER_ROLE, EXECUTION_ROLE_ARN, READER_ROLE, ROOT
-from tests.deploy.conftest import eventually, object_exists
+from local.deployment import FAILURE_PREFIX, OUTPUT_BUCKET
+from local.environment import ACCOUNT, ATTACHER_ROLE, READER_ROLE, ROOT
+from tests.deploy.endpoint import Endpoint
+from tests.deploy.inferences import object_exists
+from tests.support.waiting import eventually
 
 STACK = "InferenceResults"
 READER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{READER_ROLE}"
-
-
-@dataclass
-class Endpoint:
-    """An endpoint of the simulated SageMaker. Its config is named after it, with `-1`."""
-
-    role_arn: str = EXECUTION_ROLE_ARN
-    output: dict[str, Any] = field(default_factory=dict)
-    name: str = field(default_factory=lambda: f"speech-{uuid.uuid4().hex[:8]}")
-
-    def __post_init__(self):
-        self.sagemaker = boto3.client("sagemaker")
-        self.sagemaker.create_model(
-            ModelName=self.name,
-            ExecutionRoleArn=self.role_arn,
-            PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/speech:1"},
-        )
-        self.sagemaker.create_endpoint_config(
-            EndpointConfigName=f"{self.name}-1",
-            ProductionVariants=[
-                {
-                    "VariantName": "all",
-                    "ModelName": self.name,
-                    "InstanceType": "ml.g5.xlarge",
-                    "InitialInstanceCount": 2,
-                    "InitialVariantWeight": 0.5,
-                }
-            ],
-            AsyncInferenceConfig={
-                "OutputConfig": {
-                    "S3OutputPath": f"s3://{OUTPUT_BUCKET}/{OUTPUT_PREFIX}{self.name}",
-                    **self.output,
-                }
-            },
-            Tags=[{"Key": "team", "Value": "speech"}],
-        )
-        self.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=f"{self.name}-1")
-        eventually(lambda: self.described["EndpointStatus"] != "Creating")
-
-    @property
-    def described(self):
-        return self.sagemaker.describe_endpoint(EndpointName=self.name)
-
-    @property
-    def config_name(self):
-        return self.described["EndpointConfigName"]
-
-    def config(self, name):
-        config = self.sagemaker.describe_endpoint_config(EndpointConfigName=name)
-        tags = self.sagemaker.list_tags(ResourceArn=config["EndpointConfigArn"])["Tags"]
-        for member in ("EndpointConfigArn", "EndpointConfigName", "CreationTime"):
-            del config[member]
-        del config["ResponseMetadata"]
-        return config, {each["Key"]: each["Value"] for each in tags}
 
 
 def run(*words, profile=ATTACHER_ROLE, code=0):

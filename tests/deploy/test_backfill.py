@@ -19,34 +19,22 @@ from inference_results.contract import StackOutput
 from inference_results.domain.reconciliation.backfill import backfill_id
 from inference_results.domain.record.location import Location
 from local.deployment import OUTPUT_BUCKET
-from local.environment import ACCOUNT, REGION
-from tests.deploy.conftest import eventually
-from tests.samples import body, completed
-from tests.synthesis import ROOT
+from local.environment import ACCOUNT
+from tests.deploy.documented_policies import BACKFILL, backfill_policy
+from tests.support.documents import blocks
+from tests.support.samples import body, completed
+from tests.support.waiting import eventually
 
 ROLE = "backfill"
 COMMAND = str(Path(sys.executable).with_name("inference-results"))
 FRESH = ("--since", "1h", "--until", "2100-01-01T00:00:00Z")
 
 
-def blocks(language):
-    document = (ROOT / "docs" / "operations" / "backfill.md").read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```", document, re.M | re.S)
-
-
-def documented_policy(table):
-    (policy,) = blocks("json")
-    names = {"REGION": REGION, "ACCOUNT": ACCOUNT, "TABLE_NAME": table, "BUCKET": OUTPUT_BUCKET}
-    for name, value in names.items():
-        policy = re.sub(rf"\b{name}\b", value, policy)
-    return policy
-
-
 @pytest.fixture(scope="module")
 def as_role(folder):
     """Environment variables with credentials of a role that has the documented policy."""
     table = folder.outputs()[StackOutput.TABLE_NAME]
-    policy = documented_policy(table)
+    policy = backfill_policy(table)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
     iam = boto3.client("iam")
     role = iam.create_role(
@@ -194,7 +182,7 @@ def test_without_permission_to_list_nothing_is_written_and_the_error_says_so(
     assert recorded_below(outputs[StackOutput.TABLE_NAME], prefix) == []
 
 
-@pytest.mark.parametrize("text", blocks("sh"))
+@pytest.mark.parametrize("text", blocks(BACKFILL, "sh"))
 def test_the_documented_commands_work(folder, prefix, put, text):
     put("a.out")
     variables = {

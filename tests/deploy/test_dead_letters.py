@@ -18,8 +18,9 @@ from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import StackOutput
 from inference_results.domain.summaries.summarize import SummarizeEndpoint
 from local.environment import OPERATOR_ROLE, ROOT
-from tests.deploy.conftest import eventually
-from tests.samples import body, completed, failed
+from tests.support.documents import RUNBOOKS
+from tests.support.samples import body, completed, failed
+from tests.support.waiting import eventually
 
 STACK = "InferenceResults"
 URLS = {
@@ -48,7 +49,7 @@ def operator():
 
 def commands(page):
     """Return the shell blocks of a runbook by heading."""
-    text = (ROOT / "docs" / "operations" / "runbooks" / f"{page}.md").read_text()
+    text = (RUNBOOKS / f"{page}.md").read_text()
     return {
         section.partition("\n")[0]: re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
         for section in text.split("\n## ")[1:]

@@ -15,9 +15,10 @@ from inference_results.client import Client
 from inference_results.contract import StackOutput
 from inference_results.domain.record.timestamps import timestamp
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from tests.deploy.test_attach import Endpoint
-from tests.samples import body, completed
-from tests.synthesis import ROOT
+from tests.deploy.endpoint import Endpoint
+from tests.support.documents import RUNBOOKS
+from tests.support.samples import body, completed
+from tests.support.synthesis import ROOT
 
 
 def blocks(document):
@@ -84,7 +85,7 @@ TESTED_ELSEWHERE = {
 }
 RUNBOOK_COMMANDS = [
     pytest.param(text, id=f"{page.stem}-{number}")
-    for page in sorted((ROOT / "docs" / "operations" / "runbooks").glob("*.md"))
+    for page in sorted(RUNBOOKS.glob("*.md"))
     if page.stem not in TESTED_ELSEWHERE
     for number, (language, text) in enumerate(blocks(page))
     if language == "sh"

@@ -29,43 +29,14 @@ from inference_results.operations.doctor.finding import Symptom
 from inference_results.operations.doctor.report import DoctorReport
 from local.deployment import ENDPOINTS, FAILURE_PREFIX, OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import ACCOUNT, EXECUTION_ROLE, EXECUTION_ROLE_ARN, READER_ROLE
-from tests.deploy.conftest import OVERDUE, eventually, object_exists
-from tests.synthesis import ROOT
+from tests.deploy.documented_policies import DOCTOR, doctor_statements, policy_of
+from tests.deploy.inferences import OVERDUE, object_exists
+from tests.support.documents import blocks
+from tests.support.waiting import eventually
 
 STACK = "InferenceResults"
 ROLE = "doctor"
-DOCUMENT = ROOT / "docs" / "operations" / "doctor.md"
 COMMAND = str(Path(sys.executable).with_name("inference-results"))
-
-
-MINISTACK_ACTIONS = {
-    "events:DescribeEventBus": "events:DescribeEventBus",
-    "iam:SimulatePrincipalPolicy": "iam:SimulatePrincipalPolicy",
-    "lambda:GetEventSourceMapping": "lambda:ListEventSourceMappings",
-    "lambda:GetFunctionConcurrency": "lambda:PutFunctionConcurrency",
-}
-"""The actions that MiniStack checks instead of these. It ignores their resources too."""
-
-
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT.read_text(), re.M | re.S)
-
-
-def documented_statements():
-    """Return the statements of the documented policy, with their actions as lists."""
-    (policy,) = blocks("json")
-    return [
-        {**each, "Action": [each["Action"]] if isinstance(each["Action"], str) else each["Action"]}
-        for each in json.loads(policy)["Statement"]
-    ]
-
-
-def policy_of(statements):
-    """Return a policy with these statements, adapted to MiniStack."""
-    documented = {action for each in statements for action in each["Action"]}
-    actions = [MINISTACK_ACTIONS[each] for each in sorted(documented & MINISTACK_ACTIONS.keys())]
-    added = [{"Effect": "Allow", "Action": actions, "Resource": "*"}] if actions else []
-    return json.dumps({"Version": "2012-10-17", "Statement": [*statements, *added]})
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +56,7 @@ def start_time(folder):
 @pytest.fixture(scope="module")
 def session(folder):
     """A session of a role with the documented policy."""
-    policy = policy_of(documented_statements())
+    policy = policy_of(doctor_statements())
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
     iam = boto3.client("iam")
     role = iam.create_role(
@@ -529,7 +500,7 @@ def test_findings_in_a_pipe_and_as_json(session, outputs, start_time):
 def test_each_missing_permission_is_named_and_the_other_checks_run(
     session, deployment, outputs, findings
 ):
-    statements = documented_statements()
+    statements = doctor_statements()
     kept = [each for each in statements if each["Sid"] == "Stack"]
     others = {
         action
@@ -570,7 +541,7 @@ def test_a_denied_stack_is_not_a_finding(folder):
 
 
 def test_the_documented_commands_work(session, start_time):
-    (commands,) = blocks("sh")
+    (commands,) = blocks(DOCTOR, "sh")
     # Ignore what other tests lost before.
     fresh = re.sub(
         r"(--stack \S+)( --endpoint \S+)?( --since 2h)?",

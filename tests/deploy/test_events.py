@@ -15,10 +15,11 @@ from inference_results.client import Client
 from inference_results.contract import EVENT_SOURCE, StackOutput
 from inference_results.domain.record.timestamps import timestamp
 from local.environment import READER_ROLE, SUBMITTER_ROLE
-from tests.deploy.conftest import eventually, object_exists
+from tests.deploy.inferences import object_exists
 from tests.deploy.listener import Listener
-from tests.rules import rules_template
-from tests.samples import body, completed, failed
+from tests.support.rules import rules_template
+from tests.support.samples import body, completed, failed
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

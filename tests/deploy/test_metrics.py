@@ -3,8 +3,8 @@
 import boto3
 
 from inference_results.contract import METRICS_NAMESPACE
-from tests.deploy.conftest import eventually
-from tests.emf import emf_lines, parse_metrics
+from tests.support.emf import emf_lines, parse_metrics
+from tests.support.waiting import eventually
 
 
 def logs_of(service):

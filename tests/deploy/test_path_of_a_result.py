@@ -19,9 +19,9 @@ from inference_results.domain.results.ports import Disposition
 from local.demo import run_demo
 from local.deployment import OUTPUT_BUCKET, OUTPUT_PREFIX
 from local.environment import EXECUTION_ROLE
-from tests.deploy.conftest import eventually
-from tests.fakes import World
-from tests.samples import body, completed, failed, sample
+from tests.support.fakes import World
+from tests.support.samples import body, completed, failed, sample
+from tests.support.waiting import eventually
 
 
 def test_the_demo_finds_every_record_as_sent(folder):

@@ -26,8 +26,8 @@ from local.deployment import (
     STATE_MACHINE,
 )
 from local.environment import ACCOUNT, EXECUTION_ROLE, READER_ROLE, REGION, SUBMITTER_ROLE
-from tests.deploy import test_backfill, test_doctor
 from tests.deploy.actor import Account, Actor, fill_in
+from tests.deploy.documented_policies import backfill_policy, doctor_statements, policy_of
 from tests.deploy.permission_matrix import ACTIONS, ALLOWED, FUNCTIONS, Call, Simulated
 
 QUEUES = (StackOutput.COMPLETED_QUEUE_URL, StackOutput.FAILED_QUEUE_URL)
@@ -133,8 +133,8 @@ def role_names(resource_names, stack):
     """
     iam = boto3.client("iam")
     documented = {
-        "doctor": test_doctor.policy_of(test_doctor.documented_statements()),
-        "backfill": test_backfill.documented_policy(resource_names[StackOutput.TABLE_NAME]),
+        "doctor": policy_of(doctor_statements()),
+        "backfill": backfill_policy(resource_names[StackOutput.TABLE_NAME]),
     }
     account = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ACCOUNT}}
     names = {part: named(stack, "AWS::IAM::Role", part) for part in FUNCTIONS}

@@ -13,7 +13,7 @@ from inference_results.contract import StackOutput
 from inference_results.domain.queries.listing import ListInferences
 from inference_results.domain.record.result import Result
 from inference_results.domain.record.timestamps import timestamp
-from tests.effort import LONG
+from tests.support.effort import LONG
 
 SHARDS = 4
 MANY = 100_000 if LONG else 10_000

@@ -10,10 +10,11 @@ from inference_results.adapters.s3 import S3Objects
 from inference_results.adapters.sagemaker import INVOKE_CONFIG, AsyncEndpoints
 from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.contract import StackOutput
-from inference_results.domain.submissions.submit import inference_id_for
+from inference_results.domain.submissions.submission_request import inference_id_for
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from tests.deploy.conftest import OVERDUE, ended, eventually, invocation_counts, object_exists
-from tests.submitting import LARGE, Submitters
+from tests.deploy.inferences import OVERDUE, ended, invocation_counts, object_exists
+from tests.support.submitting import LARGE, Submitters
+from tests.support.waiting import eventually
 
 
 def test_reconcile_finds_results_without_notifications(

@@ -11,7 +11,7 @@ import pytest
 
 from inference_results.contract import StackOutput
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET
-from tests.synthesis import ROOT
+from tests.support.synthesis import ROOT
 
 OUTPUT = {"result": [[1, 2], [3, 4]]}
 

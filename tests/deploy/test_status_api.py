@@ -13,8 +13,8 @@ from inference_results.contract import Problem, StackOutput
 from inference_results.domain.record.timestamps import timestamp
 from local.api_client import ApiClient
 from local.environment import EXECUTION_ROLE
-from tests.deploy.conftest import eventually
-from tests.samples import body, failed
+from tests.support.samples import body, failed
+from tests.support.waiting import eventually
 
 
 def follow_redirect(response):

@@ -11,12 +11,12 @@ import boto3
 import pytest
 
 from inference_results.contract import StackOutput
-from inference_results.domain.submissions.submit import inference_id_for
+from inference_results.domain.submissions.submission_request import inference_id_for
 from local.api_client import ApiClient
 from local.deployment import INPUT_PREFIX, OUTPUT_BUCKET, STACK, STATE_MACHINE, TASK_POLICY
 from local.environment import ACCOUNT, REGION, SUBMITTER_ROLE
-from tests.deploy.conftest import eventually
-from tests.infra.test_step_functions import definition
+from tests.support.documents import state_machine_definition
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def policy(statement):
 
 @pytest.fixture
 def state_machine(requests, role):
-    described = definition()
+    described = state_machine_definition()
     task = described["States"]["Inference"]
     task["Resource"] = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
     body = task["Parameters"]["RequestBody"]

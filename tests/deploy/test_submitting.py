@@ -11,11 +11,12 @@ import pytest
 
 from inference_results.client import Client
 from inference_results.contract import StackOutput
-from inference_results.domain.submissions.submit import inference_id_for
+from inference_results.domain.submissions.submission_request import inference_id_for
 from local.api_client import ApiClient
 from local.environment import ACCOUNT, READER_ROLE, REGION, SUBMITTER_ROLE
-from tests.deploy.conftest import ended, eventually, invocation_counts
-from tests.effort import LONG
+from tests.deploy.inferences import ended, invocation_counts
+from tests.support.effort import LONG
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import StackOutput
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.summaries.summarize import SummarizeEndpoint
-from tests.deploy.conftest import eventually
-from tests.samples import body, completed, failed
+from tests.support.samples import body, completed, failed
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """A separate local system for this suite, and a report at the end of the run."""
 
-import pytest
-
-from tests.deploy.conftest import folder, system
+from tests.faults.report import REPORT
+from tests.support.local_system import folder, system
 
 __all__ = ["folder", "system"]
-
-REPORT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config):

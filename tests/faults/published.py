@@ -10,7 +10,7 @@ from typing import Any
 
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.results.response import FAILURE_PREVIEW_BYTES
-from tests.samples import body, sample
+from tests.support.samples import body, sample
 
 ENDPOINTS = ("storm-a", "storm-b")
 INLINE_BYTES = 1024

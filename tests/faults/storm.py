@@ -14,8 +14,8 @@ import psutil
 from inference_results.contract import Service, StackOutput
 from local.embedded_aws import NAME
 from local.processes import Processes
-from tests.deploy.conftest import eventually
 from tests.faults.published import StoredObject
+from tests.support.waiting import eventually
 
 READERS = (Service.PUBLISH_EVENTS, Service.SUMMARIZE)
 """The functions that read the table's stream."""

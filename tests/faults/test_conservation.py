@@ -20,11 +20,10 @@ from inference_results.adapters.table.summaries import SummaryStore
 from inference_results.contract import Attribute, Service, StackOutput
 from inference_results.domain.summaries.summarize import SummarizeEndpoint
 from local.deployment import FAILURE_PREFIX, OUTPUT_PREFIX
-from tests.deploy.conftest import eventually
 from tests.deploy.listener import Listener, event_queue
-from tests.faults.conftest import REPORT
 from tests.faults.fault_proxy import KINDS, FaultProxy
 from tests.faults.published import ENDPOINTS, Published, generate
+from tests.faults.report import REPORT
 from tests.faults.storm import (
     BATCH_CONCURRENCY,
     QUEUES,
@@ -38,7 +37,8 @@ from tests.faults.storm import (
     store_objects,
     storm,
 )
-from tests.samples import body
+from tests.support.samples import body
+from tests.support.waiting import eventually
 
 RESULTS = int(os.environ["RESULTS"])
 SEED = int(os.environ.get("SEED", random.randrange(1_000_000)))  # noqa: S311 - printed

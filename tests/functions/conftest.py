@@ -1,89 +1,17 @@
-"""Import handlers with exactly the environment variables that the template sets."""
+"""Handlers with their logs and metrics."""
 
-import importlib
 import io
 import logging
 import sys
-from dataclasses import dataclass
 
-import boto3
 import pytest
 
 from inference_results.contract import Service
-from tests.conftest import resources
-from tests.emf import parse_metrics
-from tests.synthesis import VARIANTS, synthesised
+from tests.support.emf import parse_metrics
+from tests.support.handlers import context, load_handler, s3, unprocessable_queue_url
+from tests.support.synthesis import VARIANTS, synthesised
 
-BUCKET = "customer-outputs"
-
-
-@dataclass
-class Context:
-    """The part of the Lambda context that handlers use."""
-
-    function_name: str = "function"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
-    aws_request_id: str = "request-1"
-    remaining_ms: int = 30_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
-
-
-@pytest.fixture
-def context():
-    return Context()
-
-
-@pytest.fixture
-def unprocessable_queue_url(aws):
-    return boto3.client("sqs").create_queue(QueueName="unprocessable")["QueueUrl"]
-
-
-@pytest.fixture
-def s3(aws):
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    return client
-
-
-@pytest.fixture
-def load_handler(template, table_name, summaries_table_name, unprocessable_queue_url, monkeypatch):
-    """Return a function that imports a handler afresh, with the environment of its function."""
-    references = {
-        "InferencesTable": table_name,
-        "SummariesTable": summaries_table_name,
-        "UnprocessableQueue": unprocessable_queue_url,
-        "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/InferenceResults/1",
-    }
-
-    def resolve(value):
-        match value:
-            case {"Ref": name}:
-                return next(each for known, each in references.items() if known in name)
-            case {"Fn::GetAtt": [logical_id, "Arn"]} if "InferencesTable" in logical_id:
-                return f"arn:aws:dynamodb:us-east-1:123456789012:table/{table_name}"
-            case {"Fn::GetAtt": [logical_id, "Arn"]} if "EventPublisherBus" in logical_id:
-                return "arn:aws:events:us-east-1:123456789012:event-bus/inference-events"
-        assert isinstance(value, str), f"expected a string, Ref or Fn::GetAtt, got {value}"
-        return value
-
-    def load(name, template=template):
-        handler = f"functions.{name}.handler"
-        functions = [
-            each["Properties"]
-            for each in resources(template, "AWS::Lambda::Function").values()
-            if each["Properties"]["Handler"] == handler
-        ]
-        for variable, value in functions[0]["Environment"]["Variables"].items():
-            monkeypatch.setenv(variable, resolve(value))
-        sys.modules.pop(f"functions.{name}", None)
-        # A cached logger would still write to the standard output of an earlier test.
-        logging.Logger.manager.loggerDict.pop(name, None)
-        return importlib.import_module(f"functions.{name}").handler
-
-    return load
+__all__ = ["context", "load_handler", "s3", "unprocessable_queue_url"]
 
 
 @pytest.fixture(scope="session")

@@ -36,10 +36,10 @@ from inference_results.domain.record.errors import (
 from inference_results.domain.record.order import event_order
 from inference_results.domain.record.result import Output, OutputError, Result
 from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.submissions.invocation import InvocationResponse
 from inference_results.domain.submissions.register import RegisterInvocation
-from inference_results.domain.submissions.submit import InvocationResponse
-from tests.functions.conftest import BUCKET, Context
-from tests.samples import EVENTS, body, completed, failed, sample
+from tests.support.handlers import BUCKET, Context
+from tests.support.samples import EVENTS, body, completed, failed, sample
 
 WATCHED = "speech"
 """A watched endpoint of `observed_template`."""

@@ -8,10 +8,10 @@ import pytest
 from functions.telemetry.metrics import InvocationMetrics
 from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.contract import METRICS_NAMESPACE, OTHER, SUBMISSION_ROUTES, Metric, Route
-from tests.alarms import alarm_metrics, dashboard_metrics
-from tests.emf import emf_lines, parse_metrics
-from tests.samples import body, completed, failed
-from tests.synthesis import ROOT, synthesised
+from tests.support.alarms import alarm_metrics, dashboard_metrics
+from tests.support.emf import emf_lines, parse_metrics
+from tests.support.samples import body, completed, failed
+from tests.support.synthesis import ROOT, synthesised
 
 BY_SERVICE = {
     "record_result": [

@@ -12,8 +12,8 @@ from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import Route, Service
 from inference_results.domain.record.errors import Unavailable
-from tests.emf import emf_lines
-from tests.samples import body, completed, failed
+from tests.support.emf import emf_lines
+from tests.support.samples import body, completed, failed
 
 CANARY = "canary"
 

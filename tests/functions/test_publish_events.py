@@ -5,14 +5,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from inference_results.adapters.table.items import to_item
+from inference_results.adapters.table.record_attributes import record_key
 from inference_results.adapters.table.results import ResultStore
-from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.adapters.table.submission_items import submission_attributes
 from inference_results.domain.record.order import event_order
 from inference_results.domain.record.result import Output, Result
 from inference_results.domain.submissions.submission import Submission, as_registration
-from tests.emf import parse_metrics
-from tests.events_on_bus import check_event
-from tests.synthesis import synthesised
+from tests.support.emf import parse_metrics
+from tests.support.events_on_bus import check_event
+from tests.support.synthesis import synthesised
 
 NOON = "2026-01-25T12:00:00.000Z"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/inferences"
@@ -89,9 +91,8 @@ def submission(inference_id="a"):
         output_location="s3://bucket/key",
         caller_metadata={"job": "7"},
     )
-    store = SubmissionStore(None, "inferences", 4)
-    key = {"inference_id": {"S": inference_id}, "endpoint_name": {"S": "here"}}
-    return key | store._item(as_registration(submitted))
+    attributes = submission_attributes(as_registration(submitted), shards=4)
+    return to_item(record_key(inference_id, "here") | attributes)
 
 
 def record(sequence, new=None, old=None):

@@ -8,8 +8,8 @@ from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.domain.record.errors import Unavailable
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.submissions.register import RegisterInvocation
-from tests.emf import parse_metrics
-from tests.functions.conftest import BUCKET
+from tests.support.emf import parse_metrics
+from tests.support.handlers import BUCKET
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 

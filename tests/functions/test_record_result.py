@@ -15,9 +15,9 @@ from functions.telemetry.log_fields import UnexpectedError
 from inference_results.adapters.s3 import S3Objects
 from inference_results.domain.record.errors import ObjectDenied, Unavailable
 from inference_results.domain.results.record_result import RecordResult
-from tests.emf import parse_metrics
-from tests.functions.conftest import BUCKET, Context
-from tests.samples import PREFIX, body, completed, failed, sample
+from tests.support.emf import parse_metrics
+from tests.support.handlers import BUCKET, Context, returned_ids, sqs_event
+from tests.support.samples import PREFIX, body, completed, failed, sample
 
 SECRET = "tenant=acme-secret"
 
@@ -54,29 +54,6 @@ def rejected(unprocessable_queue_url):
         }
 
     return read
-
-
-def sqs_event(*bodies, receive_count=1):
-    """Return an SQS event as Lambda sends it. Message ids are `message-0`, `message-1` etc."""
-    return {
-        "Records": [
-            {
-                "messageId": f"message-{number}",
-                "receiptHandle": "handle",
-                "body": each,
-                "attributes": {"ApproximateReceiveCount": str(receive_count)},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:completed",
-                "awsRegion": "us-east-1",
-            }
-            for number, each in enumerate(bodies)
-        ]
-    }
-
-
-def returned_ids(response):
-    return sorted(each["itemIdentifier"] for each in response["batchItemFailures"])
 
 
 def put(s3, content, key="one.out"):

@@ -11,7 +11,7 @@ from inference_results.adapters.table.queries import InferenceQueries
 from inference_results.contract import INLINE_OUTPUT_HEADER, Problem
 from inference_results.domain.record.errors import Unavailable
 from schemas.openapi import document
-from tests.functions.conftest import BUCKET
+from tests.support.handlers import BUCKET
 
 PROBLEM = "application/problem+json"
 NEVER = 4_000_000_000

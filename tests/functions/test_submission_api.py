@@ -10,13 +10,12 @@ from inference_results.adapters.sagemaker import AsyncEndpoints
 from inference_results.contract import Problem, Route
 from inference_results.domain.record.errors import InvocationRejected, Unavailable
 from inference_results.domain.record.timestamps import timestamp
-from inference_results.domain.submissions.submit import InvocationResponse
+from inference_results.domain.submissions.invocation import InvocationResponse
 from schemas.openapi import document
-from tests.fakes import NOW
-from tests.synthesis import synthesised
+from tests.support.fakes import NOW
+from tests.support.synthesis import STATE_MACHINE, synthesised
 
 INPUTS = "customer-inputs"
-STATE_MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:nightly"
 SUBMISSION = {
     "endpoint": "speech",
     "idempotency_key": "one",

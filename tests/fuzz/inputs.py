@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from inference_results.contract import Route
-from tests.samples import EVENTS, completed, failed
+from tests.support.samples import EVENTS, completed, failed
 
 SNS_BYTES: Final = 256 * 1024
 """The default maximum size of an SNS message."""

@@ -15,12 +15,8 @@ from inference_results.adapters.sagemaker import AsyncEndpoints
 from inference_results.contract import SUBMISSION_ROUTES, Route
 from inference_results.domain.record.errors import Unprocessable
 from inference_results.domain.results.notification import ResultNotification, parse_notification
-from inference_results.domain.submissions.submit import InvocationResponse
+from inference_results.domain.submissions.invocation import InvocationResponse
 from schemas.openapi import document
-from tests.effort import effort
-from tests.fakes import NOW
-from tests.functions.test_record_result import returned_ids, sqs_event
-from tests.functions.test_submission_api import STATE_MACHINE
 from tests.fuzz.inputs import (
     ANY_TEXT,
     BODIES,
@@ -28,7 +24,10 @@ from tests.fuzz.inputs import (
     NOTIFICATION,
     queries,
 )
-from tests.synthesis import synthesised
+from tests.support.effort import effort
+from tests.support.fakes import NOW
+from tests.support.handlers import returned_ids, sqs_event
+from tests.support.synthesis import STATE_MACHINE, synthesised
 
 INVALID_IN_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that SQS rejects in a message."""

@@ -29,9 +29,6 @@ from inference_results.domain.results.notification import (
     parse_notification,
     unwrap_envelope,
 )
-from tests.domain.queries.test_listing import FakeListing, item
-from tests.effort import effort
-from tests.fakes import NOW, PREFIXES
 from tests.fuzz.inputs import (
     ANY_TEXT,
     BODIES,
@@ -42,6 +39,9 @@ from tests.fuzz.inputs import (
     edited,
     queries,
 )
+from tests.support.effort import effort
+from tests.support.fake_listing import FakeListing, item
+from tests.support.fakes import NOW, PREFIXES
 
 MAX_SECONDS: Final = 0.05
 ATTEMPTS: Final = 5

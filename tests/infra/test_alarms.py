@@ -7,12 +7,10 @@ import pytest
 
 from inference_results.contract import OTHER, Dimension, Metric, Service, StackOutput, Status
 from infra.alarm_topic import Runbook
-from tests.alarms import alarm_metrics, alarms, metrics_in
-from tests.conftest import resources
-from tests.infra.test_stack import actions, named, properties, statements
-from tests.synthesis import ROOT, synthesised
-
-PAGES = ROOT / "docs" / "operations" / "runbooks"
+from tests.support.alarms import alarm_metrics, alarms, metrics_in
+from tests.support.cloudformation import actions, named, properties, resources, statements
+from tests.support.documents import RUNBOOKS
+from tests.support.synthesis import synthesised
 
 PUBLISHED = {
     "AWS/ApiGateway": {"5xx": [{"ApiId"}, {"ApiId", "Stage"}]},
@@ -121,12 +119,12 @@ def test_every_alarm_describes_the_problem_and_its_runbook(watched):
 
 def test_every_runbook_has_a_page_and_an_alarm(watched):
     assert {runbook(alarm) for alarm in alarms(watched).values()} == set(Runbook)
-    pages = {page.stem for page in PAGES.glob("*.md")} - {"README"}
+    pages = {page.stem for page in RUNBOOKS.glob("*.md")} - {"README"}
     assert set(Runbook) <= pages
 
 
 def test_the_index_names_every_runbook():
-    index = (PAGES / "README.md").read_text()
+    index = (RUNBOOKS / "README.md").read_text()
     assert set(re.findall(r"\]\(([a-z-]+)\.md\)", index)) >= set(Runbook)
 
 
@@ -372,7 +370,7 @@ def test_the_documented_cost_matches_the_template(template):
     endpoint = synthesised("default", watched_endpoints="speech")["InferenceResults"]
     count, metrics = len(alarms(template)), len(alarm_metrics(template))
     more, more_metrics = len(alarms(endpoint)) - count, len(alarm_metrics(endpoint)) - metrics
-    index = " ".join((PAGES / "README.md").read_text().split())
+    index = " ".join((RUNBOOKS / "README.md").read_text().split())
     assert f"{count} alarms on {metrics} metrics, ${metrics / 10:.2f} a month" in index
     assert (
         f"Each watched endpoint adds {more} alarms on {more_metrics} metrics, "

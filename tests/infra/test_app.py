@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.alarms import alarms
-from tests.synthesis import PREFIXES, ROOT, app_context, run_app, synthesised
+from tests.support.alarms import alarms
+from tests.support.synthesis import PREFIXES, ROOT, app_context, run_app, synthesised
 
 WITHOUT_THE_PACKAGE = (
     "import runpy, sys; sys.path = [each for each in sys.path if not each.endswith('/src')];"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import _find_interpreter, bundle
-from infra.settings import NEWEST_RUNTIME
+from infra.setting_types import NEWEST_RUNTIME
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

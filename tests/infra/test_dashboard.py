@@ -5,9 +5,9 @@ import json
 import pytest
 
 from inference_results.contract import OTHER, Dimension, Metric, Route, Service, Status
-from tests.alarms import dashboard_metrics, widgets
-from tests.conftest import resources
-from tests.synthesis import synthesised
+from tests.support.alarms import dashboard_metrics, widgets
+from tests.support.cloudformation import resources
+from tests.support.synthesis import synthesised
 
 _ENDPOINT_DIMENSIONS = {Dimension.SERVICE, Dimension.ENDPOINT, Dimension.STATUS}
 _TABLE_DIMENSIONS = [{"TableName"}, {"TableName", "GlobalSecondaryIndexName"}]

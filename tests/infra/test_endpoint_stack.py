@@ -1,7 +1,7 @@
 import pytest
 
-from tests.conftest import resources
-from tests.synthesis import synthesised
+from tests.support.cloudformation import resources
+from tests.support.synthesis import synthesised
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ import pytest
 
 from inference_results.contract import StackOutput, Variable
 from infra.settings import Settings, SettingsError
-from tests.conftest import resources
-from tests.infra.test_stack import actions, named, properties, statements
-from tests.synthesis import PREFIXES, synthesised
+from tests.support.cloudformation import actions, named, properties, resources, statements
+from tests.support.synthesis import PREFIXES, synthesised
 
 SHARED_BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/shared"
 

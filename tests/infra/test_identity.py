@@ -8,7 +8,7 @@ mapping reads the stream from its beginning.
 
 import pytest
 
-from tests.synthesis import VARIANTS, synthesised
+from tests.support.synthesis import VARIANTS, synthesised
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.conftest import resources
-from tests.synthesis import synthesised
+from tests.support.cloudformation import resources
+from tests.support.synthesis import synthesised
 
 LOGGED = {
     "requestId",

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.synthesis import ROOT, run_app
+from tests.support.synthesis import ROOT, run_app
 
 
 def test_the_documented_cdk_app_synthesizes(tmp_path):

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import resources
-from tests.infra.test_stack import actions, named
-from tests.synthesis import TOPIC, VARIANTS, synthesised
+from tests.support.cloudformation import actions, named, resources
+from tests.support.synthesis import TOPIC, VARIANTS, synthesised
 
 POLICY, QUEUE_POLICY, KEY = "AWS::IAM::Policy", "AWS::SQS::QueuePolicy", "AWS::KMS::Key"
 BUCKET = "arn:<AWS::Partition>:s3:::"

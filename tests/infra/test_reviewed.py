@@ -8,8 +8,8 @@ import pytest
 import yaml
 from aws_cdk import cx_api
 
-from tests.reviewed import changes, write
-from tests.synthesis import assembly_of
+from tests.support.reviewed import changes, write
+from tests.support.synthesis import assembly_of
 
 STACK = "InferenceResults"
 TABLE = "ResultsInferencesTable07CB31BC"

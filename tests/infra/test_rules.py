@@ -5,9 +5,8 @@ import json
 import pytest
 
 from inference_results.contract import EVENT_SOURCE, DetailType
-from tests.conftest import resources
-from tests.infra.test_stack import named
-from tests.rules import rules_template
+from tests.support.cloudformation import named, resources
+from tests.support.rules import rules_template
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/inference-events"
 KINDS = ("a queue", "a function", "a webhook")

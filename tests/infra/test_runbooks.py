@@ -5,15 +5,15 @@ import re
 import pytest
 
 from infra.alarm_topic import Runbook
-from tests.infra.test_alarms import PAGES
-from tests.synthesis import ROOT
+from tests.support.documents import RUNBOOKS
+from tests.support.synthesis import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("runbook", sorted(Runbook))
 def test_every_runbook_has_the_same_sections(runbook):
-    headings = re.findall(r"^## (.*)$", (PAGES / f"{runbook}.md").read_text(), re.M)
+    headings = re.findall(r"^## (.*)$", (RUNBOOKS / f"{runbook}.md").read_text(), re.M)
     assert headings == ["Symptom", "Meaning", "Check", "Repair", "Verification"]
 
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from infra.settings import Settings, SettingsError
-from tests.synthesis import ENDPOINT, ROOT
+from tests.support.synthesis import ENDPOINT, ROOT
 
 REQUIRED = {"output_prefixes": "s3://customer-outputs/async/"}
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from infra.sources import function_sources
-from tests.conftest import resources
-from tests.synthesis import ROOT
+from tests.support.cloudformation import resources
+from tests.support.synthesis import ROOT
 
 IMPORT_ALL = """
 import importlib, json, os, sys

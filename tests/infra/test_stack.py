@@ -5,8 +5,8 @@ import json
 import pytest
 
 from inference_results.contract import SUBMISSION_ROUTES, Attribute, Index, Route, StackOutput
-from tests.conftest import resources
-from tests.synthesis import EXECUTION_ROLE, TOPIC, synthesised
+from tests.support.cloudformation import actions, keys, named, properties, resources, statements
+from tests.support.synthesis import EXECUTION_ROLE, TOPIC, synthesised
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 
@@ -29,25 +29,6 @@ def customer_keys():
 @pytest.fixture(scope="module")
 def not_retained():
     return synthesised("email, boundary, older runtime")["InferenceResults"]
-
-
-def named(found, part):
-    """Return the only logical id that contains `part`."""
-    (name,) = [name for name in found if part in name]
-    return name
-
-
-def properties(template, kind, part):
-    found = resources(template, kind)
-    return found[named(found, part)]["Properties"]
-
-
-def statements(template, kind, part):
-    return properties(template, kind, part)["PolicyDocument"]["Statement"]
-
-
-def actions(statement):
-    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
 
 
 CHANNELS = ("Completed", "Failed")
@@ -187,10 +168,6 @@ def test_the_table_has_the_keys_and_indexes_of_the_contract(template):
         Index.BY_ENDPOINT_AND_STATUS: [Attribute.ENDPOINT_STATUS_SHARD, Attribute.STATUS_SORT],
     }
     assert Attribute.OUTPUT not in indexes[Index.BY_ENDPOINT]["Projection"]["NonKeyAttributes"]
-
-
-def keys(described):
-    return [key["AttributeName"] for key in described["KeySchema"]]
 
 
 def test_the_table_streams_old_and_new_images(template):

@@ -8,20 +8,16 @@ import pytest
 
 from inference_results.contract import Route
 from inference_results.domain.record.parameters import IDEMPOTENCY_KEY, SUBMISSION
-from tests.conftest import resources
-from tests.synthesis import ROOT, run_app
+from tests.support.cloudformation import resources
+from tests.support.documents import STATE_MACHINE_FILE, state_machine_definition
+from tests.support.synthesis import ROOT, run_app
 
-FILE = ROOT / "docs" / "guides" / "step-functions" / "submit-and-wait.asl.json"
 HOST = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 LONGEST_ARN = f"arn:aws-us-gov:states:ap-southeast-1:123456789012:execution:{'n' * 80}:{'e' * 80}"
 
 
-def definition():
-    return json.loads(FILE.read_text())
-
-
 def task():
-    return definition()["States"]["Inference"]
+    return state_machine_definition()["States"]["Inference"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +27,13 @@ def folder(tmp_path_factory):
     document = (ROOT / "docs" / "guides" / "step-functions.md").read_text()
     (app,) = re.findall(r"^```python\n(.*?)^```", document, re.M | re.S)
     (folder / "my_states.py").write_text(app)
-    run_app(folder / "my_states.py", folder, {}, API_URL=f"https://{HOST}", DEFINITION=str(FILE))
+    run_app(
+        folder / "my_states.py",
+        folder,
+        {},
+        API_URL=f"https://{HOST}",
+        DEFINITION=str(STATE_MACHINE_FILE),
+    )
     return folder
 
 

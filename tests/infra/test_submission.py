@@ -6,8 +6,8 @@ import pytest
 
 from inference_results.contract import SUBMISSION_ROUTES
 from infra.settings import SettingsError
-from tests.conftest import resources
-from tests.synthesis import synthesised
+from tests.support.cloudformation import resources
+from tests.support.synthesis import synthesised
 
 
 @pytest.fixture(scope="module")

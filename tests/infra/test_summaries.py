@@ -5,8 +5,7 @@ import json
 import pytest
 
 from inference_results.contract import SummaryAttribute
-from tests.conftest import resources
-from tests.infra.test_stack import actions, keys, named, properties, statements
+from tests.support.cloudformation import actions, keys, named, properties, resources, statements
 
 
 @pytest.fixture

@@ -15,13 +15,12 @@ from inference_results.adapters.table.items import from_item
 from inference_results.domain.record.errors import InvalidParameter
 from inference_results.domain.record.timestamps import timestamp
 from local.embedded_aws import start_embedded_aws
-from local.environment import LocalFolder
+from local.environment import LocalFolder, environment_restored
 from local.processes import Processes
-from tests.conftest import create_table
-from tests.deploy.conftest import environment_restored
-from tests.effort import effort
 from tests.races.interleaving import TURNS, Turn, TwoWriters
-from tests.writing import (
+from tests.support.effort import effort
+from tests.support.tables import create_table
+from tests.support.writing import (
     KEY,
     NOTES,
     PRECEDENCE,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.synthesis import ROOT
+from tests.support.synthesis import ROOT
 
 FOLDERS = ("src", "functions", "infra", "local")
 _LOGGING = {"warning", "error"}

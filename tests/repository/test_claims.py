@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.synthesis import ROOT
+from tests.support.synthesis import ROOT
 
 DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
 WITH_PROMISES = [each for each in DOCUMENTS if each.name in {"security.md", "reliability.md"}]

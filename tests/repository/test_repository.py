@@ -9,7 +9,7 @@ import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.plugins.base import RegexBasedDetector
 
-from tests.synthesis import ROOT
+from tests.support.synthesis import ROOT
 
 _LOCKED = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==[\w.!+-]+( ; [^;]+?)?( --hash=sha256:[0-9a-f]{64})+")
 # Without the detectors of suspicious names and entropy: they are slow, and report test data. Ruff's

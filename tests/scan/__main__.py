@@ -19,7 +19,7 @@ from cdk_nag import NIST80053R5Checks, ServerlessChecks
 from infra.app import add_stacks
 from local.environment import host_environment
 from tests.scan.accepted import SCANNED, Finding, differences, read_accepted
-from tests.synthesis import ROOT, new_app
+from tests.support.synthesis import ROOT, new_app
 
 _HERE = Path(__file__).parent
 

@@ -24,7 +24,7 @@ from inference_results.domain.record.errors import (
     Unavailable,
 )
 from inference_results.domain.record.parameters import MAX_INLINE_INPUT_BYTES
-from inference_results.domain.submissions.submit import Invocation, InvocationResponse
+from inference_results.domain.submissions.invocation import Invocation, InvocationResponse
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker_runtime import SageMakerRuntimeClient

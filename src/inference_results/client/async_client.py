@@ -44,7 +44,7 @@ class AsyncClient:
     * `api_url`: The stack's output `ApiUrl`. Use `AsyncClient.on_table` to read the table instead.
     * `session`: The boto3 session whose credentials sign requests. The default is boto3's.
     * `token`: A JWT to send instead of a signature, or a callable that returns one. The callable is
-      called in a thread, before the first request and again when the API rejects its token.
+      called in a thread before the first request, and again when the API rejects its token.
     * `region`: The region to sign for. The default is the URL's region, then the session's.
     * `verify`: An SSL context, or the path of a file or directory of CA certificates. The default
       is AWS_CA_BUNDLE, then SSL_CERT_FILE, then httpx's certificates.

@@ -12,9 +12,9 @@ from inference_results.domain.changes.task_completions import (
 )
 from inference_results.domain.record.change import Change
 from inference_results.domain.record.errors import InvalidParameter
-from tests.adapters.table.test_any_interleaving import INVOCATIONS, Interleaving
-from tests.effort import effort
-from tests.writing import NOTES, Registration, output_location
+from tests.adapters.table.interleaving import INVOCATIONS, Interleaving
+from tests.support.effort import effort
+from tests.support.writing import NOTES, Registration, output_location
 
 TOKENS = st.sampled_from(["one", "two", "three"])
 

@@ -9,8 +9,8 @@ import pytest
 from inference_results.adapters.table.results import ResultStore
 from inference_results.contract import Attribute
 from inference_results.domain.results.ports import Disposition
-from tests.fakes import World
-from tests.samples import PREFIX, body, completed, failed
+from tests.support.fakes import World
+from tests.support.samples import PREFIX, body, completed, failed
 
 REAL = completed(eventTime="2026-01-25T12:00:00.000Z")
 FORGED = failed(eventTime="2999-01-01T00:00:00.000Z", requestParameters=REAL["requestParameters"])

@@ -7,16 +7,16 @@ import boto3
 import pytest
 from pydantic import ValidationError
 
+from inference_results.adapters.table.registrations import RegistrationStore
 from inference_results.adapters.table.results import ResultStore
-from inference_results.adapters.table.submissions import SubmissionStore
 from inference_results.domain.record.failure import MAX_REASON_CHARACTERS
 from inference_results.domain.record.parameters import MAX_TASK_TOKENS
 from inference_results.domain.results.ports import Disposition
 from inference_results.domain.results.response import FAILURE_PREVIEW_BYTES
 from inference_results.domain.submissions.register import RegisterInvocation
 from infra.settings import Settings
-from tests.fakes import FAILURES, NOW, World
-from tests.samples import PREFIX, body, completed
+from tests.support.fakes import FAILURES, NOW, World
+from tests.support.samples import PREFIX, body, completed
 
 MAX_ITEM_BYTES = 400 * 1024
 LARGEST_INLINE = 65_536
@@ -42,7 +42,7 @@ def world(client, table_name):
 @pytest.fixture
 def register(client, table_name):
     return RegisterInvocation(
-        registrations=SubmissionStore(client, table_name, shards=4),
+        registrations=RegistrationStore(client, table_name, shards=4),
         completes_tasks=True,
         retention=timedelta(days=90),
         now=lambda: NOW,

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inference_results.adapters.table.results import ResultStore
-from tests.fakes import World
-from tests.samples import PREFIX, body, completed, failed
+from tests.support.fakes import World
+from tests.support.samples import PREFIX, body, completed, failed
 
 TIMES = ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.001Z"]
 

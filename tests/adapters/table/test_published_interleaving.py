@@ -9,9 +9,9 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from inference_results.domain.changes.events import InferenceEvent, event_for_change
 from inference_results.domain.record.change import Change
-from tests.adapters.table.test_any_interleaving import Interleaving
-from tests.effort import effort
-from tests.events_on_bus import check_detail
+from tests.adapters.table.interleaving import Interleaving
+from tests.support.effort import effort
+from tests.support.events_on_bus import check_detail
 
 
 class PublishedEvents(Interleaving):

@@ -1,7 +1,6 @@
 """Reconciliation of overdue records and unread outputs, on the real table."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 import boto3
@@ -10,15 +9,17 @@ import pytest
 from inference_results.adapters.table.overdue import OverdueQueries
 from inference_results.adapters.table.results import ResultStore
 from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.domain.reconciliation.end_overdue import EndOverdueRecord
+from inference_results.domain.reconciliation.read_unread import ReadUnreadOutput
 from inference_results.domain.reconciliation.reconcile import ReconcileRecords
 from inference_results.domain.record.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.results.ports import Disposition, ObjectStart
 from inference_results.domain.submissions.register import RegisterInvocation
-from tests.fakes import FAILURES, NOW, World
-from tests.pools import InlinePool
-from tests.samples import PREFIX, body, completed, failed
-from tests.submitting import LARGE, Submitters
+from tests.support.fakes import FAILURES, NOW, World
+from tests.support.pools import InlinePool
+from tests.support.samples import PREFIX, body, completed, failed
+from tests.support.submitting import LARGE, Submitters
 
 HERE = {"endpointName": "speech"}
 OUTPUT, FAILURE = f"{PREFIX}one.out", f"{FAILURES}one.out"
@@ -80,13 +81,15 @@ class Table:
         )
 
     def reconcile(self, has_time=lambda: True):
+        read, now = self.world.read, lambda: self.now
         reconcile_records = ReconcileRecords(
             overdue=self.overdue,
-            records=self.records,
-            read=self.world.read,
-            retention=timedelta(days=90),
+            end_overdue=EndOverdueRecord(
+                records=self.records, read=read, retention=timedelta(days=90), now=now
+            ),
+            read_unread=ReadUnreadOutput(records=self.records, read=read, now=now),
             slack=timedelta(minutes=10),
-            now=lambda: self.now,
+            now=now,
         )
         return Counter(str(each.outcome) for each in reconcile_records(InlinePool(), has_time))
 
@@ -322,7 +325,7 @@ def test_a_caller_continues_after_reconciliation_has_ended_its_record(table):
         def put(self, *_arguments):
             assert table.reconcile() == {"Lost": 1}
 
-    slow = replace(table.submitters.use_case(), inputs=SlowInputs())
+    slow = table.submitters.use_case(inputs=SlowInputs())
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert (submitted.created, submitted.record["status"]) == (True, "InProgress")
     assert not submitted.record.keys() & {"failure", "event_time", "source"}

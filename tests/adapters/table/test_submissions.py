@@ -1,64 +1,17 @@
 """Registrations and results of one inference, in different orders."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import boto3
 import pytest
 
-from inference_results.adapters.table.results import ResultStore
-from inference_results.adapters.table.submissions import SubmissionStore
+from inference_results.adapters.table.registrations import RegistrationStore
 from inference_results.domain.record.errors import InvalidParameter
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.results.ports import Disposition
 from inference_results.domain.submissions.register import RegisterInvocation
-from tests.fakes import World
-from tests.samples import PREFIX, body, completed, failed
-
-HERE = {"endpointName": "here"}
-NOON = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
-AT_NOON = NOON.isoformat()
-NOW = NOON + timedelta(hours=3)
-
-
-def at(**time):
-    """A time after noon, in ISO 8601."""
-    return (NOON + timedelta(**time)).isoformat()
-
-
-@pytest.fixture
-def register(table_name):
-    table = SubmissionStore(boto3.client("dynamodb"), table_name, shards=4)
-    use_case = RegisterInvocation(
-        registrations=table, completes_tasks=True, retention=timedelta(days=90), now=lambda: NOW
-    )
-
-    def register(submitted_at=AT_NOON, key="one.out", inference_id="inference-1", **members):
-        return use_case(
-            inference_id,
-            {
-                "endpoint": "here",
-                "submitted_at": submitted_at,
-                "output_location": PREFIX + key,
-                **members,
-            },
-        )
-
-    return register
-
-
-@pytest.fixture
-def world(table_name):
-    world = World(records=ResultStore(boto3.client("dynamodb"), table_name, shards=4))
-    world.objects.stored = {PREFIX + f"{name}.out": b"output" for name in ("one", "two")}
-    return world
-
-
-def completed_at(event_time, key="one.out"):
-    return body(completed(key=key, eventTime=event_time, requestParameters=HERE))
-
-
-def failed_at(event_time, **changes):
-    return body(failed(eventTime=event_time, requestParameters=HERE, **changes))
+from tests.adapters.table.one_inference import NOW, at, completed_at, failed_at
+from tests.support.samples import PREFIX
 
 
 def test_a_registration_before_the_result_is_in_progress(register):
@@ -285,7 +238,7 @@ def test_a_malformed_registration_names_the_parameter(register, members, paramet
 @pytest.mark.parametrize("missing", ["endpoint", "submitted_at", "output_location"])
 def test_a_missing_parameter_is_named(table_name, missing):
     members = {"endpoint": "here", "submitted_at": at(), "output_location": PREFIX + "one.out"}
-    table = SubmissionStore(boto3.client("dynamodb"), table_name, shards=4)
+    table = RegistrationStore(boto3.client("dynamodb"), table_name, shards=4)
     use_case = RegisterInvocation(
         registrations=table, completes_tasks=True, retention=timedelta(1), now=lambda: NOW
     )

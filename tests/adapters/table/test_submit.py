@@ -1,6 +1,5 @@
 """One key makes one invocation, whatever happens to its callers. Runs on the real table."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import boto3
@@ -16,8 +15,8 @@ from inference_results.domain.record.errors import (
 )
 from inference_results.domain.record.timestamps import timestamp
 from inference_results.domain.submissions.register import RegisterInvocation
-from inference_results.domain.submissions.submit import inference_id_for
-from tests.submitting import INPUTS, LARGE, START, Submitters
+from inference_results.domain.submissions.submission_request import inference_id_for
+from tests.support.submitting import INPUTS, LARGE, START, Submitters
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_a_small_input_is_uploaded_if_requests_cannot_include_it(callers):
 
 
 def test_a_large_input_is_rejected_without_an_input_prefix(callers):
-    use_case = replace(callers.use_case(), input_prefix=None)
+    use_case = callers.use_case(input_prefix=None)
     with pytest.raises(InvalidParameter, match="^input: expected 1 to 128000 bytes"):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
 
@@ -234,7 +233,7 @@ def test_one_of_two_uploading_callers_invokes(callers):
         def put(self, *_arguments):
             assert callers.submit(LARGE).created
 
-    slow = replace(callers.use_case(), inputs=SlowInputs())
+    slow = callers.use_case(inputs=SlowInputs())
     submitted = slow({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert not submitted.created
     assert submitted.record["submission"]
@@ -246,7 +245,7 @@ def test_the_deadline_counts_from_the_invocation_and_not_from_the_upload(callers
         def put(self, *_arguments):
             callers.sleep(600)
 
-    use_case = replace(callers.use_case(), inputs=SlowInputs())
+    use_case = callers.use_case(inputs=SlowInputs())
     callers.endpoints.lost_response = InvocationUnconfirmed()
     record = use_case({"endpoint": "speech", "idempotency_key": "one"}, LARGE).record
     assert record["submitted_at"] == "2026-01-25T12:10:00.000Z"
@@ -258,7 +257,7 @@ def test_a_failed_upload_leaves_no_record(callers):
         def put(self, *_arguments):
             raise Unavailable("s3", "SlowDown")
 
-    failing = replace(callers.use_case(), inputs=UnavailableInputs())
+    failing = callers.use_case(inputs=UnavailableInputs())
     with pytest.raises(Unavailable):
         failing({"endpoint": "speech", "idempotency_key": "one"}, LARGE)
     assert item(callers) == {}
@@ -335,18 +334,14 @@ class LostResponses:
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
 def test_a_caller_recognizes_its_own_write_after_a_retry(callers, step, body):
-    use_case = replace(
-        callers.use_case(), attempts=LostResponses(callers.table, step, gives_up=False)
-    )
+    use_case = callers.use_case(attempts=LostResponses(callers.table, step, gives_up=False))
     assert use_case({"endpoint": "speech", "idempotency_key": "one"}, body).created
     assert callers.invocation_counts.total() == 1
 
 
 @pytest.mark.parametrize(("step", "body"), [("create", b"x"), ("create", LARGE), ("claim", LARGE)])
 def test_a_write_without_a_response_is_withdrawn_and_the_key_can_be_used_again(callers, step, body):
-    use_case = replace(
-        callers.use_case(), attempts=LostResponses(callers.table, step, gives_up=True)
-    )
+    use_case = callers.use_case(attempts=LostResponses(callers.table, step, gives_up=True))
     with pytest.raises(Unavailable):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, body)
     assert item(callers) == {}
@@ -364,7 +359,7 @@ def test_a_failed_withdrawal_is_retried(callers):
             return getattr(callers.table, name)
 
     callers.endpoints.error = Unavailable("sagemaker", "ThrottlingException")
-    use_case = replace(callers.use_case(), attempts=Flaky())
+    use_case = callers.use_case(attempts=Flaky())
     with pytest.raises(Unavailable, match="sagemaker"):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x")
     assert item(callers) == {}
@@ -379,7 +374,7 @@ def test_recording_sagemakers_response_is_retried(callers):
                 raise failures.pop()
             return getattr(callers.table, name)
 
-    use_case = replace(callers.use_case(), attempts=Flaky())
+    use_case = callers.use_case(attempts=Flaky())
     assert "submission" in use_case({"endpoint": "speech", "idempotency_key": "one"}, b"x").record
 
 
@@ -408,7 +403,7 @@ def test_a_withdrawal_does_not_delete_a_result(callers, table_name):
             )
             raise InvocationRejected("ValidationError", "no")
 
-    use_case = replace(callers.use_case(), endpoints=RejectingEndpoints())
+    use_case = callers.use_case(endpoints=RejectingEndpoints())
     with pytest.raises(InvocationRejected):
         use_case({"endpoint": "speech", "idempotency_key": "one"}, b"hello")
     assert item(callers)["event_order"] == "2026"

@@ -94,7 +94,7 @@ def test_the_most_counters_of_an_update_fit_an_expression(aws):
         stub.add_response("update_item", {})
         SummaryStore(client, "summaries").add(replace(update(), counters=counters))
     assert len(sent["UpdateExpression"]) < 4096
-    assert len(sent["ExpressionAttributeNames"]) == 250 + 1
+    assert {*counters} <= {*sent["ExpressionAttributeNames"].values()}
 
 
 def test_writers_have_separate_items(table):

@@ -17,11 +17,9 @@ from inference_results.domain.record.errors import (
     KeyReused,
     Unavailable,
 )
-from inference_results.domain.submissions.submit import inference_id_for
-from tests.adapters.table.test_submissions import NOW, at, completed_at, register, world
-from tests.submitting import LARGE, Submitters
-
-__all__ = ["register", "world"]  # fixtures
+from inference_results.domain.submissions.submission_request import inference_id_for
+from tests.adapters.table.one_inference import NOW, at, completed_at
+from tests.support.submitting import LARGE, Submitters
 
 
 @pytest.fixture
@@ -202,14 +200,14 @@ def test_a_token_stays_if_its_caller_crashes_while_preparing(callers, submitted_
     assert submitted_tokens() == {"one", "two"}
 
 
-def test_a_token_is_not_lost_with_a_withdrawn_attempt(callers, submitted_tokens):
+def test_a_token_is_not_lost_with_a_withdrawn_attempt(callers, submitted_tokens, table_name):
     """Before the caller reads the record, the attempt is withdrawn and a third caller starts."""
     callers.crash("create", task_token="one")
 
     def withdraw_and_start_again():
         item = callers.table.item(inference_id_for("speech", "one"), "speech")
         boto3.client("dynamodb").delete_item(
-            TableName=callers.table._table_name,
+            TableName=table_name,
             Key={name: {"S": item[name]} for name in ("inference_id", "endpoint_name")},
         )
         callers.submit(task_token="three")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inference_results.domain.changes.complete_tasks import CompleteTasks, CompletionResult
 from inference_results.domain.changes.delivery import Deliver
 from inference_results.domain.record.change import Change
-from tests.domain.changes.test_events import result
+from tests.domain.changes.records import result
 
 ACCEPTED, GONE, DENIED, RETRY = CompletionResult
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from inference_results.domain.changes.delivery import Deliver
 from inference_results.domain.changes.publish import PublishEvents, PutResult
 from inference_results.domain.record.change import Change
-from tests.domain.changes.test_events import LATER, result
-from tests.fakes import NOW
+from tests.domain.changes.records import LATER, result
+from tests.support.fakes import NOW
 
 ACCEPTED, RETRY, REJECTED = PutResult
 

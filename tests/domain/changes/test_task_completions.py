@@ -10,8 +10,8 @@ from inference_results.domain.changes.task_completions import (
 )
 from inference_results.domain.record.change import Change
 from inference_results.domain.record.errors import MalformedRecord
-from tests.domain.changes.test_events import BASE, LATER, OTHER, failure, found, result, submitted
-from tests.events_on_bus import check_detail
+from tests.domain.changes.records import BASE, LATER, OTHER, failure, found, result, submitted
+from tests.support.events_on_bus import check_detail
 
 
 def waiting(record, *tokens):

@@ -9,7 +9,7 @@ from inference_results.domain.record.errors import (
     RecordExpired,
     UnknownInference,
 )
-from tests.fakes import NOW
+from tests.support.fakes import NOW
 
 SECONDS = int(NOW.timestamp())
 

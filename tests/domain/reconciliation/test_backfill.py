@@ -23,7 +23,7 @@ from inference_results.domain.reconciliation.retry import MAX_ATTEMPTS, RetryUna
 from inference_results.domain.record.errors import Unavailable
 from inference_results.domain.record.location import Location
 from inference_results.domain.record.result import Output, Source
-from tests.fakes import NOW, FakeRecords
+from tests.support.fakes import NOW, FakeRecords
 
 PREFIX = Location("bucket", "async/")
 WRITTEN = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from inference_results.domain.reconciliation.reconcile import ReconcileOutcome, ReconcileRecords
+from inference_results.domain.reconciliation.end_overdue import EndOverdueRecord
+from inference_results.domain.reconciliation.outcome import ReconcileOutcome
+from inference_results.domain.reconciliation.read_unread import ReadUnreadOutput
+from inference_results.domain.reconciliation.reconcile import ReconcileRecords
 from inference_results.domain.record.errors import Unavailable
-from tests.fakes import NOW, World
+from tests.support.fakes import NOW, World
 
 PAGE = 100
 
@@ -65,13 +68,19 @@ def _overdue(inference_id: str) -> dict[str, Any]:
 
 
 def run(table: FakeTable, pool: Any, has_time: Any) -> Counter[ReconcileOutcome]:
+    read, now = World().read, lambda: NOW
     reconcile = ReconcileRecords(
         overdue=table,
-        records=table,  # type: ignore[arg-type] # no unread outputs
-        read=World().read,
-        retention=timedelta(days=90),
+        end_overdue=EndOverdueRecord(
+            records=table, read=read, retention=timedelta(days=90), now=now
+        ),
+        read_unread=ReadUnreadOutput(
+            records=table,  # type: ignore[arg-type] # no unread outputs
+            read=read,
+            now=now,
+        ),
         slack=timedelta(),
-        now=lambda: NOW,
+        now=now,
     )
     return Counter(each.outcome for each in reconcile(pool, has_time))
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import get_args, get_type_hints
 
 from inference_results.adapters.table.index_keys import INDEX_KEYS
-from inference_results.adapters.table.results import RESULT_ATTRIBUTES
+from inference_results.adapters.table.record_attributes import RESULT_ATTRIBUTES
 from inference_results.client import Inference
 from inference_results.contract import LISTED_ATTRIBUTES, Attribute
 from inference_results.domain.record.definition import (
@@ -18,7 +18,7 @@ from inference_results.domain.record.definition import (
     owned_by,
 )
 from inference_results.domain.record.result import Result
-from tests.synthesis import ROOT
+from tests.support.synthesis import ROOT
 
 NAMES = [each.name for each in fields(Record)]
 PRIVATE = {Attribute.EVENT_ORDER, Attribute.TASK_TOKENS, Attribute.REQUEST_DIGEST}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inference_results.domain.record.errors import Unprocessable
 from inference_results.domain.results import notification
 from inference_results.domain.results.notification import ResultNotification, parse_notification
-from tests.samples import EVENTS, body, completed, failed, sample
+from tests.support.samples import EVENTS, body, completed, failed, sample
 
 
 def parsed(event: dict[str, Any]) -> ResultNotification:

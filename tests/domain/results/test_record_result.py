@@ -5,8 +5,8 @@ import pytest
 from inference_results.domain.record.errors import ObjectDenied, ObjectMissing, Unavailable
 from inference_results.domain.record.result import Output, OutputError
 from inference_results.domain.results.ports import Disposition
-from tests.fakes import FAILURES, World
-from tests.samples import PREFIX, body, completed, failed, sample
+from tests.support.fakes import FAILURES, World
+from tests.support.samples import PREFIX, body, completed, failed, sample
 
 DENIED = ObjectDenied("AccessDenied", "S3 denied access to the object")
 

@@ -4,7 +4,7 @@ import pytest
 
 from inference_results.domain.record.errors import InvalidParameter
 from inference_results.domain.summaries.summarize import SummarizeEndpoint
-from tests.fakes import NOW
+from tests.support.fakes import NOW
 
 TODAY = "2026-01-25"
 SECONDS = int(NOW.timestamp())

@@ -14,7 +14,7 @@ from tests.operations.dead_letters.fake_aws import (
     record,
     stream_batch,
 )
-from tests.samples import body, completed, failed
+from tests.support.samples import body, completed, failed
 
 FAST = ("--rate", "1000000")
 POISON = "\x1b[31m[bold]not JSON[/bold]"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_results.cli.connection import Connection
-from tests.operations.dead_letters.conftest import run_command
+from tests.operations.dead_letters.commands import run_command
 from tests.operations.dead_letters.fake_aws import FakeAws, client_error, record, stream_batch
-from tests.samples import body, failed
+from tests.support.samples import body, failed
 
 
 @dataclass(frozen=True)

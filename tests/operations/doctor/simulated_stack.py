@@ -3,7 +3,7 @@
 from functools import cache
 
 from inference_results.operations.doctor.deployment import Deployment
-from tests.synthesis import synthesised
+from tests.support.synthesis import synthesised
 
 ACCOUNT = "123456789012"
 REGION_AND_ACCOUNT = f"eu-west-1:{ACCOUNT}"

@@ -62,7 +62,7 @@ from tests.operations.doctor.simulated_stack import (
     simulate_deployment,
     template_for,
 )
-from tests.synthesis import ROOT, TOPIC, VARIANTS
+from tests.support.synthesis import ROOT, TOPIC, VARIANTS
 
 DOCUMENT = ROOT / "docs" / "operations" / "doctor.md"
 NOW = datetime(2026, 1, 25, 12, tzinfo=UTC)

@@ -3,18 +3,23 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from inference_results.adapters.aws.errors import translate_unavailable
-from inference_results.adapters.table.items import from_item
+from inference_results.adapters.table.conditional_writes import conditional_update
+from inference_results.adapters.table.conditions import (
+    Condition,
+    at_least,
+    equals,
+    less_than,
+    not_exists,
+)
+from inference_results.adapters.table.items import from_item, to_item
+from inference_results.adapters.table.updates import Update
 from inference_results.contract import SummaryAttribute
 from inference_results.domain.summaries.counters import CountedRange, CounterUpdate, EndpointDay
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_NO_ITEM: Final = f"attribute_not_exists({SummaryAttribute.LAST_SEQUENCE})"
-# Not `< :last`: after changes 1 to 5, an update with 1 to 9 would count the first five again.
-_ENDS_BEFORE_UPDATE: Final = f"{SummaryAttribute.LAST_SEQUENCE} < :first"
-_NOTHING_GIVEN_UP: Final = f"{SummaryAttribute.OLDEST_CHANGE_AT} >= :complete_since"
-_UNCHANGED: Final = f"{SummaryAttribute.LAST_SEQUENCE} = :seen"
+_NO_ITEM: Final = not_exists(SummaryAttribute.LAST_SEQUENCE)
 _GAP_SEPARATOR: Final = ".."
 
 
@@ -41,54 +46,29 @@ class SummaryStore:
 
         `gap_after` is the stored last sequence if the update adds a gap from there.
         """
-        assignments = [
-            f"{SummaryAttribute.LAST_SEQUENCE} = :last",
-            f"{SummaryAttribute.FIRST_SEQUENCE} ="
-            f" if_not_exists({SummaryAttribute.FIRST_SEQUENCE}, :first)",
-            f"{SummaryAttribute.OLDEST_CHANGE_AT} = :oldest_change_at",
-            "#expires_at = :expires_at",
-        ]
-        values: dict[str, Any] = {
-            ":first": {"S": update.first_sequence},
-            ":last": {"S": update.last_sequence},
-            ":oldest_change_at": {"N": str(update.oldest_change_at)},
-            ":expires_at": {"N": str(update.expires_at)},
-        }
-        if gap_after is None:
-            condition = f"{_NO_ITEM} OR ({_ENDS_BEFORE_UPDATE} AND {_NOTHING_GIVEN_UP})"
-            values[":complete_since"] = {"N": str(update.complete_since)}
-        else:
-            condition = _UNCHANGED
-            gaps = SummaryAttribute.GAPS
-            assignments.append(f"{gaps} = list_append(if_not_exists({gaps}, :none), :gap)")
-            gap = {"S": f"{gap_after}{_GAP_SEPARATOR}{update.first_sequence}"}
-            values |= {":seen": {"S": gap_after}, ":none": {"L": []}, ":gap": {"L": [gap]}}
-        counters = list(update.counters.items())
-        expression = f"SET {', '.join(assignments)}"
-        if counters:
-            expression += " ADD " + ", ".join(f"#{at} :{at}" for at in range(len(counters)))
-        with translate_unavailable("dynamodb"):
-            try:
-                self._client.update_item(
-                    TableName=self._table_name,
-                    Key=_key(update.endpoint_day, update.writer),
-                    UpdateExpression=expression,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames={
-                        "#expires_at": SummaryAttribute.EXPIRES_AT,
-                        **{f"#{at}": name for at, (name, _) in enumerate(counters)},
-                    },
-                    ExpressionAttributeValues={
-                        **values,
-                        **{f":{at}": {"N": str(each)} for at, (_, each) in enumerate(counters)},
-                    },
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except self._client.exceptions.ConditionalCheckFailedException as error:
-                stored: dict[str, Any] = error.response["Item"]  # type: ignore[typeddict-item]
-                last_sequence: str = stored[SummaryAttribute.LAST_SEQUENCE]["S"]
-                return last_sequence
-        return None
+        condition = _follows_counted_changes(update)
+        gaps: dict[str, list[str]] = {}
+        if gap_after is not None:
+            condition = equals(SummaryAttribute.LAST_SEQUENCE, gap_after=gap_after)
+            gap = f"{gap_after}{_GAP_SEPARATOR}{update.first_sequence}"
+            gaps = {SummaryAttribute.GAPS: [gap]}
+        written, stored = conditional_update(
+            self._client,
+            self._table_name,
+            _key(update.endpoint_day, update.writer),
+            Update(
+                set={
+                    SummaryAttribute.LAST_SEQUENCE: update.last_sequence,
+                    SummaryAttribute.OLDEST_CHANGE_AT: update.oldest_change_at,
+                    SummaryAttribute.EXPIRES_AT: update.expires_at,
+                },
+                set_if_missing={SummaryAttribute.FIRST_SEQUENCE: update.first_sequence},
+                append=gaps,
+                add=update.counters,
+            ),
+            condition,
+        )
+        return None if written else stored[SummaryAttribute.LAST_SEQUENCE]["S"]
 
     def counted_range(self, endpoint_day: EndpointDay, writer: str) -> CountedRange | None:
         """Return the changes that a writer's counters include; None before its first update.
@@ -97,7 +77,9 @@ class SummaryStore:
         """
         with translate_unavailable("dynamodb"):
             item = self._client.get_item(
-                TableName=self._table_name, Key=_key(endpoint_day, writer), ConsistentRead=True
+                TableName=self._table_name,
+                Key=to_item(_key(endpoint_day, writer)),
+                ConsistentRead=True,
             ).get("Item")
         if item is None:
             return None
@@ -132,10 +114,23 @@ class SummaryStore:
             return [from_item(item) for page in pages for item in page["Items"]]
 
 
+def _follows_counted_changes(update: CounterUpdate) -> Condition:
+    """The counters include no change of the update, and Lambda gave up none before it."""
+    # Not less than the last sequence: after changes 1 to 5, an update with 1 to 9 would count the
+    # first five again.
+    ends_before_update = less_than(
+        SummaryAttribute.LAST_SEQUENCE, first_sequence=update.first_sequence
+    )
+    nothing_given_up = at_least(
+        SummaryAttribute.OLDEST_CHANGE_AT, complete_since=update.complete_since
+    )
+    return _NO_ITEM | (ends_before_update & nothing_given_up)
+
+
 def _key(endpoint_day: EndpointDay, writer: str) -> dict[str, Any]:
     return {
-        SummaryAttribute.ENDPOINT_NAME.value: {"S": endpoint_day.endpoint_name},
-        SummaryAttribute.DAY_WRITER.value: {"S": f"{endpoint_day.day}#{writer}"},
+        SummaryAttribute.ENDPOINT_NAME: endpoint_day.endpoint_name,
+        SummaryAttribute.DAY_WRITER: f"{endpoint_day.day}#{writer}",
     }
 
 

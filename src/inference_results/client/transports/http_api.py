@@ -146,7 +146,8 @@ def connection_error(error: Exception) -> InferenceResultsError:
             "expected the CA certificates of the server, which is not trusted", "verify"
         )
     else:
-        translated = ServiceUnavailable(f"no response: {type(error).__name__}")
+        detail = f"no response ({type(error).__name__}): check the URL and the network"
+        translated = ServiceUnavailable(detail)
     translated.__cause__ = error
     return translated
 

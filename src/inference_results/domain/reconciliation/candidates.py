@@ -1,17 +1,25 @@
 """Parse the table items to reconcile. Other writers can store anything in the table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from inference_results.contract import Attribute, SubmissionMember
+from inference_results.domain.record.errors import MalformedRecord
 from inference_results.domain.record.order import CLOCK_TOLERANCE
 from inference_results.domain.record.timestamps import parse_timestamp, timestamp
 from inference_results.domain.submissions.submission import Stage
 
-MALFORMED_ITEM_ERRORS: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
-"""The errors of `from_item` for an item that this service did not write."""
+
+@contextmanager
+def _malformed_on_error() -> Iterator[None]:
+    """Raise MalformedRecord after the errors of parsing an item that this service did not write."""
+    try:
+        yield
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise MalformedRecord("the record cannot be reconciled") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +40,9 @@ class OverdueRecord:
     custom_attributes: str | None = field(repr=False)
 
     @classmethod
+    @_malformed_on_error()
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Raises one of MALFORMED_ITEM_ERRORS."""
+        """Raises MalformedRecord."""
         submission = item[Attribute.SUBMISSION]
         submitted_at = datetime.fromisoformat(item[Attribute.SUBMITTED_AT])
         preparing = submission.get(SubmissionMember.STAGE) == Stage.PREPARING
@@ -64,8 +73,9 @@ class UnreadOutput:
     content_type: str | None
 
     @classmethod
+    @_malformed_on_error()
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Raises one of MALFORMED_ITEM_ERRORS."""
+        """Raises MalformedRecord."""
         output = item[Attribute.OUTPUT]
         return cls(
             inference_id=item[Attribute.INFERENCE_ID],

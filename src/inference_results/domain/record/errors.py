@@ -123,7 +123,7 @@ class InvocationRejected(InferenceResultsError):
     """SageMaker rejected the request, with `code` and `message`. Nothing was invoked."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"SageMaker rejected the invocation: {code}")
+        super().__init__(f"SageMaker rejected the request: {code}")
         self.code = code
         self.message = message
 

@@ -3,32 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from inference_results.domain.record.errors import InvalidParameter
 from inference_results.domain.record.order import CLOCK_TOLERANCE
-from inference_results.domain.record.parameters import INFERENCE_ID, REGISTRATION, SUBMITTED_AT
-from inference_results.domain.record.view import to_api_record
-from inference_results.domain.submissions.submission import (
-    Submission,
-    as_registration,
-    build_submission,
-    check_task_token,
+from inference_results.domain.record.parameters import (
+    FAILURE_LOCATION,
+    INFERENCE_ID,
+    OUTPUT_LOCATION,
+    REGISTRATION,
+    SUBMITTED_AT,
 )
+from inference_results.domain.record.view import to_api_record
+from inference_results.domain.submissions.invocation import InvocationDetails, InvocationResponse
+from inference_results.domain.submissions.ports import Registrations
+from inference_results.domain.submissions.submission import build_registration
 
 _EARLIEST: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """SageMaker was launched in 2017."""
-
-
-class Registrations(Protocol):
-    """The inferences table."""
-
-    def register(self, submission: Submission) -> dict[str, Any]:
-        """Write a registration and return the item, which includes the task token.
-
-        Raises InvalidParameter if the item has too many tokens, or the token comes with an earlier
-        invocation; Unavailable.
-        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +41,22 @@ class RegisterInvocation:
         REGISTRATION checks `parameters`. Raises InvalidParameter or Unavailable.
         """
         INFERENCE_ID.check(inference_id)
-        request = REGISTRATION.check(parameters)
-        check_task_token(request, enabled=self.completes_tasks)
+        checked = REGISTRATION.check(parameters)
+        details = InvocationDetails.from_parameters(inference_id, checked)
+        details.check_task_token(completes_tasks=self.completes_tasks)
         now = self.now()
-        submitted_at = datetime.fromisoformat(request[SUBMITTED_AT.name])
-        if not _EARLIEST <= submitted_at <= now + CLOCK_TOLERANCE:
-            raise InvalidParameter(SUBMITTED_AT.name, "a past time, in 2017 or later")
-        submission = build_submission(
-            inference_id, request, submitted_at=submitted_at, now=now, retention=self.retention
-        )
-        return to_api_record(self.registrations.register(as_registration(submission)))
+        response = _parse_response(checked, now)
+        registration = build_registration(details, response, now=now, retention=self.retention)
+        return to_api_record(self.registrations.register(registration))
+
+
+def _parse_response(checked: Mapping[str, Any], now: datetime) -> InvocationResponse:
+    """The response that SageMaker gave to the caller. Raises InvalidParameter."""
+    invoked_at = datetime.fromisoformat(checked[SUBMITTED_AT.name])
+    if not _EARLIEST <= invoked_at <= now + CLOCK_TOLERANCE:
+        raise InvalidParameter(SUBMITTED_AT.name, "a past time, in 2017 or later")
+    return InvocationResponse(
+        invoked_at=invoked_at,
+        output_location=checked[OUTPUT_LOCATION.name],
+        failure_location=checked.get(FAILURE_LOCATION.name),
+    )

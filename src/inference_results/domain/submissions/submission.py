@@ -13,15 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from inference_results.domain.record.errors import InvalidParameter
-from inference_results.domain.record.parameters import (
-    INVOCATION_TIMEOUT_SECONDS,
-    REQUEST_TTL_SECONDS,
-    TASK_TOKEN,
-)
 from inference_results.domain.record.timestamps import timestamp
+from inference_results.domain.submissions.invocation import InvocationDetails, InvocationResponse
 
 _ATTEMPT: Final = "-"
 """Prefix of the order of attempts. It sorts below registrations, which start with a digit."""
@@ -64,36 +59,6 @@ class Submission:
     request_digest: str | None = None
 
 
-def build_submission(
-    inference_id: str,
-    request: Mapping[str, Any],
-    *,
-    submitted_at: datetime,
-    now: datetime,
-    retention: timedelta,
-) -> Submission:
-    """Build a submission from a checked request. It has no order yet."""
-    limits = (REQUEST_TTL_SECONDS, INVOCATION_TIMEOUT_SECONDS)
-    deadline = submitted_at + timedelta(
-        seconds=sum(request.get(limit.name, limit.default) for limit in limits)
-    )
-    return Submission(
-        inference_id=inference_id,
-        endpoint_name=request["endpoint"],
-        submitted_at=timestamp(submitted_at),
-        deadline=timestamp(deadline),
-        recorded_at=timestamp(now),
-        expires_at=int((max(now, deadline) + retention).timestamp()),
-        output_location=request.get("output_location"),
-        failure_location=request.get("failure_location"),
-        input_location=request.get("input_location"),
-        content_type=request.get("content_type"),
-        custom_attributes=request.get("custom_attributes"),
-        caller_metadata=request.get("metadata"),
-        task_token=request.get("task_token"),
-    )
-
-
 def as_registration(made: Submission) -> Submission:
     """Return a submission that was made, with the order of a registration."""
     content = json.dumps(
@@ -111,14 +76,56 @@ def as_registration(made: Submission) -> Submission:
     return replace(made, order="\n".join((made.submitted_at, made.output_location or "", digest)))
 
 
-def check_task_token(request: Mapping[str, Any], *, enabled: bool) -> None:
-    """Raise InvalidParameter for a token of a task that the service would never complete."""
-    if TASK_TOKEN.name in request and not enabled:
-        raise InvalidParameter(
-            TASK_TOKEN.name, "no task token: the stack has no state_machine_arns"
+def build_registration(
+    details: InvocationDetails,
+    response: InvocationResponse,
+    *,
+    now: datetime,
+    retention: timedelta,
+) -> Submission:
+    """Build the registration of an invocation that SageMaker accepted."""
+    submission = _build(details, submitted_at=response.invoked_at, now=now, retention=retention)
+    return as_registration(
+        replace(
+            submission,
+            output_location=response.output_location,
+            failure_location=response.failure_location,
         )
+    )
 
 
-def attempt_order(token: str) -> str:
-    """The order of an attempt. `token` is unique to it."""
-    return f"{_ATTEMPT}\n{token}"
+def build_attempt(
+    details: InvocationDetails,
+    *,
+    token: str,
+    stage: Stage,
+    request_digest: str,
+    now: datetime,
+    retention: timedelta,
+) -> Submission:
+    """Build an attempt that starts now. `token` is unique to it."""
+    return replace(
+        _build(details, submitted_at=now, now=now, retention=retention),
+        order=f"{_ATTEMPT}\n{token}",
+        stage=stage,
+        request_digest=request_digest,
+    )
+
+
+def _build(
+    details: InvocationDetails, *, submitted_at: datetime, now: datetime, retention: timedelta
+) -> Submission:
+    deadline = submitted_at + timedelta(seconds=details.max_seconds)
+    return Submission(
+        inference_id=details.inference_id,
+        endpoint_name=details.endpoint_name,
+        submitted_at=timestamp(submitted_at),
+        deadline=timestamp(deadline),
+        recorded_at=timestamp(now),
+        expires_at=int((max(now, deadline) + retention).timestamp()),
+        input_location=details.input_location,
+        content_type=details.content_type,
+        custom_attributes=details.custom_attributes,
+        caller_metadata=details.caller_metadata,
+        task_token=details.task_token,
+    )
