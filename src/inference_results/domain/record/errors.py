@@ -3,7 +3,7 @@
 InferenceResultsError
 ├── Unprocessable            no retry can help               -> rejected to a queue, with the reason
 ├── Unavailable              AWS throttled or failed         -> retried; 503
-├── MalformedRecord          this service did not write it   -> not published; counted
+├── MalformedRecord          this service did not write it   -> skipped and counted
 ├── OutputUnreadable         an object cannot be read        -> recorded with `output_error`; 404
 │   ├── LocationRejected     invalid, or outside the output prefixes: S3 is not called
 │   └── ObjectDenied         S3 denied access                -> retried twice, then as above
