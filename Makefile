@@ -61,7 +61,8 @@ scan: install .venv-checkov/installed  ## scan templates with checkov and cdk-na
 	$(BIN)/python -m tests.scan
 
 unit: install  ## run the tests that need no local system
-	$(BIN)/pytest --ignore tests/deploy --ignore tests/sdk --numprocesses 2 --dist loadgroup --durations=25 -p no:schemathesis
+	EFFORT=quick $(BIN)/pytest --ignore tests/deploy --ignore tests/sdk --numprocesses 2 --dist loadscope \
+		--durations=25 -p no:schemathesis
 
 schemas: install  ## generate openapi.json, the event schema and the table in docs/record.md
 	$(BIN)/python -m schemas

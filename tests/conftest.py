@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import tempfile
@@ -8,11 +9,12 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
-from hypothesis import settings
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 from urllib3 import HTTPResponse, HTTPSConnectionPool
+from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.effort import load_profile
 from tests.support.synthesis import TEMPLATES_VARIABLE, synthesised
 from tests.support.tables import create_table
 
@@ -22,9 +24,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Each test has a new boto3 session, which would load the service models again without this cache.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
-# Without deadlines: a busy machine must not fail a test.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+load_profile()
+
+# The CDK and moto leave many objects: collecting them often takes a tenth of the time.
+gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_configure(config):
@@ -39,19 +42,32 @@ def pytest_unconfigure(config):
         config.templates.cleanup()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Run the tests of the infrastructure first, in the one worker that starts the CDK."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/infra/"))
-    for item in items:
-        if item.nodeid.startswith("tests/infra/"):
-            item.add_marker(pytest.mark.xdist_group("infra"))
+TESTS_OF_TEMPLATES = (
+    "tests/infra/",
+    "tests/operations/doctor/",
+    "tests/functions/test_emf.py",
+    "tests/functions/test_logs.py",
+    "tests/functions/test_publish_events.py",
+    "tests/functions/test_submission_api.py",
+    "tests/fuzz/test_handlers.py",
+)
+
+
+class FileScheduling(LoadScopeScheduling):
+    """One file at a time, and the tests of templates in one worker: only it starts the CDK."""
+
+    def _split_scope(self, nodeid):
+        return "templates" if nodeid.startswith(TESTS_OF_TEMPLATES) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     """Synthesize the default template before the other worker needs it."""
-    if item.nodeid.startswith("tests/infra/"):
+    if item.nodeid.startswith(TESTS_OF_TEMPLATES):
         synthesised("default")
 
 

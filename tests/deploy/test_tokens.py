@@ -35,7 +35,7 @@ class Issuer:
         self._key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def token(self, *, audience=AUDIENCE, expires_in=600):
         now = int(time.time())

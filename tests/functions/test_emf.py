@@ -72,11 +72,6 @@ def expected_metrics():
     yield Metric.LATENCY, {"service": "status_api", "route": OTHER}
 
 
-EVERY_PATH = pytest.mark.xdist_group("every path")
-"""In one worker, so that every path runs once."""
-
-
-@EVERY_PATH
 def test_every_metric_is_emitted_with_exactly_its_dimensions(emitted):
     assert emitted == {
         (METRICS_NAMESPACE, str(name), tuple(sorted(dimensions.items())))
@@ -85,7 +80,6 @@ def test_every_metric_is_emitted_with_exactly_its_dimensions(emitted):
     assert {name for _, name, _ in emitted} == set(Metric)
 
 
-@EVERY_PATH
 def test_alarms_and_dashboard_use_only_emitted_metrics(emitted):
     template = synthesised("default", watched_endpoints="speech")["InferenceResults"]
     for metrics_of in (alarm_metrics, dashboard_metrics):

@@ -69,7 +69,7 @@ def serving(respond, context=None):
             server.socket = context.wrap_socket(server.socket, server_side=True)
         server.paths, server.connections, server.respond = [], set(), respond
         server.url = f"http://127.0.0.1:{server.server_port}"
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 

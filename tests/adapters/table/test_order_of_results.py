@@ -4,10 +4,11 @@ from itertools import permutations
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference_results.adapters.table.results import ResultStore
+from tests.support.effort import effort
 from tests.support.fakes import World
 from tests.support.samples import PREFIX, body, completed, failed
 
@@ -46,10 +47,7 @@ def process_all(table_name):
     return process
 
 
-@settings(
-    max_examples=30,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@effort(short=30, long=300)
 @given(data=st.data(), several=st.lists(notifications(), min_size=1, max_size=5))
 def test_any_order_and_duplication_leaves_the_same_record(process_all, data, several):
     shuffled = data.draw(st.permutations(several * 2))

@@ -361,9 +361,9 @@ def test_an_output_that_has_become_readable_is_added(unread):
 
 def test_an_unreadable_output_is_read_less_and_less_often(unread):
     reads = 0
-    for _ in range(15 * 24):
+    for _ in range(15 * 12):
         reads += sum(unread.reconcile().values())
-        unread.now += timedelta(hours=1)
+        unread.now += timedelta(hours=2)
     assert 3 < reads < 15
     item = unread.item()
     assert item["output_error"]["code"] == "AccessDenied"

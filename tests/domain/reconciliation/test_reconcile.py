@@ -1,5 +1,6 @@
 """Reconcile many records: within memory, and within the function's time."""
 
+import gc
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ def pool():
         yield pool
 
 
+@pytest.fixture
+def usual_garbage_collection():
+    """Collect garbage as often as Python does by default."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("usual_garbage_collection")
 def test_ten_thousand_overdue_records_take_the_memory_of_a_few_pages(pool):
     table = FakeTable(10_000)
     tracemalloc.start()
