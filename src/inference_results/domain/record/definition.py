@@ -103,12 +103,6 @@ def owned_by(owner: Owner) -> tuple[Attribute, ...]:
     return tuple(Attribute(each.name) for each in fields(Record) if each.metadata["owner"] is owner)
 
 
-def description_of(attribute: str) -> str:
-    """What an attribute means, in one or two sentences."""
-    (found,) = (each for each in fields(Record) if each.name == attribute)
-    return str(found.metadata["description"])
-
-
 def _kind(hint: Any) -> Any:
     """The type of an attribute, without `None`; `Timestamp` stays distinct from `str`."""
     (kind,) = (each for each in get_args(hint) or (hint,) if each is not NoneType)
@@ -116,7 +110,7 @@ def _kind(hint: Any) -> Any:
 
 
 ATTRIBUTE_TYPES: Final = {
-    Attribute(name): _kind(hint) if hint is not str else str
+    Attribute(name): _kind(hint)
     for name, hint in get_type_hints(Record, include_extras=True).items()
 }
 """The type of each public attribute."""

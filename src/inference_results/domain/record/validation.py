@@ -4,7 +4,7 @@ Other writers can store anything in the table, so a record is validated before i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from types import NoneType
 from typing import Any, Final, get_args, get_type_hints
 
@@ -107,7 +107,7 @@ _STORED_DIFFERENTLY: Final[dict[Attribute, Callable[[Any], bool]]] = {
     Attribute.EVENT_ORDER: _is_text,
 }
 _CHECKS: Final[dict[Attribute, Callable[[Any], bool]]] = {
-    name: _has_fields_of(kind) if is_dataclass(kind) else _BY_TYPE[kind]
+    name: _BY_TYPE.get(kind) or _has_fields_of(kind)
     for name, kind in ATTRIBUTE_TYPES.items()
     if name not in _STORED_DIFFERENTLY
 } | _STORED_DIFFERENTLY
